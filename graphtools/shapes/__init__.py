@@ -1,0 +1,57 @@
+"""Static shapes: the registry of shape functions, the inference of a node or a graph, and constants known without running.
+
+A shape function is `@shape("Conv2D")(node) -> [dims, ...]`, one dims for each output, for the op types it names. It reads
+`node.inputs[i].dims`, `node.attr`, and `constant(node.input("axis"))` for inputs whose value matters, and raises ShapeError
+with TensorFlow's words when the inputs contradict each other. Ops without a shape function have unknown shapes.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+
+from graphtools.graph import Dims, Graph, Node, topological
+
+ShapeFunction = Callable[[Node], Sequence[Dims]]
+SHAPES: dict[str, ShapeFunction] = {}
+
+
+def shape(*ops: str) -> Callable[[ShapeFunction], ShapeFunction]:
+    """Declare the shape function of these op types. Raises ValueError when one has a shape function already."""
+
+    def declare(function: ShapeFunction) -> ShapeFunction:
+        for op in ops:
+            if op in SHAPES:
+                raise ValueError(f"Two shape functions for op {op!r}: {SHAPES[op].__module__} and {function.__module__}.")
+            SHAPES[op] = function
+        return function
+
+    return declare
+
+
+@functools.cache
+def load() -> dict[str, ShapeFunction]:
+    """The registry, with every file of this folder imported."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return SHAPES
+
+
+def infer(node: Node) -> None:
+    """Set the dims of a node's outputs. Raises ShapeError when its inputs contradict each other."""
+    function = load().get(node.op)
+    if function is None:
+        return
+    for tensor, dims in zip(node.outputs, function(node), strict=False):
+        tensor.dims = None if dims is None else tuple(dims)
+
+
+def infer_graph(graph: Graph) -> None:
+    """Set the dims of every tensor of a graph that came from a file; a node whose shapes cannot be known keeps unknown dims."""
+    for node in topological(graph.nodes.values()):
+        try:
+            infer(node)
+        except (ValueError, KeyError, TypeError, IndexError, ArithmeticError):
+            continue  # the file's graph is what it is: conversion will say what is wrong, if anything
