@@ -76,7 +76,7 @@ def _compute(tensor: Tensor, seen: dict[Tensor, Array | None], depth: int) -> An
     if node.op == "StridedSlice":
         return _strided_slice(node, seen, depth)
     evaluate = _EVALUATE.get(node.op)
-    if evaluate is None or node.control_inputs and node.op not in _EVALUATE:
+    if evaluate is None or (node.control_inputs and node.op not in _EVALUATE):
         return None
     inputs = []
     for source in node.inputs:

@@ -1,0 +1,276 @@
+"""The one place that creates ONNX nodes: a slotted graph that handlers append to, and its ModelProto.
+
+`op.Conv(x, w, strides=[2, 2])` appends a node and returns its Value. Inputs may be Values, None for an absent optional
+input, Python scalars (they take the dtype of the first Value), and lists or numpy arrays (a list of ints is int64). Nodes
+whose inputs are all constant are folded; dtypes that ONNX Runtime has no CPU kernel for are computed in a wider one.
+A Builder passed as an attribute is a subgraph; it may use the values of the graphs around it.
+
+A complex tensor is carried as a real one with a last axis of 2: real part, imaginary part (`Value.dtype` stays complex,
+`dims` are those of the complex tensor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphtools.convert import fold
+from graphtools.convert.infer import infer
+from graphtools.convert.legal import wider
+from graphtools.dtypes import DType, as_dtype, bool_, float32, int64, string
+from graphtools.graph import Dims
+
+Array = np.ndarray[Any, Any]
+MICROSOFT = "com.microsoft"
+
+
+class Value:
+    """A tensor of the ONNX graph. `const` is its value where that is known now; `node` makes it otherwise (None for inputs)."""
+
+    __slots__ = ("const", "dims", "dtype", "is_output", "name", "node")
+
+    def __init__(self, name: str, dtype: DType, dims: Dims = None, *, const: Array | None = None, node: OnnxNode | None = None) -> None:
+        self.name = name
+        self.dtype = dtype
+        self.dims = dims
+        self.const = const
+        self.node = node
+        self.is_output = False
+
+    @property
+    def rank(self) -> int | None:
+        return None if self.dims is None else len(self.dims)
+
+    def __repr__(self) -> str:
+        return f"<Value {self.name!r} {self.dtype.name}{'' if self.dims is None else list(self.dims)}{' const' if self.const is not None else ''}>"
+
+
+class OnnxNode:
+    """A node of the ONNX graph. `origin` is the TensorFlow node it was made for, `device` the device that one asks for."""
+
+    __slots__ = ("attrs", "device", "domain", "inputs", "name", "op_type", "origin", "outputs")
+
+    def __init__(
+        self, op_type: str, inputs: list[Value | None], attrs: dict[str, Any], name: str, domain: str, origin: str, device: str
+    ) -> None:
+        self.op_type = op_type
+        self.inputs = inputs
+        self.outputs: list[Value] = []
+        self.attrs = attrs
+        self.name = name
+        self.domain = domain
+        self.origin = origin
+        self.device = device
+
+    def subgraphs(self) -> list[Builder]:
+        return [a for a in self.attrs.values() if isinstance(a, Builder)]
+
+
+class Names:
+    """Unique names, numbered per base."""
+
+    def __init__(self) -> None:
+        self.used: set[str] = set()
+        self._next: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        if name not in self.used:
+            self.used.add(name)
+            return name
+        n = self._next.get(name, 1)
+        while f"{name}__{n}" in self.used:
+            n += 1
+        self._next[name] = n + 1
+        self.used.add(f"{name}__{n}")
+        return f"{name}__{n}"
+
+
+class Builder:
+    """An ONNX graph under construction. Handlers know it as `op`."""
+
+    def __init__(self, name: str = "graph", parent: Builder | None = None) -> None:
+        self.name = name
+        self.parent = parent
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self.nodes: list[OnnxNode] = []
+        self.names: Names = parent.names if parent else Names()
+        self.constants: dict[Any, Value] = parent.constants if parent else {}
+        self.origin: str = parent.origin if parent else ""
+        self.device: str = parent.device if parent else ""
+
+    # -- appending -----------------------------------------------------------------------------------------------
+
+    def __getattr__(self, op_type: str) -> Callable[..., Any]:
+        if not op_type[:1].isupper():
+            raise AttributeError(op_type)
+
+        def append(*inputs: Any, outputs: int = 1, domain: str = "", **attrs: Any) -> Any:
+            return self.append(op_type, inputs, attrs, outputs, domain)
+
+        return append
+
+    def append(self, op_type: str, inputs: Sequence[Any], attrs: dict[str, Any], outputs: int = 1, domain: str = "") -> Any:
+        """Append a node; its Value, or a tuple of them when `outputs` is not 1."""
+        like = next((v.dtype for v in inputs if isinstance(v, Value)), None)
+        values = [v if v is None or isinstance(v, Value) else self.const(v, like) for v in inputs]
+        while values and values[-1] is None:
+            values.pop()
+        attrs = {k: v for k, v in attrs.items() if v is not None}
+        if not domain:
+            folded = self._simplify(op_type, values, attrs, outputs)
+            if folded is not None:
+                return folded
+            widened = wider(op_type, values)
+            if widened is not None:
+                return self._append_wide(op_type, values, attrs, outputs, *widened)
+        return self._append(op_type, values, attrs, outputs, domain)
+
+    def _append(self, op_type: str, values: list[Value | None], attrs: dict[str, Any], outputs: int, domain: str) -> Any:
+        node = OnnxNode(op_type, values, attrs, self.names.unique(self.origin or op_type), domain, self.origin, self.device)
+        types = infer(op_type, values, attrs, outputs)
+        base = f"{node.name}:"
+        for i, (dtype, dims) in enumerate(types):
+            node.outputs.append(Value(self.names.unique(f"{base}{i}#"), dtype, dims, node=node))
+        self.nodes.append(node)
+        return node.outputs[0] if outputs == 1 else tuple(node.outputs)
+
+    def _append_wide(
+        self,
+        op_type: str,
+        values: list[Value | None],
+        attrs: dict[str, Any],
+        outputs: int,
+        positions: list[int],
+        to: DType,
+        back: list[int],
+    ) -> Any:
+        narrow = next(v.dtype for i in positions if (v := values[i]) is not None)
+        cast = [self.cast(v, to) if v is not None and i in positions else v for i, v in enumerate(values)]
+        result = self._append(op_type, cast, attrs, outputs, "")
+        if outputs == 1:
+            return self.cast(result, narrow) if 0 in back else result
+        return tuple(self.cast(r, narrow) if i in back else r for i, r in enumerate(result))
+
+    def _simplify(self, op_type: str, values: list[Value | None], attrs: dict[str, Any], outputs: int) -> Any:
+        """The node's values without the node: folded, or a shape that is known, or an input handed on."""
+        if outputs == 1:
+            first = values[0] if values else None
+            if op_type == "Identity":
+                return first
+            if first is not None and first.const is None:
+                if op_type == "Cast" and first.dtype.onnx == attrs["to"]:
+                    return first
+                if (
+                    op_type == "Shape"
+                    and first.dims is not None
+                    and None not in (part := first.dims[attrs.get("start", 0) : attrs.get("end")])
+                ):
+                    return self.const(np.array(part, np.int64))
+                if op_type == "Size" and first.dims is not None and None not in first.dims:
+                    return self.const(np.array(np.prod(first.dims, dtype=np.int64), np.int64))
+                if op_type == "Transpose" and list(attrs.get("perm", [])) == list(range(len(attrs.get("perm", [None])))):
+                    return first
+                if op_type == "Reshape" and first.dims is not None and values[1] is not None and values[1].const is not None:
+                    wanted = values[1].const.tolist()
+                    if len(first.dims) == len(wanted) and sum(d is None for d in first.dims) <= 1:
+                        if all(w == d if d is not None else w in (-1,) for w, d in zip(wanted, first.dims, strict=True)):
+                            return first
+        if any(v is None or v.const is None for v in values) or not values:
+            return None
+        result = fold.evaluate(op_type, [v.const for v in values], attrs, outputs)  # type: ignore[union-attr]
+        if result is None:
+            return None
+        folded = tuple(self.const(r) for r in result)
+        return folded[0] if outputs == 1 else folded
+
+    # -- values --------------------------------------------------------------------------------------------------
+
+    def const(self, value: Any, like: DType | None = None) -> Value:
+        """A constant. A Python scalar takes the dtype `like`; a list of ints is int64, other Python values default as in numpy."""
+        if isinstance(value, Value):
+            return value
+        if isinstance(value, bool | int | float | complex) and like is not None:
+            dtype = like
+            array = np.asarray(value, like.as_numpy_dtype)
+        elif isinstance(value, np.ndarray | np.generic):
+            array = np.asarray(value)
+            dtype = as_dtype(array.dtype)
+        else:
+            array = np.asarray(value)
+            if array.dtype.kind == "f" and array.dtype != np.float32:
+                array = array.astype(np.float32)
+            if array.size == 0 and isinstance(value, list | tuple):
+                array = array.astype(np.int64)
+            dtype = as_dtype(array.dtype)
+        if dtype.is_complex:
+            raise TypeError("A complex constant is built by const_complex.")
+        if array.nbytes <= 256 and array.dtype.kind != "O":
+            key = (array.dtype.str if array.dtype.kind != "V" else array.dtype.name, dtype.name, array.shape, array.tobytes())
+            known = self.constants.get(key)
+            if known is None:
+                known = self.constants[key] = Value("", dtype, array.shape, const=array)
+            return known
+        return Value("", dtype, array.shape, const=array)
+
+    def cast(self, value: Value, dtype: DType) -> Value:
+        """The value as another dtype, by ONNX's Cast."""
+        if value.dtype.base_dtype is dtype.base_dtype:
+            return value
+        if value.dtype.onnx == dtype.onnx:  # a quantized type is carried as its integer type
+            return value
+        result: Value = self.Cast(value, to=dtype.onnx)
+        return result
+
+    def input(self, name: str, dtype: DType, dims: Dims = None) -> Value:
+        """Add an input to this graph."""
+        value = Value(self.names.unique(name), dtype, dims)
+        self.inputs.append(value)
+        return value
+
+    def subgraph(self, name: str = "") -> Builder:
+        """A builder for a Loop, If or Scan body: `body.input(...)`, `body.output(v)`, then pass it as the attribute."""
+        return Builder(self.names.unique(name or f"{self.origin}/body"), self)
+
+    def output(self, value: Value, name: str | None = None) -> Value:
+        """Make a value an output of this graph, under `name` if given; a copy where the value cannot carry it itself."""
+        owned = value.node is not None and not value.is_output and value.const is None and any(n is value.node for n in self.nodes)
+        if not owned:
+            value = self._append("Identity", [value], {}, 1, "")
+        value.is_output = True
+        if name is not None:
+            self.names.used.add(name)
+            value.name = name
+        self.outputs.append(value)
+        return value
+
+    def sanitize(self) -> None:
+        """Drop the nodes that no output needs, here and in subgraphs."""
+        needed = {id(v) for v in self.outputs}
+        self._sweep(needed)
+
+    def _sweep(self, needed: set[int]) -> None:
+        kept = []
+        for node in reversed(self.nodes):
+            if any(id(v) in needed for v in node.outputs):
+                kept.append(node)
+                needed.update(id(v) for v in node.inputs if v is not None)
+                for body in node.subgraphs():
+                    needed.update(id(v) for v in body.outputs)
+                    body._sweep(needed)
+        kept.reverse()
+        self.nodes = kept
+
+    def walk(self) -> list[OnnxNode]:
+        """Every node, subgraphs included."""
+        found = []
+        for node in self.nodes:
+            found.append(node)
+            for body in node.subgraphs():
+                found.extend(body.walk())
+        return found
+
+
+__all__ = ["MICROSOFT", "Array", "Builder", "Names", "OnnxNode", "Value", "bool_", "float32", "int64", "string"]
