@@ -1,0 +1,125 @@
+"""Formats: what TensorFlow and Keras wrote to disk, read into a Graph. `load` is the only place that guesses what a file is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from graphtools.errors import FormatError
+from graphtools.graph import Graph
+
+
+def load(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    checkpoint: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    signature: str | None = None,
+    tags: Sequence[str] | None = None,
+) -> Graph:
+    """The graph in a file, a folder, or the bytes of a GraphDef, with static shapes inferred.
+
+    `checkpoint` gives the values of a GraphDef's or MetaGraph's variables, `weights` those of a Keras model's JSON or YAML;
+    `signature` and `tags` choose among those of a SavedModel or MetaGraph. Raises FormatError.
+    """
+    from graphtools import shapes
+
+    graph = _read(source, checkpoint, weights, signature, tags)
+    shapes.infer_graph(graph)
+    for function in graph.functions.values():
+        shapes.infer_graph(function.graph)
+    return graph
+
+
+def _read(
+    source: str | os.PathLike[str] | bytes,
+    checkpoint: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | None,
+    signature: str | None,
+    tags: Sequence[str] | None,
+) -> Graph:
+    from graphtools.formats import graphdef
+
+    if isinstance(source, bytes | bytearray | memoryview):
+        data, what = bytes(source), "GraphDef"
+    else:
+        path = Path(source)
+        what = str(path)
+        try:
+            data = path.read_bytes()
+        except OSError as e:
+            raise FormatError(f"{what} cannot be read: {e.strerror or e}.") from e
+    kind = detect(data)
+    if kind == "graphdef":
+        return graphdef.read(data, what=what)
+    if kind == "graphdef_text":
+        return graphdef.read_text(data, what=what)
+    raise FormatError(f"{what} is {'empty' if not data else 'of no known format'}: a GraphDef was expected.")
+
+
+# The fields at the top of a text-form message, by the message they tell.
+_TEXT_FIELDS = {
+    "graphdef_text": frozenset({"node", "versions", "version", "library"}),
+    "metagraph_text": frozenset(
+        {"meta_info_def", "graph_def", "saver_def", "collection_def", "signature_def", "asset_file_def", "object_graph_def"}
+    ),
+    "saved_model_text": frozenset({"saved_model_schema_version", "meta_graphs"}),
+    "checkpoint_state": frozenset({"model_checkpoint_path", "all_model_checkpoint_paths"}),
+}
+
+
+def detect(data: bytes) -> str:
+    """What a file is, from its content: a key such as "graphdef" or "metagraph_text", or "" if unknown."""
+    from graphtools.formats import schema
+
+    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"{"):
+        return "keras_json"
+    while head.startswith(b"#"):
+        head = head.partition(b"\n")[2].lstrip()
+    word = re.match(rb"([a-z_]+)\s*(?::|\{|<)", head)
+    if word is not None:
+        for kind, fields in _TEXT_FIELDS.items():
+            if word[1].decode() in fields:
+                return kind
+    view = memoryview(data)
+    at, end = 0, len(data)
+    first: tuple[int, int] | None = None
+    counts: dict[tuple[int, int], int] = {}
+    try:
+        while at < end:
+            number, wire, start, stop = schema.field_at(view, at, end)
+            counts[number, wire] = counts.get((number, wire), 0) + 1
+            if (number, wire) == (1, 2) and first is None:
+                first = start, stop
+            if counts[number, wire] > 3 and (number, wire) == (1, 2):
+                return "graphdef"
+            at = stop
+    except schema.WireError:
+        pass  # damaged further on: what stands before it tells the kind, and its reader says where
+    if (1, 0) in counts and (1, 2) not in counts:
+        return "saved_model"
+    if first is not None and _is_node(view, *first):
+        return "graphdef"
+    if counts.get((2, 2)) == 1 and first is not None or (2, 2) in counts and {(3, 2), (4, 2), (5, 2)} & set(counts):
+        return "metagraph"
+    return "graphdef" if counts and set(counts) <= {(1, 2), (2, 2), (3, 0), (4, 2)} else ""
+
+
+def _is_node(view: memoryview, at: int, end: int) -> bool:
+    """Whether a message is a NodeDef rather than a MetaInfoDef: field 2 is the name of an op."""
+    from graphtools.formats import schema
+
+    try:
+        while at < end:
+            number, wire, start, stop = schema.field_at(view, at, end)
+            if number == 2:
+                return wire == 2 and re.fullmatch(rb"[A-Za-z_.>][\w.>/\\-]*", bytes(view[start:stop])) is not None
+            at = stop
+    except schema.WireError:
+        pass
+    return False

@@ -63,13 +63,16 @@ def static_shape(proto: Any, what: str) -> tuple[int, ...]:
     return dims  # type: ignore[return-value]
 
 
-def to_array(proto: Any, what: str = "A tensor") -> Array:
-    """The value of a TensorProto. A value given once for all elements becomes a view that repeats it and costs no memory."""
+def to_array(proto: Any, what: str = "A tensor", content: Any = None) -> Array:
+    """The value of a TensorProto; `content` is its tensor_content where that was kept outside.
+
+    A value given once for all elements becomes a view that repeats it and costs no memory.
+    """
     dtype = dtype_of(proto.dtype, what).base_dtype
     shape = static_shape(proto.tensor_shape, what)
     count = math.prod(shape)
     numpy_type = dtype.as_numpy_dtype
-    content = proto.tensor_content
+    content = content or proto.tensor_content
     if content:
         if dtype.name in ("string", "resource", "variant"):
             return _packed_strings(content, shape, count, what) if dtype is string else _no_content(dtype, what)
@@ -97,7 +100,9 @@ def to_array(proto: Any, what: str = "A tensor") -> Array:
     if len(flat) == 1:
         return np.broadcast_to(flat.reshape(()), shape)
     if count * flat.itemsize > max(_MAX_REPEATED_BYTES, 16 * flat.nbytes):
-        raise FormatError(f"{what} has the shape {shape} but only {len(flat)} values; repeating the last would take {count * flat.itemsize:,} bytes.")
+        raise FormatError(
+            f"{what} has the shape {shape} but only {len(flat)} values; repeating the last would take {count * flat.itemsize:,} bytes."
+        )
     whole: Array = np.empty(count, flat.dtype)
     whole[: len(flat)] = flat
     whole[len(flat) :] = flat[-1:] if numpy_type is not np.object_ else flat[-1]
