@@ -1,0 +1,458 @@
+"""One walk for all rules, one replacement pass, repeated until nothing changes; a Match becomes a Finding here."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import libcst as cst
+from libcst._nodes.internal import CodegenState
+
+from migrate import insertion
+from migrate.names import Names, dotted, fields
+from migrate.report.finding import Finding, Level, Location
+from migrate.rule import Context, Generation, Match, Rule, Target, load
+
+PASSES: Final = 12  # a file needs as many as its rewrites are nested or follow from one another: 2 to 4
+ENGINE: Final = "engine"
+_IGNORE: Final = re.compile(r"#.*?\btfrevive:\s*ignore\b(?:\[([\w\s,-]*)\])?")
+
+
+@dataclass(slots=True)
+class Result:
+    module: cst.Module
+    findings: list[Finding]
+    changed: bool
+    generation: Generation = field(default_factory=Generation)
+
+
+@dataclass(slots=True)
+class _Hit:
+    """A match in this pass; `old` is the node of the file as it came that its place is told by."""
+
+    rule: Rule
+    match: Match
+    old: cst.CSTNode | None
+    imports: Sequence[str] = ()
+    applied: bool = False
+
+
+class Dispatch:
+    """Which rules are asked about which node: made once for a set of rules."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.references: dict[str, list[Rule]] = {}
+        self.calls: dict[str, list[Rule]] = {}
+        self.any_reference: list[Rule] = []  # prefix rules and rules without symbols
+        self.any_call: list[Rule] = []
+        self.by_type: dict[type, list[Rule]] = {}
+        for rule in rules:
+            for kind in rule.visits:
+                by_symbol = rule.symbols is not None or rule.prefix
+                if kind is cst.Call and by_symbol:
+                    self._index(self.calls, self.any_call, rule)
+                elif kind in (cst.Name, cst.Attribute, cst.ImportAlias):
+                    if kind is rule.visits[0] or rule.visits[0] not in (cst.Name, cst.Attribute, cst.ImportAlias):
+                        self._index(self.references, self.any_reference, rule)
+                else:
+                    self.by_type.setdefault(kind, []).append(rule)
+        self.collect = frozenset(self.by_type)
+
+    @staticmethod
+    def _index(by_symbol: dict[str, list[Rule]], rest: list[Rule], rule: Rule) -> None:
+        if rule.symbols is not None:
+            for symbol in rule.symbols:  # type: ignore[union-attr]
+                by_symbol.setdefault(symbol, []).append(rule)
+        if rule.prefix or rule.symbols is None:
+            rest.append(rule)
+
+    def for_reference(self, symbol: str) -> list[Rule]:
+        return self._merged(self.references.get(symbol), self.any_reference, symbol)
+
+    def for_call(self, symbol: str) -> list[Rule]:
+        return self._merged(self.calls.get(symbol), self.any_call, symbol)
+
+    @staticmethod
+    def _merged(exact: list[Rule] | None, rest: list[Rule], symbol: str) -> list[Rule]:
+        some = [r for r in rest if not r.prefix or symbol.startswith(r.prefix)] if rest else []
+        if not some:
+            return exact or []
+        found = {r.id: r for r in (*(exact or ()), *some)}
+        return sorted(found.values(), key=lambda r: (r.order, r.id))
+
+
+_DISPATCH: dict[tuple[str, frozenset[str] | None], Dispatch] = {}
+
+
+def dispatch_for(target: Target, only: frozenset[str] | None) -> Dispatch:
+    key = (target, only)
+    if key not in _DISPATCH:
+        _DISPATCH[key] = Dispatch(r for r in load() if target in r.targets and (only is None or r.id in only))
+    return _DISPATCH[key]
+
+
+Judge = Callable[[Names], Generation]
+
+
+def rewrite(
+    module: cst.Module,
+    *,
+    target: Target,
+    filename: str,
+    judge: Judge,
+    only: frozenset[str] | None = None,
+    public: Callable[[str], str | None] | None = None,
+    disabled: frozenset[str] = frozenset(),
+) -> Result:
+    """Run the rules over a module until nothing changes."""
+    run = _Run(module, target, filename, dispatch_for(target, only), disabled)
+    generation: Generation | None = None
+    changed = False
+    for _ in range(PASSES):
+        names = Names(run.module, collect=run.dispatch.collect, public=public)
+        if run.first is None:
+            run.first = names
+        if generation is None:
+            generation = judge(names)
+        if not names.imports and not names.star_imports and not run.dispatch.by_type:
+            break
+        if not run.one_pass(names, generation):
+            break
+        changed = True
+    else:
+        run.findings.append(
+            (None, ENGINE, Level.WARNING, f"the rewriting did not settle after {PASSES} passes: run upgrade again", None, "")
+        )
+    return Result(run.module, run.located(filename), changed, generation or Generation())
+
+
+class _Run:
+    def __init__(self, module: cst.Module, target: Target, filename: str, dispatch: Dispatch, disabled: frozenset[str]) -> None:
+        self.original = module
+        self.module = module
+        self.target: Target = target
+        self.filename = filename
+        self.dispatch = dispatch
+        self.disabled = disabled
+        self.first: Names | None = None
+        self.kept: list[Any] = [module]  # ids are compared, so nothing may be freed while the run lasts
+        self.origin: dict[int, cst.CSTNode] = {}
+        self.findings: list[tuple[cst.CSTNode | None, str, Level, str, str | None, str]] = []
+        self.seen: set[tuple[int, str, str]] = set()
+        self._ignored: dict[int, frozenset[str]] | None = None
+
+    # ---------------------------------------------------------------- one pass
+
+    def one_pass(self, names: Names, generation: Generation) -> bool:
+        context = Context(names, self.target, generation, self.filename)
+        self.names, self.context = names, context
+        self.hits: dict[int, _Hit] = {}  # changes, by the node they replace
+        self.extra: list[_Hit] = []  # changes that only insert
+        for alias in names.imports:
+            self._offer(alias, self.dispatch.for_reference(names.symbol(alias) or ""))
+        later: list[Any] = []
+        for node in names.references:
+            if self._is_alias(node):
+                self._chain(node)
+            else:
+                later.append(node)
+        for node in later:
+            self._chain(node)
+        calls: dict[int, list[Rule]] = {}
+        for node in names.references:
+            call = names.call_of(node)
+            if call is not None:
+                rules = self.dispatch.for_call(names.symbol(node) or "")
+                more = self.dispatch.by_type.get(cst.Call)
+                if more:
+                    rules = sorted((*rules, *more), key=lambda r: (r.order, r.id))
+                    calls[id(call)] = rules
+                self._offer(call, rules)
+        for kind, rules in self.dispatch.by_type.items():
+            for other in names.by_type[kind]:
+                if id(other) not in calls:
+                    self._offer(other, rules)
+        if not self.hits and not self.extra:
+            return False
+        return self._apply()
+
+    def _is_alias(self, node: cst.CSTNode) -> bool:
+        above = self.names.parents.get(id(node))
+        return isinstance(above, cst.Assign) and len(above.targets) == 1 and isinstance(above.targets[0].target, cst.Name)
+
+    def _chain(self, node: Any) -> None:
+        """A chain, longest part first; what is inside a part that matched is not asked about."""
+        while True:
+            symbol = self.names.symbol(node)
+            if symbol is None:
+                return
+            rules = self.dispatch.for_reference(symbol)
+            if rules and self._offer(node, rules):
+                return
+            if not isinstance(node, cst.Attribute):
+                return
+            node = node.value
+
+    def _offer(self, node: cst.CSTNode, rules: Sequence[Rule]) -> bool:
+        matched = False
+        for rule in rules:
+            if rule.id in self.disabled:
+                continue
+            self.context.pending_imports = []
+            try:
+                for match in rule.check(node, self.names, self.context):
+                    imports = (*match.imports, *self.context.pending_imports)
+                    self.context.pending_imports = []
+                    matched |= self._note(rule, match, imports)
+            except Exception as error:  # a rule that fails must not stop the file: what it met is reported
+                text = f"the rule failed here: {type(error).__name__}: {error}"
+                self._record(_Hit(rule, Match(node, text, level=Level.ERROR), self._original(node)))
+        return matched
+
+    def _note(self, rule: Rule, match: Match, imports: Sequence[str]) -> bool:
+        hit = _Hit(rule, match, self._original(match.node), imports)
+        if self._is_ignored(hit):
+            return True
+        if not match.is_change:
+            self._record(hit)
+            return True
+        if match.replacement is None and match.rename is None:
+            self.extra.append(hit)
+            return True
+        if match.rename is not None and not self._renamed(hit):
+            return True
+        other = self.hits.get(id(match.node))
+        if other is None or rule.order < other.rule.order:
+            self.hits[id(match.node)] = hit
+        return True
+
+    def _renamed(self, hit: _Hit) -> bool:
+        """Turn a new symbol into a node; False when its import or alias takes care of it."""
+        node, symbol = hit.match.node, hit.match.rename
+        if symbol is None or isinstance(node, cst.ImportAlias):
+            if symbol is not None:
+                self.context.moved.setdefault(id(node), symbol)
+            return True
+        before = dotted(node)
+        self.context.pending_imports = []
+        new = self.context.spell(symbol, node)
+        if dotted(new) == before:
+            return False
+        hit.imports = (*hit.imports, *self.context.pending_imports)
+        self.context.pending_imports = []
+        hit.match = dataclasses.replace(hit.match, replacement=new)
+        if self._is_alias(node):
+            self.context.moved[id(node)] = symbol
+        return True
+
+    # ---------------------------------------------------------------- applying
+
+    def _apply(self) -> bool:
+        self.replaced: dict[int, Any] = {}
+        self.owners: dict[int, list[_Hit]] = {}
+        aliases: list[_Hit] = []
+        for key, hit in self.hits.items():
+            if isinstance(hit.match.node, cst.ImportAlias):
+                aliases.append(hit)
+            else:
+                self.replaced[key] = hit.match.replacement
+                self.owners[key] = [hit]
+        insertion.import_edits(aliases, self.names, self.replaced, self.owners)
+        self.dirty: set[int] = set()
+        parents = self.names.parents
+        for key in self.replaced:
+            above = parents.get(key)
+            while above is not None and id(above) not in self.dirty:
+                self.dirty.add(id(above))
+                above = parents.get(id(above))
+        self.active: set[int] = set()
+        module = self._rebuild(self.module)
+        done = [h for hits in self.owners.values() for h in hits if h.applied]
+        requests = [*done, *self.extra]
+        module, inserted = insertion.insert(
+            module,
+            imports=[i for h in requests for i in h.imports] + [i for h in self.extra for i in h.match.imports],
+            helpers=[x for h in requests for x in h.match.helpers],
+            statements=[x for h in requests for x in h.match.statements],
+        )
+        if module is self.module:
+            return False
+        if inserted:
+            done += self.extra
+        self._trace(self.module, module)
+        for hit in done:
+            self._record(hit)
+        self.kept.append((module, self.names, list(self.replaced.values())))
+        self.module = module
+        return True
+
+    def _trace(self, old: cst.CSTNode, new: cst.CSTNode) -> None:
+        if new is not old:
+            self.origin.setdefault(id(new), self.origin.get(id(old), old))
+
+    def _rebuild(self, node: Any) -> Any:
+        key = id(node)
+        if key in self.replaced and key not in self.active:
+            for hit in self.owners.get(key, ()):
+                hit.applied = True
+            new = self.replaced[key]
+            self.active.add(key)
+            if isinstance(new, cst.FlattenSentinel):
+                new = cst.FlattenSentinel([self._rebuild(n) for n in new.nodes])
+                for one in new.nodes:
+                    self._trace(node, one)
+            elif isinstance(new, cst.CSTNode):
+                new = self._rebuild(new)
+                self._trace(node, new)
+            self.active.discard(key)
+            return new
+        if key not in self.dirty and (key in self.names.parents or node is self.module):
+            return node
+        changes: dict[str, Any] = {}
+        for name in fields(type(node)):
+            value = getattr(node, name)
+            if isinstance(value, cst.CSTNode):
+                new = self._rebuild(value)
+                if new is not value:
+                    changes[name] = None if isinstance(new, cst.RemovalSentinel) else new
+            elif value.__class__ in (tuple, list):
+                items: list[Any] = []
+                for item in value:
+                    new = self._rebuild(item) if isinstance(item, cst.CSTNode) else item
+                    if isinstance(new, cst.FlattenSentinel):
+                        items += new.nodes
+                    elif not isinstance(new, cst.RemovalSentinel):
+                        items.append(new)
+                if len(items) != len(value) or any(a is not b for a, b in zip(items, value, strict=True)):
+                    changes[name] = items
+        if not changes:
+            return node
+        new = insertion.with_body_kept(node, changes)
+        if isinstance(new, cst.CSTNode):
+            self._trace(node, new)
+        return new
+
+    # ---------------------------------------------------------------- findings
+
+    def _original(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        first = self.first.parents if self.first is not None else {}
+        at: cst.CSTNode | None = node
+        while at is not None:
+            found = self.origin.get(id(at))
+            if found is not None:
+                return found
+            if id(at) in first:
+                return at
+            at = self.names.parents.get(id(at))
+        return None
+
+    def _record(self, hit: _Hit) -> None:
+        match = hit.match
+        key = (id(hit.old), hit.rule.id, match.message)
+        if key in self.seen:
+            return
+        self.seen.add(key)
+        level = match.level or (Level.NOTE if match.is_change else Level.WARNING)
+        fix = _fix(match) if match.is_change else None
+        self.findings.append((hit.old, hit.rule.id, level, match.message, fix, match.advice))
+
+    def located(self, filename: str) -> list[Finding]:
+        spans = positions(self.original, [f[0] for f in self.findings if f[0] is not None])
+        found = []
+        for node, rule, level, message, fix, advice in self.findings:
+            line, column, end_line, end_column = spans.get(id(node), (0, 0, 0, 0))
+            found.append(Finding(rule, level, message, Location(filename, line, column, end_line, end_column), fix, advice))
+        found.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
+        return found
+
+    def _is_ignored(self, hit: _Hit) -> bool:
+        """`# tfrevive: ignore[rule]` on a line of the match, or on the first line of its statement."""
+        if self._ignored is None:
+            self._ignored = {}
+            text = self.original.code
+            if "tfrevive:" in text:
+                for number, line in enumerate(text.splitlines(), 1):
+                    found = _IGNORE.search(line)
+                    if found is not None:
+                        self._ignored[number] = frozenset(re.findall(r"[\w-]+", found.group(1) or "")) or frozenset({"*"})
+        if not self._ignored or hit.old is None or self.first is None:
+            return False
+        statement = self.first.statement(hit.old)
+        spans = positions(self.original, [hit.old, *([statement] if isinstance(statement, cst.SimpleStatementLine) else [])])
+        for line, _, end_line, _ in spans.values():
+            for number in range(line, end_line + 1):
+                if self._ignored.get(number, frozenset()) & {"*", hit.rule.id}:
+                    return True
+        return False
+
+
+def _fix(match: Match) -> str:
+    if match.rename is not None:
+        return match.rename
+    if match.replacement is cst.RemovalSentinel.REMOVE:
+        return "removed"
+    if isinstance(match.replacement, cst.CSTNode):
+        text = cst.Module([]).code_for_node(match.replacement).strip()
+        return text if len(text) <= 200 else text[:197] + "..."
+    return (
+        "rewritten"
+        if match.replacement is not None
+        else "; ".join((*match.statements, *(h.strip().splitlines()[0] for h in match.helpers)))
+    )
+
+
+# -------------------------------------------------------------------------- places
+
+
+class _Recording(CodegenState):
+    """Notes where the wanted nodes begin and end while the module is written out."""
+
+    def __init__(self, indent: str, newline: str, wanted: set[int]) -> None:
+        super().__init__(default_indent=indent, default_newline=newline)
+        self.wanted = wanted
+        self.outer: dict[int, list[int]] = {}
+        self.exact: dict[int, list[int]] = {}
+
+    def before_codegen(self, node: cst.CSTNode) -> None:
+        if id(node) in self.wanted:
+            self.outer[id(node)] = [len(self.tokens), 0]
+
+    def after_codegen(self, node: cst.CSTNode) -> None:
+        if id(node) in self.wanted:
+            self.outer[id(node)][1] = len(self.tokens)
+
+    @contextmanager
+    def record_syntactic_position(self, node: cst.CSTNode, *, start_node: Any = None, end_node: Any = None) -> Any:
+        start = len(self.tokens)
+        yield
+        if id(node) in self.wanted:
+            self.exact[id(node)] = [start, len(self.tokens)]
+
+
+def positions(module: cst.Module, nodes: Iterable[cst.CSTNode]) -> dict[int, tuple[int, int, int, int]]:
+    """Line, column, end line, end column (from 1) of nodes of a module, by id; one pass of writing it out."""
+    wanted = {id(n) for n in nodes}
+    if not wanted:
+        return {}
+    state = _Recording(module.default_indent, module.default_newline, wanted)
+    module._codegen(state)
+    spans = {**state.outer, **state.exact}
+    cuts = sorted({c for span in spans.values() for c in span})
+    place: dict[int, tuple[int, int]] = {}
+    line, column, done = 1, 1, 0
+    for cut in cuts:
+        text = "".join(state.tokens[done:cut])
+        lines = _NEWLINE.split(text)
+        if len(lines) > 1:
+            line += len(lines) - 1
+            column = 1
+        column += len(lines[-1])
+        place[cut], done = (line, column), cut
+    return {key: (*place[start], *place[end]) for key, (start, end) in spans.items()}
+
+
+_NEWLINE: Final = re.compile(r"\r\n?|\n")
