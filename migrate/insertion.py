@@ -89,7 +89,7 @@ def _edited(statement: cst.Import | cst.ImportFrom, wanted: dict[int, Any]) -> l
         symbol = match.rename
         head, _, leaf = symbol.rpartition(".")
         local = _local(alias)
-        if isinstance(statement, cst.ImportFrom) and head and (head == base or head == whole):
+        if isinstance(statement, cst.ImportFrom) and head and head in (base, whole):
             asname = None if leaf == local else (alias.asname or _as(local))
             kept.append(alias.with_changes(name=cst.Name(leaf), asname=asname))
         elif isinstance(statement, cst.Import) and alias.asname is None:

@@ -153,9 +153,9 @@ class Names:
         self._paths: dict[int, str] = {}  # as written, before private paths were mapped
         self._scopes: dict[int, Scope] = {}  # of every Name that is read
         self._uses: dict[str, list[cst.Name]] = {}
-        self._resolving: set[int] = set()
         self._bound_symbols: dict[tuple[int, str], str | None] = {}
-        self._alias_of_import: dict[int, str] = {}
+        self._all_bound: set[str] = set()
+        self._all_scopes: list[Scope] = [self.scope]
         self._walk()
         self._resolve()
 
@@ -271,7 +271,6 @@ class Names:
         parents, by_type, uses, scopes = self.parents, self.by_type, self._uses, self._scopes
         stack: list[tuple[cst.CSTNode, Scope]] = [(self.module, self.scope)]
         pop, push = stack.pop, stack.append
-        self._all_bound: set[str] = set()
         while stack:
             node, scope = pop()
             kind = type(node)
@@ -296,6 +295,10 @@ class Names:
             for pair in reversed(below):
                 parents.setdefault(id(pair[0]), node)  # the special cases have set it where a layout node lies between
                 push(pair)
+
+    def _inner(self, kind: str, scope: Scope, node: cst.CSTNode) -> Scope:
+        self._all_scopes.append(Scope(kind, scope, node))
+        return self._all_scopes[-1]
 
     def _bind(self, scope: Scope, name: str, node: cst.CSTNode, **more: Any) -> None:
         self._all_bound.add(name)
@@ -377,7 +380,7 @@ class Names:
 
     def _function(self, node: cst.FunctionDef, scope: Scope) -> list[Any]:
         self._bind(scope, node.name.value, node)
-        inner = Scope("function", scope, node)
+        inner = self._inner("function", scope, node)
         below: list[Any] = [(d, scope) for d in node.decorators]
         if node.returns is not None:
             below.append((node.returns, scope))
@@ -390,7 +393,7 @@ class Names:
         return below
 
     def _lambda(self, node: cst.Lambda, scope: Scope) -> list[Any]:
-        inner = Scope("function", scope, node)
+        inner = self._inner("function", scope, node)
         self.parents[id(node.params)] = node
         return [*self._parameters(node.params, scope, inner), (node.body, inner)]
 
@@ -417,14 +420,14 @@ class Names:
 
     def _class(self, node: cst.ClassDef, scope: Scope) -> list[Any]:
         self._bind(scope, node.name.value, node)
-        inner = Scope("class", scope, node)
+        inner = self._inner("class", scope, node)
         below: list[Any] = [(item, scope) for item in (*node.decorators, *node.bases, *node.keywords)]
         if node.type_parameters is not None:
             below.append((node.type_parameters, inner))
         return [*below, (node.body, inner)]
 
     def _comprehension(self, node: cst.BaseComp, scope: Scope) -> list[Any]:
-        inner = Scope("function", scope, node)
+        inner = self._inner("function", scope, node)
         below: list[Any] = []
         part: cst.CompFor | None = node.for_in  # type: ignore[attr-defined]
         first = True
@@ -449,14 +452,14 @@ class Names:
 
     def _targets(self, node: Any, scope: Scope) -> list[Any]:
         """for, with-as, :=, augmented and annotated assignment: a target and what is read."""
-        if isinstance(node, (cst.For,)):
+        if isinstance(node, cst.For):
             self.parents[id(node.target)] = node
             below = self._bind_target(scope, node.target, None, None)
             more = [node.iter, node.body, node.orelse]
         elif isinstance(node, cst.AsName):
             self.parents[id(node.name)] = node
             below, more = self._bind_target(scope, node.name, None, None), []
-        elif isinstance(node, cst.NamedExpr) or isinstance(node, cst.AugAssign):
+        elif isinstance(node, (cst.NamedExpr, cst.AugAssign)):
             self.parents[id(node.target)] = node
             below, more = self._bind_target(scope, node.target, None, None), [node.value]
         else:
@@ -480,61 +483,52 @@ class Names:
 
     # ---------------------------------------------------------------- from bindings to symbols
 
-    def _set(self, node: cst.CSTNode, path: str) -> str:
-        symbol = path
-        if self._public is not None:
-            symbol = self._public(path) or path
-            if symbol != path:
-                self._paths[id(node)] = path
+    def _set(self, node: cst.CSTNode, path: str, inherited: str | None = None) -> str:
+        """Note what a node stands for; what a private module's public equal holds is public, too."""
+        symbol = (self._public(path) if self._public is not None else None) or inherited or path
+        if symbol != path:
+            self._paths[id(node)] = path
         self._symbols[id(node)] = symbol
         return symbol
 
     def _resolve(self) -> None:
-        roots = {name for name in self._all_bound if self._may_be_tensorflow(name)}
-        order: list[tuple[int, Reference]] = []
-        for name in roots:
+        for name in self._candidates():
             for use in self._uses.get(name, ()):
                 path = self._name_symbol(use)
                 if path is None:
                     continue
                 node: Reference = use
-                self._set(node, path)
+                symbol = self._set(node, path)
                 above = self.parents.get(id(node))
                 while isinstance(above, cst.Attribute) and above.value is node:
                     path = f"{path}.{above.attr.value}"
-                    self._set(above, path)
+                    symbol = self._set(above, path, f"{symbol}.{above.attr.value}")
                     node = above
                     above = self.parents.get(id(node))
-                order.append((len(order), node))
-        self.references = [node for _, node in order]
+                self.references.append(node)
+        order = {key: number for number, key in enumerate(self._scopes)}
+        self.references.sort(key=lambda node: order[id(_root(node))])
 
-    def _may_be_tensorflow(self, name: str) -> bool:
-        if not hasattr(self, "_candidates"):
-            self._candidates: set[str] = set()
-            pending: dict[str, set[str]] = {}
-            scopes = {id(self.scope): self.scope}
-            for scope in self._scopes.values():
-                seen: Scope | None = scope
-                while seen is not None and id(seen) not in scopes:
-                    scopes[id(seen)] = seen
-                    seen = seen.parent
-            self._scope_list = list(scopes.values())
-            for scope in self._scope_list:
-                for bound, bindings in scope.bindings.items():
-                    for b in bindings:
-                        if b.symbol is not None:
-                            self._candidates.add(bound)
-                        elif isinstance(b.value, (cst.Name, cst.Attribute)):
-                            chain = dotted(b.value)
-                            if chain is not None:
-                                pending.setdefault(chain.partition(".")[0], set()).add(bound)
-            todo = list(self._candidates)
-            while todo:
-                for alias in pending.pop(todo.pop(), ()):
-                    if alias not in self._candidates:
-                        self._candidates.add(alias)
-                        todo.append(alias)
-        return name in self._candidates
+    def _candidates(self) -> set[str]:
+        """The names that some scope binds to TensorFlow, directly or through other names."""
+        found: set[str] = set()
+        aliases: dict[str, set[str]] = {}
+        for scope in self._all_scopes:
+            for name, bindings in scope.bindings.items():
+                for binding in bindings:
+                    if binding.symbol is not None:
+                        found.add(name)
+                    elif isinstance(binding.value, (cst.Name, cst.Attribute)):
+                        chain = dotted(binding.value)
+                        if chain is not None:
+                            aliases.setdefault(chain.partition(".")[0], set()).add(name)
+        todo = list(found)
+        while todo:
+            for alias in aliases.pop(todo.pop(), ()):
+                if alias not in found:
+                    found.add(alias)
+                    todo.append(alias)
+        return found
 
     def _means(self, use: cst.Name, binding: Binding) -> bool:
         found = self._scopes[id(use)].lookup(use.value)
@@ -605,6 +599,12 @@ _SPECIAL: dict[type, Callable[[Names, Any, Scope], list[Any]]] = {
     cst.Nonlocal: Names._nothing,
     cst.SetComp: Names._comprehension,
 }
+
+
+def _root(node: cst.CSTNode) -> cst.CSTNode:
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return node
 
 
 def _statements(body: cst.CSTNode) -> Iterator[cst.CSTNode]:
