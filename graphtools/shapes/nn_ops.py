@@ -282,11 +282,6 @@ def batch_norm_with_global_normalization_grad(node: Node) -> Sequence[Dims]:
 # -- losses ----------------------------------------------------------------------------------------------------------
 
 
-@shape("L2Loss")
-def scalar(node: Node) -> Sequence[Dims]:
-    return [()]
-
-
 @shape("SoftmaxCrossEntropyWithLogits")
 def softmax_cross_entropy(node: Node) -> Sequence[Dims]:
     a, b = with_rank(node.inputs[0].dims, 2), with_rank(node.inputs[1].dims, 2)
