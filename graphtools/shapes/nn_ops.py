@@ -13,7 +13,7 @@ from graphtools.shapes.dims import Dim, at_least, merge, merge_dim, with_rank
 
 # The shape of the first input.
 SAME = (
-    "BatchNormWithGlobalNormalization", "Elu", "LRN", "LRNGrad", "LeakyRelu", "LogSoftmax", "Relu", "Relu6", "Selu", "Softmax", "Softplus",
+    "Elu", "LRN", "LRNGrad", "LeakyRelu", "LogSoftmax", "Relu", "Relu6", "Selu", "Softmax", "Softplus",
     "Softsign", "DataFormatDimMap", "DataFormatVecPermute", "Dilation2DBackpropInput",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphtools.constant import constant_as_shape
+from graphtools.constant import constant
 from graphtools.graph import Dims, Node
 from graphtools.shapes import shape
 from graphtools.shapes.dims import broadcast, merge_dim, with_rank
@@ -83,25 +83,8 @@ def pool(node: Node) -> Sequence[Dims]:
     return [(dims[0], dims[1], *sizes) if channels_first(node) else (dims[0], *sizes, dims[3]), (), ()]
 
 
-@shape("QuantizedReshape")
-def reshape(node: Node) -> Sequence[Dims]:
-    dims = constant_as_shape(node.inputs[1])
-    source = node.inputs[0].dims
-    if dims is not None and dims.count(None) == 1 and source is not None and None not in source:
-        total, known = 1, 1
-        for d in source:
-            total *= d or 0
-        for d in dims:
-            known *= 1 if d is None else d
-        if known:
-            dims = tuple(total // known if d is None else d for d in dims)
-    return [dims, (), ()]
-
-
 @shape("QuantizedConcat", "QuantizedConcatV2")
 def concat(node: Node) -> Sequence[Dims]:
-    from graphtools.constant import constant
-
     axis = constant(node.input("concat_dim" if node.op == "QuantizedConcat" else "axis"))
     shapes = [t.dims for t in node.input("values")]
     first = next((s for s in shapes if s is not None), None)
