@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 
+from graphtools.errors import ShapeError
 from graphtools.graph import Dims, Graph, Node, topological
 
 ShapeFunction = Callable[[Node], Sequence[Dims]]
@@ -44,7 +45,13 @@ def infer(node: Node) -> None:
     function = load().get(node.op)
     if function is None:
         return
-    for tensor, dims in zip(node.outputs, function(node), strict=False):
+    try:
+        result = function(node)
+    except ShapeError as e:
+        from graphtools.shapes.dims import context
+
+        raise ShapeError(context(node, str(e))) from None
+    for tensor, dims in zip(node.outputs, result, strict=False):
         tensor.dims = None if dims is None else tuple(dims)
 
 
