@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -118,6 +119,16 @@ class Function:
     attr: dict[str, Any] = field(default_factory=dict)
 
 
+class Controller:
+    """The nodes of one control_dependencies block, and those made in it so far: what reads these runs after it anyway."""
+
+    __slots__ = ("nodes", "seen")
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.seen: set[Node] = set()
+
+
 class Graph:
     """Nodes by name in the order they were added, and the functions they call.
 
@@ -137,6 +148,11 @@ class Graph:
         self.signatures: dict[str, Signature] = {}
         self.collections: dict[str, Any] = {}
         self.assets: dict[str, bytes] = {}
+        self.scope = ""  # the current name scope, without a final slash
+        self._names: dict[str, int] = {}  # names in use, in lower case -> the next number to try
+        self._controllers: list[Controller] = []
+        self._colocation: list[Node | None] = []
+        self._devices: list[Any] = []
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -160,7 +176,11 @@ class Graph:
         if opdef is None:
             raise ValueError(f"No TensorFlow of 0.12 to 2.15 has an op {op!r}.")
         filled = bind_attrs(opdef, inputs, attr or {})
-        node = self.node_type(self, self.unique_name(name or op), op, filled, device)
+        if name is None:
+            name = self.unique_name(op)
+        elif name in self.nodes:
+            raise ValueError(f"The graph has a node {name!r} already.")
+        node = self.node_type(self, name, op, filled, device)
         for value in inputs:
             if isinstance(value, Tensor):
                 node.inputs.append(value)
@@ -202,13 +222,89 @@ class Graph:
         self.nodes[node.name] = node
         return node
 
-    def unique_name(self, name: str) -> str:
-        if name not in self.nodes:
+    def unique_name(self, name: str, *, mark: bool = True) -> str:
+        """`name` in the current name scope, numbered as TensorFlow numbers it when it is taken; `mark` takes it."""
+        if self.scope:
+            name = f"{self.scope}/{name}"
+        if len(self._names) < len(self.nodes):  # nodes that came from a file
+            for known in self.nodes:
+                self._names.setdefault(known.lower(), 1)
+        key = name.lower()
+        i = self._names.get(key, 0)
+        if mark:
+            self._names[key] = i + 1
+        if not i:
             return name
-        i = 1
-        while f"{name}_{i}" in self.nodes:
+        numbered = f"{key}_{i}"
+        while numbered in self._names:
             i += 1
+            numbered = f"{key}_{i}"
+        if mark:
+            self._names[numbered] = 1
         return f"{name}_{i}"
+
+    # -- building as a script does: in scopes ------------------------------------------------------------------------
+
+    def op(self, op_type: str, *inputs: Any, name: str | None = None, **attr: Any) -> Any:
+        """Add an op in the current scopes: its output, a tuple of them if it has several, the node if it has none."""
+        with self.name_scope(name or op_type) as scope:
+            node = self.create(op_type, inputs, attr, scope)
+        outputs = node.outputs
+        return outputs[0] if len(outputs) == 1 else tuple(outputs) if outputs else node
+
+    def create(self, op_type: str, inputs: Sequence[Any], attr: Mapping[str, Any], name: str) -> Node:
+        """Add a node of this very name (a final slash is dropped) under the current control dependencies, device and colocation."""
+        flat = [t.node for value in inputs for t in (value if isinstance(value, list | tuple) else (value,))]
+        control: dict[Node, None] = {}
+        for controller in self._controllers:
+            if not any(n in controller.seen for n in flat):
+                control.update((c, None) for c in controller.nodes if c not in flat)
+        attr = dict(attr)
+        if self._colocation and self._colocation[-1] is not None and "_class" not in attr:
+            target = self._colocation[-1]
+            attr["_class"] = list(target.attr.get("_class") or []) or [f"loc:@{target.name}"]
+        node = self.add_node(op_type, inputs, attr, name=name.removesuffix("/"), control_inputs=control, device=self.device_of(op_type))
+        for controller in self._controllers:
+            controller.seen.add(node)
+        return node
+
+    def constant(self, value: Any, dtype: DType, name: str = "Const") -> Tensor:
+        """A Const in the current scopes."""
+        tensor: Tensor = self.op("Const", name=name, dtype=dtype, value=np.asarray(value, dtype.as_numpy_dtype))
+        return tensor
+
+    def device_of(self, op_type: str) -> str:
+        """The device string that the current device scopes ask for."""
+        return self._devices[-1] if self._devices else ""
+
+    @contextlib.contextmanager
+    def name_scope(self, name: str | None) -> Iterator[str]:
+        """Enter a name scope; gives its full name with a final slash. A name that ends with a slash is re-entered as it is; None or "" is the top."""
+        outer = self.scope
+        self.scope = "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)
+        try:
+            yield f"{self.scope}/" if self.scope else ""
+        finally:
+            self.scope = outer
+
+    @contextlib.contextmanager
+    def control_dependencies(self, nodes: Iterable[Node] | None) -> Iterator[None]:
+        """Nodes made inside run after `nodes`; None clears the dependencies from outside."""
+        outer = self._controllers
+        self._controllers = [] if nodes is None else [*outer, Controller(list(nodes))]
+        try:
+            yield
+        finally:
+            self._controllers = outer
+
+    @contextlib.contextmanager
+    def colocate_with(self, node: Node | None) -> Iterator[None]:
+        """Nodes made inside ask for the device of `node`; None clears what was asked outside."""
+        self._colocation.append(node)
+        try:
+            yield
+        finally:
+            self._colocation.pop()
 
     # -- looking up ----------------------------------------------------------------------------------------------
 

@@ -153,5 +153,9 @@ class Versions:
         """The version that `node` makes."""
         return self._rank[node][key]
 
+    def made_by(self, node: Node) -> dict[str, int]:
+        """The versions that `node` makes, by key."""
+        return self._rank.get(node, {})
+
     def last(self, key: str) -> int:
         return len(self.writers.get(key, ()))

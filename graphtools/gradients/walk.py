@@ -1,0 +1,268 @@
+"""The reverse walk: from outputs back to inputs, adding the gradient ops of each node on the way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphtools.dtypes import bfloat16, complex64, complex128, float16, float32, float64, int32, int64, resource, variant
+from graphtools.gradients import NOT_DIFFERENTIABLE, IndexedSlices, load
+from graphtools.graph import Graph, Node, Tensor
+
+TRAINABLE = frozenset({float16, float32, float64, complex64, complex128, bfloat16, resource, variant})
+
+
+class Emit:
+    """What a gradient function builds with: the graph's ops, under the current scopes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def op(self, op_type: str, *inputs: Any, name: str | None = None, **attr: Any) -> Any:
+        """Add a TensorFlow op; see Graph.op."""
+        return self.graph.op(op_type, *inputs, name=name, **attr)
+
+    def const(self, value: Any, dtype: Any, name: str = "Const") -> Tensor:
+        return self.graph.constant(value, dtype, name)
+
+    def shape(self, x: Tensor, name: str = "Shape") -> Tensor:
+        """The shape of `x` as int32: a constant when it is known, as TensorFlow's tf.shape makes it."""
+        if x.dims is not None and None not in x.dims:
+            return self.const(list(x.dims), int32, name)
+        tensor: Tensor = self.op("Shape", x, name=name, out_type=int32)
+        return tensor
+
+    def sum_to(self, dx: Tensor, shape: Tensor, axes: Tensor) -> Tensor:
+        """The sum of `dx` over the axes that a broadcast added, in the shape of the input it goes to."""
+        summed = self.op("Sum", dx, axes, keep_dims=False)
+        result: Tensor = self.op("Reshape", summed, shape)
+        return result
+
+
+def gradients(
+    ys: Sequence[Tensor] | Tensor,
+    xs: Sequence[Tensor] | Tensor,
+    grad_ys: Sequence[Any] | None = None,
+    *,
+    name: str = "gradients",
+    gate_gradients: bool = False,
+    colocate_gradients_with_ops: bool = False,
+    stop_gradients: Sequence[Tensor] = (),
+    overrides: Callable[[Node], Any] | None = None,
+    zero_unconnected: bool = False,
+) -> list[Any]:
+    """The gradients of the sum of `ys` with respect to each of `xs`: tensors, IndexedSlices, or None where unconnected.
+
+    `overrides(node)` may give another gradient function for a node (None: the registered one). Raises LookupError for an op
+    without a gradient.
+    """
+    ys = [ys] if isinstance(ys, Tensor) else list(ys)
+    xs = [xs] if isinstance(xs, Tensor) else list(xs)
+    graph = ys[0].node.graph
+    return Walk(graph, ys, xs, list(grad_ys or [None] * len(ys)), gate_gradients, colocate_gradients_with_ops, stop_gradients, overrides, zero_unconnected).run(name)
+
+
+class Walk:
+    """One call of `gradients`."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        ys: list[Tensor],
+        xs: list[Tensor],
+        grad_ys: list[Any],
+        gate: bool,
+        colocate: bool,
+        stop_gradients: Sequence[Tensor],
+        overrides: Callable[[Node], Any] | None,
+        zero_unconnected: bool,
+    ) -> None:
+        self.graph = graph
+        self.g = Emit(graph)
+        self.ys = ys
+        self.xs = xs
+        self.grad_ys = grad_ys
+        self.gate = gate
+        self.colocate = colocate
+        self.stop = {t.node for t in stop_gradients}
+        self.overrides = overrides
+        self.zero_unconnected = zero_unconnected
+        self.grads: dict[Node, list[list[Any]]] = {}
+        self.registry = load()
+
+    def run(self, name: str) -> list[Any]:
+        with self.graph.name_scope(name):
+            start = self._start()
+            from_nodes = [x.node for x in self.xs]
+            to_nodes = [y.node for y in self.ys]
+            self.pending = self._pending(to_nodes, from_nodes)
+            stops = {n for n in from_nodes if not any(self.pending.get(t.node, 0) > 0 for t in n.inputs)} | self.stop
+            for y, dy in zip(self.ys, start, strict=True):
+                self._add(y, dy)
+            queue: deque[Node] = deque()
+            queued: set[Node] = set()
+            for node in to_nodes:
+                if node not in queued and self.pending.get(node, 0) == 0:
+                    queued.add(node)
+                    queue.append(node)
+            while queue:
+                node = queue.popleft()
+                with self._colocated(node):
+                    self._step(node, stops)
+                for tensor in node.inputs:
+                    count = self.pending.get(tensor.node)
+                    if count is None:
+                        continue
+                    self.pending[tensor.node] = count - 1
+                    if count == 1:
+                        queue.append(tensor.node)
+            return [self._result(x) for x in self.xs]
+
+    def _colocated(self, node: Node) -> contextlib.AbstractContextManager[None]:
+        return self.graph.colocate_with(node) if self.colocate else contextlib.nullcontext()
+
+    def _start(self) -> list[Any]:
+        """The gradients of `ys`: those given, else ones."""
+        start = []
+        for i, (y, dy) in enumerate(zip(self.ys, self.grad_ys, strict=True)):
+            if dy is not None:
+                start.append(dy)
+                continue
+            if y.dtype.is_complex:
+                raise TypeError(f"Gradients of complex tensors must set grad_ys (y.dtype = {y.dtype!r})")
+            with self._colocated(y.node):
+                shape = self.g.shape(y)
+                start.append(self.g.op("Fill", shape, self.g.const(1, y.dtype.base_dtype, f"grad_ys_{i}"), name="Fill"))
+        return start
+
+    def _pending(self, to_nodes: list[Node], from_nodes: list[Node]) -> dict[Node, int]:
+        """For each node between xs and ys, how many of its readers are still to be walked."""
+        readers: dict[Node, list[Node]] = {}
+        for node in self.graph:
+            for tensor in node.inputs:
+                if tensor.dtype.base_dtype in TRAINABLE:
+                    readers.setdefault(tensor.node, []).append(node)
+        reached: set[Node] = set()
+        stack = list(from_nodes)
+        while stack:
+            node = stack.pop()
+            if node not in reached:
+                reached.add(node)
+                stack.extend(readers.get(node, ()))
+        between: dict[Node, None] = {}
+        queue = deque(to_nodes)
+        while queue:
+            node = queue.popleft()
+            if node in reached and node not in between:
+                between[node] = None
+                queue.extend(t.node for t in node.inputs)
+        pending = dict.fromkeys(between, 0)
+        for node in between:
+            for tensor in node.inputs:
+                if tensor.node in pending:
+                    pending[tensor.node] += 1
+        return pending
+
+    def _step(self, node: Node, stops: set[Node]) -> None:
+        """Add the gradient of one node and hand it to the node's inputs."""
+        out_grads = self._aggregate(node)
+        if node in stops or all(d is None for d in out_grads):
+            return
+        function = (self.overrides(node) if self.overrides is not None else None) or self.registry.get(node.op)
+        if function is None:
+            if node.op in NOT_DIFFERENTIABLE:
+                return
+            raise LookupError(f"No gradient defined for operation '{node.name}' (op type: {node.op})")
+        for i, dy in enumerate(out_grads):
+            if dy is None and node.outputs[i].dtype.base_dtype in TRAINABLE and node.outputs[i].dtype.base_dtype not in (resource, variant):
+                out_grads[i] = self.g.op("ZerosLike", node.outputs[i], name="zeros_like")
+        with self.graph.name_scope(f"{node.name}_grad"):
+            result = function(self.g, node, out_grads[0] if len(out_grads) == 1 else tuple(out_grads))
+            in_grads = list(result) if isinstance(result, list | tuple) else [result]
+            if len(in_grads) != len(node.inputs):
+                raise ValueError(f"Num gradients {len(in_grads)} generated for op {node.name!r} do not match num inputs {len(node.inputs)}")
+            if self.gate and sum(d is not None for d in in_grads) > 1:
+                in_grads = self._tuple(in_grads)
+        for tensor, dx in zip(node.inputs, in_grads, strict=True):
+            if dx is None:
+                continue
+            if isinstance(dx, Tensor) and tensor.dtype.base_dtype is not resource and tensor.dims is not None:
+                dx.dims = _merge(dx.dims, tensor.dims)
+            self._add(tensor, dx)
+
+    def _tuple(self, grads: list[Any]) -> list[Any]:
+        """The gradients behind a gate: none is given on before all are there."""
+        graph = self.graph
+        with graph.colocate_with(None), graph.name_scope("tuple"):
+            nodes = [d.values.node if isinstance(d, IndexedSlices) else d.node for d in grads if d is not None]
+            with graph.control_dependencies(list(dict.fromkeys(nodes))):
+                gate = graph.op("NoOp", name="group_deps")
+            gated = []
+            for d in grads:
+                if d is None:
+                    gated.append(None)
+                elif isinstance(d, IndexedSlices):
+                    gated.append(IndexedSlices(self._behind(gate, d.values), d.indices, d.dense_shape))
+                else:
+                    gated.append(self._behind(gate, d))
+        return gated
+
+    def _behind(self, gate: Node, tensor: Tensor) -> Tensor:
+        with self.graph.control_dependencies([gate]), self.graph.colocate_with(tensor.node):
+            identity: Tensor = self.graph.op("Identity", tensor, name="control_dependency")
+        return identity
+
+    def _add(self, tensor: Tensor, dx: Any) -> None:
+        lists = self.grads.setdefault(tensor.node, [[] for _ in tensor.node.outputs])
+        lists[tensor.index].append(dx)
+
+    def _aggregate(self, node: Node) -> list[Any]:
+        """The gradient of each output of a node, summed."""
+        lists = self.grads.get(node) or [[] for _ in node.outputs]
+        totals = []
+        for found in lists:
+            total = self._sum(found)
+            found[:] = [] if total is None else [total]
+            totals.append(total)
+        return totals
+
+    def _sum(self, found: list[Any]) -> Any:
+        if len(found) < 2:
+            return found[0] if found else None
+        if all(isinstance(d, Tensor) for d in found):
+            with self.graph.colocate_with(found[0].node):
+                return self.g.op("AddN", found, name="AddN")
+        slices = [d if isinstance(d, IndexedSlices) else self._as_slices(d) for d in found]
+        values = self.g.op("ConcatV2", [d.values for d in slices], self.g.const(0, int32, "concat/axis"), name="concat")
+        wide = any(d.indices.dtype is not int32 for d in slices)
+        indices = [self._wide(d.indices) if wide else d.indices for d in slices]
+        return IndexedSlices(values, self.g.op("ConcatV2", indices, self.g.const(0, int32, "concat/axis"), name="concat"), next((d.dense_shape for d in slices if d.dense_shape is not None), None))
+
+    def _wide(self, indices: Tensor) -> Tensor:
+        result: Tensor = indices if indices.dtype is int64 else self.g.op("Cast", indices, DstT=int64, name="Cast")
+        return result
+
+    def _as_slices(self, dense: Tensor) -> IndexedSlices:
+        """A dense gradient as slices of all its rows."""
+        shape = self.g.op("Shape", dense, name="Shape", out_type=int32)
+        rows = self.g.op("StridedSlice", shape, self.g.const([0], int32), self.g.const([1], int32), self.g.const([1], int32), shrink_axis_mask=1)
+        indices = self.g.op("Range", self.g.const(0, int32, "start"), rows, self.g.const(1, int32, "delta"), name="range")
+        return IndexedSlices(dense, indices, shape)
+
+    def _result(self, x: Tensor) -> Any:
+        lists = self.grads.get(x.node)
+        total = self._sum(lists[x.index]) if lists else None
+        if lists and total is not None:
+            lists[x.index][:] = [total]
+        if total is None and self.zero_unconnected:
+            return self.g.op("ZerosLike", x, name="zeros_like")
+        return total
+
+
+def _merge(a: Any, b: Any) -> Any:
+    """The dims known from either of two views of one shape."""
+    if a is None or b is None or len(a) != len(b):
+        return a if a is not None else b
+    return tuple(x if x is not None else y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,96 @@
+"""ONNX Runtime: the InferenceSessions of a plan's segments, and values on their devices."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as binding
+
+from runtime.plan import Plan, Segment
+
+OrtValue = binding.OrtValue
+onnxruntime.set_default_logger_severity(4)
+
+_CPU = onnxruntime.OrtDevice.make("cpu", 0)._get_c_device()
+BFLOAT16 = 16  # onnx.TensorProto.BFLOAT16
+
+
+class Engine:
+    """Makes and holds the InferenceSessions of one Session."""
+
+    def __init__(self, device: str = "auto", *, log_device_placement: bool = False, threads: int | None = None) -> None:
+        self.device = device
+        self.log_device_placement = log_device_placement
+        self.threads = threads or os.cpu_count() or 1
+        self.providers: list[Any] = ["CPUExecutionProvider"]
+
+    def prepare(self, plan: Plan) -> None:
+        """Create the InferenceSession of every segment."""
+        for step in plan.steps:
+            if isinstance(step, Segment) and step.model:
+                step.session = self.create(step)
+                step.model = b""
+
+    def create(self, segment: Segment) -> Any:
+        """The InferenceSession of a segment, as ONNX Runtime's own object (its Python wrapper costs more than a small run)."""
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = self.threads if segment.is_heavy else 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if segment.external:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for a in segment.external.values()]
+            options.add_external_initializers(list(segment.external), values)
+        session = onnxruntime.InferenceSession(segment.model, options, providers=self.providers)
+        segment.external = {"": (session, segment.external)}  # keeps the shared initializers alive
+        return session._sess
+
+
+def share(array: np.ndarray[Any, Any]) -> Any:
+    """An OrtValue on an array's memory, which the caller keeps alive; the array itself where ONNX Runtime lacks its dtype."""
+    kind = array.dtype.kind
+    if kind in "OcSU":
+        return array
+    if not array.flags.c_contiguous:
+        array = own_array(array)
+        return own(array)
+    if array.dtype == ml_dtypes.bfloat16:
+        return OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), BFLOAT16)
+    return OrtValue.ortvalue_from_numpy(array, _CPU)
+
+
+def own_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.array(array, order="C", copy=True)
+
+
+def own(value: Any) -> Any:
+    """A copy that owns its memory: an OrtValue, or an array where ONNX Runtime lacks the dtype."""
+    array = to_numpy(value)
+    if not isinstance(array, np.ndarray):
+        array = np.asarray(array)
+    if array.dtype.kind in "OcSU":
+        return array.copy()
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    if array.dtype == ml_dtypes.bfloat16:
+        owned = OrtValue.ortvalue_from_shape_and_onnx_type(list(array.shape), BFLOAT16, _CPU)
+        ctypes.memmove(owned.data_ptr(), array.ctypes.data, array.nbytes)
+        return owned
+    owned = OrtValue.ortvalue_from_shape_and_type(list(array.shape), array.dtype.type, _CPU)
+    if array.size:
+        owned.update_inplace(array)
+    return owned
+
+
+def to_numpy(value: Any) -> Any:
+    """A value as an array, sharing an OrtValue's memory where that is on the CPU."""
+    if not isinstance(value, OrtValue):
+        return value
+    if value.data_type() == "tensor(bfloat16)":
+        shape = value.shape()
+        buffer = (ctypes.c_char * (2 * int(np.prod(shape, dtype=np.int64)))).from_address(value.data_ptr())
+        return np.frombuffer(bytes(buffer), ml_dtypes.bfloat16).reshape(shape)
+    return value.numpy()

@@ -1,0 +1,461 @@
+"""(fetches, feeds) -> Plan: what to run, in which order, on ONNX Runtime or on the host.
+
+The nodes that a run needs fall into segments: ONNX segments, each one InferenceSession, and host nodes between them. A
+value lives in a numbered slot. Slots are filled by feeds, by loading variables, and by the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphtools import constant, convert, passes, shapes
+from graphtools.convert.builder import Builder, Value
+from graphtools.convert.model import to_model
+from graphtools.convert.walk import Ref, Walk
+from graphtools.dtypes import resource, string, variant
+from graphtools.errors import ConversionError
+from graphtools.graph import Dims, Graph, Node, Tensor, topological
+from graphtools.passes.prune import extract
+from graphtools.state import VARIABLES, Variable, Versions, called_functions, source_variable, variable_of
+from runtime import host
+from runtime.errors import UnimplementedError
+
+# Ops that the host runs although they have a conversion: what they do besides computing a value (drawing from TensorFlow's
+# random streams, printing, failing, holding state between runs) is lost in a model.
+PREFER_HOST = frozenset(
+    {"Assert", "CheckNumerics", "Print", "PrintV2", "Multinomial", "ParameterizedTruncatedNormal", "RandomGamma", "RandomPoisson", "RandomPoissonV2",
+     "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt", "SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2",
+     "TruncatedNormal", "StatelessMultinomial", "StatelessRandomNormal", "StatelessRandomUniform", "StatelessRandomUniformInt", "StatelessTruncatedNormal",
+     "HashTable", "HashTableV2", "LookupTableFind", "LookupTableFindV2", "LookupTableSize", "LookupTableSizeV2", "InitializeTable", "InitializeTableV2",
+     "LookupTableImport", "LookupTableImportV2", "FIFOQueue", "FIFOQueueV2", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany", "QueueDequeueManyV2",
+     "QueueDequeueUpTo", "QueueDequeueUpToV2", "Iterator", "IteratorV2", "IteratorGetNext"}
+)  # fmt: skip
+
+# Handles that conversion resolves by itself, as long as all that use one are in one segment.
+COMPILED_HANDLES = ("TensorArray", "TensorList", "EmptyTensorList", "Stack")
+
+# Nodes that only carry order.
+NEUTRAL = frozenset({"NoOp", "ControlTrigger", *VARIABLES})
+
+ONNX, HOST = 0, 1  # the parity of a level: ONNX segments are even, host steps odd
+
+
+@dataclass(slots=True)
+class Source:
+    """Where the value of a tensor is: in a slot, or known when planning."""
+
+    slot: int = -1
+    value: Any = None
+
+
+@dataclass(slots=True)
+class Load:
+    """Fill a slot with a variable's value."""
+
+    slot: int
+    variable: Variable
+    reader: str
+
+
+@dataclass(slots=True)
+class Store:
+    """Give a variable the value of a slot."""
+
+    slot: int
+    variable: Variable
+    copy: bool
+
+
+@dataclass(slots=True)
+class Segment:
+    """One ONNX model: inputs and outputs by name, each with its slot."""
+
+    model: bytes
+    external: dict[str, Any]
+    inputs: list[tuple[str, int]]
+    outputs: list[tuple[str, int]]
+    nodes: list[Node]
+    is_heavy: bool
+    loads: list[Load] = field(default_factory=list)
+    stores: list[Store] = field(default_factory=list)
+    session: Any = None
+
+
+@dataclass(slots=True)
+class HostStep:
+    """One node run by a host kernel. An input is a slot's value, a constant, or the variable itself."""
+
+    node: Node
+    kernel: Any
+    inputs: list[Source | Variable]
+    outputs: list[int]
+    loads: list[Load] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Plan:
+    steps: list[Segment | HostStep]
+    size: int
+    feeds: list[int]
+    fetches: list[Source | None]
+    shared: set[int]  # slots whose value is also a feed's, a variable's or a constant: copied before it is given away
+    final_loads: list[Load]
+    graph: Graph
+
+
+class Planner:
+    """Plans one set of fetches and feeds. `bound` says which feeds are handles of variables (in a function's body)."""
+
+    def __init__(self, graph: Graph, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], feed_dims: Sequence[Dims], bound: Mapping[Tensor, Variable] | None = None) -> None:
+        part, tensors, nodes = extract(graph, fetches, feeds)
+        changed = False
+        for tensor, dims in zip(feeds, feed_dims, strict=True):
+            here = tensors[tensor]
+            if dims is not None and here.dims is None:
+                here.dims = here.node.attr["shape"] = dims
+                changed = True
+        if changed:
+            shapes.infer_graph(part)
+        passes.run(part)
+        self.graph = part
+        self.feeds = [part.nodes[tensors[t].node.name].outputs[tensors[t].index] for t in feeds]
+        self.bound = {part.nodes[tensors[t].node.name].outputs[0]: v for t, v in (bound or {}).items()}
+        self.targets = [part.nodes[nodes[f].name] if isinstance(f, Node) else part.nodes[tensors[f].node.name].outputs[tensors[f].index] for f in fetches]
+        self.forced: set[str] = set()
+
+    def plan(self) -> Plan:
+        """The plan. Raises UnimplementedError naming every op that neither conversion nor the host runs."""
+        for _ in range(64):
+            try:
+                return self._attempt()
+            except _HostInstead as e:
+                self.forced.add(e.node)
+        raise UnimplementedError(None, None, "Too many nodes cannot be converted; the first are: " + ", ".join(sorted(self.forced)[:10]))
+
+    def _attempt(self) -> Plan:
+        roots = [t if isinstance(t, Node) else t.node for t in self.targets]
+        self.order = [n for n in topological(roots) if n not in {f.node for f in self.feeds}]
+        self.versions = Versions(self.order)
+        self.kinds = self._kinds()
+        self.levels = self._levels()
+        self.size = 0
+        self.shared: set[int] = set()
+        self.sources: dict[Tensor, Source] = {}
+        self.states: dict[tuple[str, int], int] = {}
+        self.state_loaded: set[tuple[str, int]] = set()
+        feed_slots = []
+        for tensor in self.feeds:
+            slot = self._slot()
+            self.shared.add(slot)
+            feed_slots.append(slot)
+            self.sources[tensor] = Source(slot)
+        by_level: dict[int, list[Node]] = {}
+        for node in self.order:
+            if node.op in NEUTRAL:
+                continue
+            by_level.setdefault(self.levels[node], []).append(node)
+        self._find_needed()
+        steps: list[Segment | HostStep] = []
+        for level in sorted(by_level):
+            if level % 2 == HOST:
+                steps.extend(self._host_step(node) for node in by_level[level])
+            else:
+                segment = self._segment(level, by_level[level])
+                if segment is not None:
+                    steps.append(segment)
+        final_loads: list[Load] = []
+        fetches = [self._fetch(t, final_loads) for t in self.targets]
+        return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph)
+
+    def _slot(self) -> int:
+        self.size += 1
+        return self.size - 1
+
+    # -- which nodes run where -----------------------------------------------------------------------------------
+
+    def _kinds(self) -> dict[Node, int]:
+        kinds: dict[Node, int] = {}
+        missing: dict[str, list[str]] = {}
+        for node in self.order:
+            if node.op in NEUTRAL:
+                continue
+            kind = HOST if node.name in self.forced else kind_of(node)
+            if kind is None:
+                missing.setdefault(node.op, []).append(node.name)
+            else:
+                kinds[node] = kind
+        if missing:
+            listed = "; ".join(f"{op}: {', '.join(names[:3])}" for op, names in sorted(missing.items()))
+            first = next(n for n in self.order if n.op in missing)
+            where = f" (made at {first.source[0]}:{first.source[1]})" if first.source else ""
+            raise UnimplementedError(None, first, f"These ops can be neither converted nor run on the host: {listed}{where}")
+        self._keep_handles_together(kinds)
+        return kinds
+
+    def _keep_handles_together(self, kinds: dict[Node, int]) -> None:
+        """Everything that shares a TensorArray, list or stack runs where all of it can: on the host if one member must."""
+        parent: dict[Node, Node] = {}
+
+        def root(n: Node) -> Node:
+            while parent.get(n, n) is not n:
+                n = parent[n]
+            return n
+
+        for node in self.order:
+            for tensor in node.inputs:
+                if _is_compiled_handle(tensor) and tensor.node in kinds and node in kinds:
+                    parent[root(node)] = root(tensor.node)
+        hosted = {root(n) for n, k in kinds.items() if k == HOST and n in parent or k == HOST and any(_is_compiled_handle(t) for t in n.outputs)}
+        for node in list(kinds):
+            if node in parent and root(node) in hosted:
+                kinds[node] = HOST
+
+    def _levels(self) -> dict[Node, int]:
+        levels: dict[Node, int] = {}
+        for node in self.order:
+            kind = self.kinds.get(node)
+            level = -1 if kind != ONNX else 0
+            for need in (*(t.node for t in node.inputs), *node.control_inputs):
+                before = levels.get(need)
+                if before is None:
+                    continue
+                if kind is not None and before % 2 != kind:
+                    before += 1
+                level = max(level, before)
+            levels[node] = level
+        return levels
+
+    def _find_needed(self) -> None:
+        """The tensors that cross levels, and the versions of variables that do."""
+        self.needed: set[Tensor] = {t for t in self.targets if isinstance(t, Tensor)}
+        self.last_version = {key: len(nodes) for key, nodes in self.versions.writers.items()}
+        self.needed_versions: set[tuple[str, int]] = set(self.last_version.items())
+        for node in self.order:
+            for tensor in node.inputs:
+                source = tensor.node
+                if self.kinds.get(node) == HOST or self.levels.get(source) != self.levels[node]:
+                    self.needed.add(tensor)
+                key = source_variable(tensor, {t: v.key for t, v in self.bound.items()})
+                if key is not None:
+                    version = self.versions.seen_by(node, key)
+                    if version and self.levels[self.versions.writers[key][version - 1]] != self.levels[node]:
+                        self.needed_versions.add((key, version))
+
+    # -- steps ---------------------------------------------------------------------------------------------------
+
+    def _variable(self, tensor: Tensor) -> Variable | None:
+        """The variable whose handle a tensor is."""
+        for _ in range(1000):
+            if tensor in self.bound:
+                return self.bound[tensor]
+            if tensor.node.op in VARIABLES:
+                return variable_of(tensor.node)
+            if not (tensor.dtype.is_ref or tensor.dtype is resource) or not tensor.node.inputs or source_variable(tensor, {t: v.key for t, v in self.bound.items()}) is None:
+                return None
+            tensor = tensor.node.inputs[0]
+        return None
+
+    def _state_slot(self, variable: Variable, version: int, reader: str, loads: list[Load]) -> int:
+        known = self.states.get((variable.key, version))
+        if known is None:
+            known = self.states[variable.key, version] = self._slot()
+            self.shared.add(known)
+            loads.append(Load(known, variable, reader))
+        return known
+
+    def _host_step(self, node: Node) -> HostStep:
+        loads: list[Load] = []
+        inputs: list[Source | Variable] = []
+        opdef = node.opdef
+        ref_positions = set() if opdef is None else {p for a, start, stop in opdef.input_slices(node.attr).values() if a.is_ref for p in range(start, stop)}
+        for i, tensor in enumerate(node.inputs):
+            variable = self._variable(tensor)
+            if variable is None:
+                inputs.append(self._source(tensor, node))
+            elif i in ref_positions or tensor.dtype is resource or opdef is None or any(True for _ in called_functions(node)):
+                inputs.append(variable)
+            else:
+                inputs.append(Source(self._state_slot(variable, self.versions.seen_by(node, variable.key), node.name, loads)))
+        outputs = []
+        for tensor in node.outputs:
+            slot = self._slot()
+            self.sources[tensor] = Source(slot)
+            outputs.append(slot)
+        if node.op in ("If", "StatelessIf", "Case", "While", "StatelessWhile"):
+            kernel: Any = node.op
+        else:
+            kernel = host_kernel(node)
+        return HostStep(node, kernel, inputs, outputs, loads)
+
+    def _source(self, tensor: Tensor, reader: Node) -> Source:
+        found = self.sources.get(tensor)
+        if found is None:
+            value = constant.constant(tensor)
+            if value is not None:
+                found = self.sources[tensor] = Source(-1, value)
+            else:
+                raise ConversionError(f"Node {reader.name!r} ({reader.op}) reads {tensor.name!r}, which no step computes.")
+        return found
+
+    def _segment(self, level: int, nodes: list[Node]) -> Segment | None:
+        builder = Builder(name=f"segment_{level}")
+        loads: list[Load] = []
+        inputs: list[tuple[Value, int]] = []
+
+        def from_slot(slot: int, name: str, dtype: Any, dims: Dims) -> Value:
+            value = builder.input(name, dtype.base_dtype, dims)
+            inputs.append((value, slot))
+            return value
+
+        walk = Walk(self.graph, builder, nodes, lambda v: from_slot(self._state_slot(v, 0, _reader(nodes, v), loads), f"{v.key}:state", v.dtype, v.dims))
+        walk.versions = self.versions
+        members = set(nodes)
+        for node in nodes:
+            for tensor in node.inputs:
+                if tensor in walk.values or tensor.node in members:
+                    continue
+                variable = self._variable(tensor)
+                if variable is not None:
+                    walk.values[tensor] = Ref(variable)
+                    version = self.versions.seen_by(node, variable.key)
+                    if version and self.levels[self.versions.writers[variable.key][version - 1]] != level and (variable.key, version) not in walk.states:
+                        slot = self.states[variable.key, version]
+                        walk.states[variable.key, version] = from_slot(slot, f"{variable.key}:state{version}", variable.dtype, variable.dims)
+                    continue
+                source = self._source(tensor, node)
+                if source.slot < 0:
+                    walk.values[tensor] = source.value if not isinstance(source.value, np.ndarray | np.generic) else builder.const(source.value)
+                else:
+                    walk.values[tensor] = from_slot(source.slot, tensor.name, tensor.dtype, tensor.dims)
+        for node in nodes:  # a version that another level made and a writer here builds upon
+            for key, version in self.versions.made_by(node).items():
+                before = (key, version - 1)
+                if version > 1 and before in self.states and before not in walk.states:
+                    variable = self._variable_by_key(key)
+                    walk.states[before] = from_slot(self.states[before], f"{key}:state{version - 1}", variable.dtype, variable.dims)
+        for node in nodes:
+            if walk._is_bound(node):
+                continue
+            try:
+                walk.convert(node)
+            except ConversionError as e:
+                if node.op in host.load() or node.op in constant._EVALUATE or any(True for _ in called_functions(node)):
+                    raise _HostInstead(node.name) from e
+                raise UnimplementedError(None, node, str(e)) from e
+        slots = {id(value): slot for value, slot in inputs}
+        outputs: list[tuple[Value, int]] = []
+
+        def out_slot(value: Value) -> int:
+            known = slots.get(id(value))
+            if known is None:
+                known = slots[id(value)] = self._slot()
+                outputs.append((value, known))
+            return known
+
+        for node in nodes:
+            for tensor in node.outputs:
+                if tensor in self.needed and isinstance(result := walk.values.get(tensor), Value):
+                    self.sources[tensor] = Source(-1, result.const) if result.const is not None else Source(out_slot(result))
+        stores: list[Store] = []
+        for (key, version), value in walk.states.items():
+            if version == 0 or (key, version) not in self.needed_versions or (key, version) in self.states:
+                continue
+            slot = self.states[key, version] = out_slot(value)
+            if version == self.last_version[key]:
+                stores.append(Store(slot, self._variable_by_key(key), slot in self.shared))
+            self.shared.add(slot)
+        if not outputs and not stores and not loads:
+            return None
+        for n, (value, _) in enumerate(outputs):
+            builder.output(value, f"out_{n}")
+        external: dict[str, Any] = {}
+        segment = Segment(b"", external, [], [(f"out_{n}", slot) for n, (_, slot) in enumerate(outputs)], nodes, False, loads, stores)
+        if outputs:
+            builder.sanitize()
+            read = {v.name for n in builder.walk() for v in n.inputs if v is not None}
+            builder.inputs = [v for v in builder.inputs if v.name in read]
+            segment.inputs = [(v.name, slot) for v, slot in inputs if v.name in read]
+            segment.model = to_model(builder, convert.OPSET, external=external).SerializeToString()
+            segment.is_heavy = any(n.op_type in HEAVY for n in builder.walk())
+        return segment
+
+    def _variable_by_key(self, key: str) -> Variable:
+        for variable in self.bound.values():
+            if variable.key == key:
+                return variable
+        for node in self.graph:
+            if node.op in VARIABLES and variable_of(node).key == key:
+                return variable_of(node)
+        for function in self.graph.functions.values():
+            for node in function.graph:
+                if node.op in VARIABLES and variable_of(node).key == key:
+                    return variable_of(node)
+        raise ConversionError(f"The graph has no variable {key!r}.")
+
+    def _fetch(self, target: Tensor | Node, loads: list[Load]) -> Source | None:
+        if isinstance(target, Node):
+            return None
+        variable = self._variable(target)
+        if variable is not None and target.dtype.is_ref:
+            last = self.last_version.get(variable.key, 0)
+            return Source(self._state_slot(variable, last, target.node.name, loads))
+        return self._source(target, target.node)
+
+
+class _HostInstead(Exception):
+    """A node cannot be converted but can run on the host."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
+
+
+# Ops worth more than one thread.
+HEAVY = frozenset({"Conv", "ConvTranspose", "Gemm", "LSTM", "GRU", "RNN", "MatMul", "Loop", "Scan", "Einsum"})
+
+
+def _reader(nodes: Iterable[Node], variable: Variable) -> str:
+    for node in nodes:
+        for tensor in node.inputs:
+            if source_variable(tensor) == variable.key:
+                return node.name
+    return variable.key
+
+
+def _is_compiled_handle(tensor: Tensor) -> bool:
+    node = tensor.node
+    if node.op.startswith(COMPILED_HANDLES):
+        return tensor.dtype in (resource, variant) or tensor.dtype.base_dtype is string or tensor.index == 1
+    return tensor.dtype is variant
+
+
+def host_kernel(node: Node) -> Any:
+    """The host kernel of a node, or None. Array ops on strings and complex numbers are run by numpy."""
+    kernel = host.load().get(node.op)
+    if kernel is None:
+        evaluate = constant._EVALUATE.get(node.op)
+        if evaluate is not None:
+            return lambda run, node, *inputs: evaluate(node, list(inputs))
+    return kernel
+
+
+def kind_of(node: Node) -> int | None:
+    """ONNX for a node that conversion takes, HOST for one the host runs, None for neither."""
+    if node.op in ("_Arg", "Placeholder", "PlaceholderV2"):
+        return HOST
+    has_host = host_kernel(node) is not None
+    converted = node.op in convert.load()
+    if any(True for _ in called_functions(node)):
+        runs_host = any(kind_of(member) == HOST for f in called_functions(node) for member in f.graph if member.op not in NEUTRAL and member.op != "_Arg")
+        return HOST if runs_host or not converted else ONNX
+    if node.op in PREFER_HOST and has_host:
+        return HOST
+    if has_host and any(t.dtype.base_dtype is string or t.dtype.is_complex for t in (*node.inputs, *node.outputs)) and not node.op.startswith(COMPILED_HANDLES):
+        return HOST
+    if converted:
+        return ONNX
+    return HOST if has_host else None
