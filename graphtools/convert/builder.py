@@ -114,7 +114,8 @@ class Builder:
 
     def append(self, op_type: str, inputs: Sequence[Any], attrs: dict[str, Any], outputs: int = 1, domain: str = "") -> Any:
         """Append a node; its Value, or a tuple of them when `outputs` is not 1."""
-        like = next((v.dtype for v in inputs if isinstance(v, Value)), None)
+        typed = inputs[1:] if op_type == "Where" else inputs
+        like = next((v.dtype for v in typed if isinstance(v, Value)), None)
         values = [v if v is None or isinstance(v, Value) else self.const(v, like) for v in inputs]
         while values and values[-1] is None:
             values.pop()

@@ -220,8 +220,8 @@ def transposed(
         before, _ = same_pads(op, wanted, window)
     else:
         before = op.const([b for b, _ in window.explicit])
-    result = op.Slice(full, before, op.Add(before, wanted), list(range(2, n + 2)))
-    return result
+    cut: Value = op.Slice(full, before, op.Add(before, wanted), list(range(2, n + 2)))
+    return cut
 
 
 @converts("Conv2DBackpropFilter", "Conv3DBackpropFilter", "Conv3DBackpropFilterV2", "DepthwiseConv2dNativeBackpropFilter")
