@@ -13,7 +13,7 @@ import pkgutil
 from collections.abc import Callable, Sequence
 
 from graphtools.errors import ShapeError
-from graphtools.graph import Dims, Graph, Node, topological
+from graphtools.graph import Dims, Graph, Node, Tensor, topological
 
 ShapeFunction = Callable[[Node], Sequence[Dims]]
 SHAPES: dict[str, ShapeFunction] = {}
@@ -61,4 +61,18 @@ def infer_graph(graph: Graph) -> None:
         try:
             infer(node)
         except (ValueError, KeyError, TypeError, IndexError, ArithmeticError):
-            continue  # the file's graph is what it is: conversion will say what is wrong, if anything
+            pass  # the file's graph is what it is: conversion will say what is wrong, if anything
+        recorded = node.attr.get("_output_shapes")
+        if isinstance(recorded, list):
+            for tensor, dims in zip(node.outputs, recorded, strict=False):
+                _refine(tensor, dims)
+
+
+def _refine(tensor: Tensor, dims: Dims) -> None:
+    """Fill the unknown dims of a tensor with those that the file recorded when it was written."""
+    if dims is None:
+        return
+    if tensor.dims is None:
+        tensor.dims = tuple(dims)
+    elif len(tensor.dims) == len(dims):
+        tensor.dims = tuple(b if a is None else a for a, b in zip(tensor.dims, dims, strict=True))
