@@ -2,6 +2,7 @@
 
 python dump_symbols.py dump OUT.json.gz             # inside a TensorFlow: dotted name -> kind, args, defaults, varargs, varkw
 python dump_symbols.py homes OUT.json.gz            # inside a TensorFlow: private name -> the public name of the same object
+python dump_symbols.py aliases OUT.json.gz          # inside TensorFlow 1: contrib name -> the name of the same object outside contrib
 python dump_symbols.py canonical OUT.json.gz        # inside TensorFlow 2: name of TensorFlow 1 -> the native name of the same object
 python dump_symbols.py pack OUT.json.gz DUMP        # the form migrate/symbols reads: flat, members of classes left out
 python dump_symbols.py merge OUT.json.gz HOMES...   # earlier files win
@@ -130,6 +131,25 @@ def homes(out):
     write(out, result)
 
 
+def aliases(out):
+    core = {}
+    contrib = []
+    for name, value in public_objects():
+        if not is_identifying(value) or ".compat." in name or "raw_ops" in name or ".keras.api." in name:
+            continue
+        if name.startswith("tf.contrib."):
+            contrib.append((name, value))
+        else:
+            core.setdefault(id(value), (value, []))[1].append(name)
+    result = {}
+    for name, value in contrib:
+        found, known = core.get(id(value), (None, []))
+        if found is value:
+            leaf = name.rpartition(".")[2]
+            result[name] = min(known, key=lambda n: (n.rpartition(".")[2] != leaf, n.count("."), len(n), n))
+    write(out, result)
+
+
 def canonical(out):
     import tensorflow as tf
     from tensorflow.python.util import tf_decorator
@@ -192,4 +212,4 @@ def merge(out, paths):
 
 if __name__ == "__main__":
     command, out, *rest = sys.argv[1:]
-    {"dump": dump, "homes": homes, "canonical": canonical, "pack": pack, "merge": lambda out, *paths: merge(out, paths)}[command](out, *rest)
+    {"dump": dump, "homes": homes, "aliases": aliases, "canonical": canonical, "pack": pack, "merge": lambda out, *paths: merge(out, paths)}[command](out, *rest)

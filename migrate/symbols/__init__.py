@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-__all__ = ["TARGETS", "VERSIONS", "Signature", "Symbol", "canonical", "exists", "names", "signature", "symbol", "versions_with"]
+__all__ = ["TARGETS", "VERSIONS", "Signature", "Symbol", "aliases", "canonical", "exists", "homes", "names", "public", "signature", "slim", "symbol", "versions_with"]
 
 Kind = Literal["module", "class", "function", "constant"]
 
@@ -60,6 +60,25 @@ def canonical() -> dict[str, str]:
 def homes() -> dict[str, str]:
     """Private path ("tensorflow.python.ops.math_ops.matmul") -> the public name of the same object in TensorFlow 1.15."""
     return read("homes.json.gz")
+
+
+@cache
+def aliases() -> dict[str, str]:
+    """Contrib name -> the name outside contrib of the same object in TensorFlow 1.15."""
+    return read("aliases.json.gz")
+
+
+@cache
+def slim() -> dict[str, str]:
+    """What the package tf_slim 1.1.0 has, packed like table()."""
+    return read("tf_slim-1.1.0.json.gz")
+
+
+def public(path: str) -> str | None:
+    """The public name of a private path such as tf.python.ops.math_ops.matmul, if it has one."""
+    from migrate.symbols import verdicts
+
+    return verdicts.public(path)
 
 
 def read(file: str) -> dict[str, str]:

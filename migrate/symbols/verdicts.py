@@ -1,0 +1,293 @@
+"""What becomes of a symbol: the steps from its name to the name in the target version, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+from migrate.symbols import TARGETS, VERSIONS, Signature, aliases, canonical, contrib, exists, homes, legacy, native, owner, signature, slim, symbol
+
+Outcome = Literal["unchanged", "renamed", "arguments", "moved", "removed", "unknown"]
+
+OLD = "0.12.1"
+ONE = TARGETS["1"]
+TWO = TARGETS["2"]
+NOTHING: Mapping[str, str | None] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From a name in one version to its name in the next. `rename` says what the old arguments are called, None: dropped."""
+
+    old: str
+    new: str
+    old_signature: Signature | None = None
+    new_signature: Signature | None = None
+    rename: Mapping[str, str | None] = field(default_factory=dict)
+    fallback: str = ""  # the name to use when an argument has no place in the new signature: it takes the old ones
+
+    def parameter(self, name: str) -> str | None:
+        return self.rename.get(name, name)
+
+    @property
+    def changes_arguments(self) -> bool:
+        """Whether some call with the old arguments would mean something else, or nothing, with the new signature."""
+        old, new = self.old_signature, self.new_signature
+        if self.rename:
+            return True
+        if old is None or new is None:
+            return False
+        return not (new.args[: len(old.args)] == old.args or new.varargs and not new.args) or (old.varkw and not new.varkw)
+
+    def keeps_leading(self, count: int) -> bool:
+        """Whether the first `count` positional arguments mean the same in both."""
+        old, new = self.old_signature, self.new_signature
+        if old is None or new is None:
+            return not self.rename
+        return tuple(self.parameter(a) for a in old.args[:count]) == new.args[:count]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    outcome: Outcome
+    name: str | None  # the name in the target; None if it has none
+    steps: tuple[Step, ...] = ()
+    advice: str = ""
+
+
+@cache
+def verdict(name: str, target: Literal["1", "2"], old: bool = False) -> Verdict:
+    """What becomes of a dotted name. `old`: the source is known to be written for TensorFlow 0.x."""
+    first = to_one(name, old)
+    if target == "1" or first.name is None:
+        return first
+    if first.outcome == "unknown":
+        # a name of TensorFlow 2 that 1.15 lacks is right as it is
+        return Verdict("unchanged", name) if reachable(name) else first
+    second = to_two(first.name)
+    if second.outcome == "unchanged" or first.outcome == "unchanged":
+        return second if first.outcome == "unchanged" else first
+    return Verdict(second.outcome, second.name, (*first.steps, *second.steps), second.advice)
+
+
+def reachable(name: str) -> bool:
+    """Whether the target of --to 2, or a package beside it, has the name."""
+    if name.startswith("tf_slim"):
+        return name in slim() or name.rpartition(".")[0] in slim() and slim()[name.rpartition(".")[0]][0] != "m"
+    return exists(name, TWO) if name == "tf" or name.startswith("tf.") else True
+
+
+# -------------------------------------------------------------------------- 0.x, 1.0, 1.4 -> 1.15
+
+
+def to_one(name: str, old: bool) -> Verdict:
+    if name in legacy.RENAMES:
+        return renamed(name, legacy.RENAMES[name])
+    if exists(name, ONE):
+        return same_name(name, old)
+    for prefix, rest in prefixes(name):
+        if prefix in legacy.REMOVED:
+            return Verdict("removed", None, advice=legacy.REMOVED[prefix])
+        if prefix in legacy.RENAMES and rest and exists(legacy.RENAMES[prefix] + rest, ONE):
+            return renamed(name, legacy.RENAMES[prefix] + rest)
+    short = without_leak(name)
+    if short is not None:
+        return renamed(name, short)
+    versions = [v for v in VERSIONS if exists(name, v)]
+    if not versions or VERSIONS.index(versions[0]) > VERSIONS.index(ONE):
+        return Verdict("unknown", None, advice=f"no TensorFlow known here has {name}")
+    package = ".".join(name.split(".")[:3])
+    return Verdict("removed", None, advice=f"{name} was in TensorFlow {versions[-1]} and is not in 1.15; see what {package} has, or copy it from there")
+
+
+def renamed(name: str, new: str) -> Verdict:
+    last = next((v for v in VERSIONS if exists(name, v)), None)
+    # members of classes follow their class: only whole functions and classes have signatures here
+    before = signature(name, last) if last else None
+    rename = legacy.ARGUMENTS.get(name, NOTHING)
+    after = signature(new, ONE)
+    step = Step(name, new, before or after, after, rename)
+    moved = name.startswith("tf.contrib.") != new.startswith("tf.contrib.")
+    return Verdict("arguments" if step.changes_arguments else "moved" if moved else "renamed", new, (step,))
+
+
+def same_name(name: str, old: bool) -> Verdict:
+    rename = legacy.ARGUMENTS.get(name, NOTHING)
+    before, after = signature(name, OLD), signature(name, ONE)
+    if before is None or after is None or before == after and not rename:
+        return Verdict("unchanged", name)
+    # without knowing that the source is old only keywords that say so themselves are renamed
+    step = Step(name, name, before if old else after, after, rename)
+    if not rename and not (old and step.changes_arguments):
+        return Verdict("unchanged", name)
+    return Verdict("arguments", name, (step,))
+
+
+def without_leak(name: str) -> str | None:
+    """tf.contrib.layers.layers.conv2d: an implementation module shows in the path; the public name is the path without it."""
+    parts = name.split(".")
+    for index in range(len(parts) - 2, 1, -1):
+        short = ".".join(parts[:index] + parts[index + 1 :])
+        if exists(short, ONE) and (owner(short, ONE) or "") != "tf":
+            return short
+    return None
+
+
+# -------------------------------------------------------------------------- 1.15 -> 2.15
+
+
+def to_two(name: str) -> Verdict:
+    if name.startswith("tf.contrib.") or name == "tf.contrib":
+        return contrib_to_two(name)
+    base = owner(name, ONE) or name
+    rest = name[len(base) :]
+    new = native_name(base)
+    if new is None:
+        return Verdict("removed", None, advice=f"{name} is not in TensorFlow 2")
+    if base in native.RENAMES or rest == "":
+        return step_to_two(name, new + rest, base, new)
+    return step_to_two(name, new + rest, base, new)
+
+
+def native_name(base: str) -> str | None:
+    if base in native.RENAMES:
+        return native.RENAMES[base]
+    if base in canonical():
+        return canonical()[base]
+    v1 = "tf.compat.v1." + base[3:]
+    if is_listed(base, native.ELSEWHERE) and exists(v1, TWO):
+        return v1
+    if exists(base, TWO):
+        return base
+    if exists(v1, TWO):
+        return v1
+    return None
+
+
+def step_to_two(name: str, new: str, base: str, base_new: str) -> Verdict:
+    if name != base:
+        return Verdict("unchanged", name) if name == new else Verdict("renamed", new, (Step(name, new),))
+    before, after = signature(base, ONE), signature(base_new, TWO)
+    v1 = "tf.compat.v1." + base[3:]
+    is_v1 = base_new == v1
+    rename = NOTHING if is_v1 else native.ARGUMENTS.get(base, NOTHING)
+    fallback = v1 if not is_v1 and exists(v1, TWO) else ""
+    step = Step(base, base_new, before, after, rename, fallback)
+    if is_v1 or not step.changes_arguments:
+        return Verdict("unchanged", name) if base == base_new else Verdict("renamed", base_new, (step,))
+    return Verdict("arguments", base_new, (step,))
+
+
+def contrib_to_two(name: str) -> Verdict:
+    if name in contrib.MOVED:
+        return moved(name, contrib.MOVED[name])
+    if not any(prefix in contrib.KEPT for prefix, _ in prefixes(name)):
+        for prefix, rest in prefixes(name):
+            if prefix in contrib.MOVED and prefix.count(".") > 2 and reachable(contrib.MOVED[prefix] + rest):
+                return moved(name, contrib.MOVED[prefix] + rest)
+        for prefix, rest in prefixes(name):
+            if prefix in aliases():
+                return through(name, aliases()[prefix] + rest)
+        for prefix, rest in prefixes(name):
+            if prefix in contrib.MOVED and reachable(contrib.MOVED[prefix] + rest):
+                return moved(name, contrib.MOVED[prefix] + rest)
+        twin = "tf" + name[len("tf.contrib") :]
+        if name.count(".") > 2 and not name.startswith(("tf.contrib.learn.", "tf.contrib.layers.")) and symbol(twin, ONE) is not None:
+            return through(name, twin)
+        if name.startswith("tf.contrib.quantization."):
+            return quantization(name)
+    for prefix, _ in prefixes(name):
+        if prefix in contrib.ADVICE:
+            return Verdict("removed", None, advice=contrib.ADVICE[prefix])
+    return Verdict("removed", None, advice=contrib.ADVICE["tf.contrib"])
+
+
+def moved(name: str, new: str) -> Verdict:
+    before = signature(name, ONE)
+    after = slim_signature(new) if new.startswith("tf_slim") else signature(new, TWO)
+    step = Step(name, new, before, after)
+    return Verdict("moved", new, (step,))
+
+
+def through(name: str, outside: str) -> Verdict:
+    """A contrib name that is another name's object: the other's way, in one step."""
+    then = to_two(outside)
+    if then.name is None:
+        return then
+    if not then.steps:
+        return Verdict("moved", outside, (Step(name, outside, signature(outside, ONE), signature(outside, TWO)),))
+    step = then.steps[-1]
+    return Verdict("moved", then.name, (Step(name, step.new, step.old_signature, step.new_signature, step.rename, step.fallback),))
+
+
+def quantization(name: str) -> Verdict:
+    """tf.contrib.quantization shows every op wrapper: raw_ops has them under their own names."""
+    leaf = name.rpartition(".")[2]
+    for prefix in ("tf.quantization.", "tf.nn.", "tf.math.", "tf.", "tf.raw_ops."):
+        for candidate in (leaf, leaf.title().replace("_", "")):
+            if symbol(prefix + candidate, TWO) is not None:
+                return Verdict("moved", prefix + candidate, (Step(name, prefix + candidate, signature(name, ONE), signature(prefix + candidate, TWO)),))
+    return Verdict("removed", None, advice=contrib.ADVICE["tf.contrib.quantization"])
+
+
+def slim_signature(name: str) -> Signature | None:
+    from migrate.symbols import unpack
+
+    packed = slim().get(name, "m")
+    return unpack(packed[1:]) if packed[0] in "cf" else None
+
+
+# -------------------------------------------------------------------------- private paths
+
+
+@cache
+def public(path: str) -> str | None:
+    """The public name of a private path such as tf.python.ops.math_ops.matmul, if it has one."""
+    if path.startswith("tf.contrib.") and ".python." not in path + ".":
+        return None
+    if not path.startswith(("tf.python.", "tf.contrib.")):
+        return None
+    known = homes()
+    for prefix, rest in prefixes(path):
+        found = PRIVATE.get(prefix) or known.get("tensorflow" + prefix[2:])
+        if found is not None:
+            return found + rest
+    return None
+
+
+# private modules with a public twin, beside what homes() knows object by object (0.x had some of them elsewhere)
+PRIVATE: Mapping[str, str] = {
+    "tf.python.client.session": "tf",
+    "tf.python.framework.dtypes": "tf",
+    "tf.python.framework.errors": "tf.errors",
+    "tf.python.lib.io.tf_record": "tf.python_io",
+    "tf.python.ops.nn": "tf.nn",
+    "tf.python.ops.rnn_cell": "tf.nn.rnn_cell",
+    "tf.python.ops.rnn_cell_impl": "tf.nn.rnn_cell",
+    "tf.python.ops.seq2seq": "tf.contrib.legacy_seq2seq",
+    "tf.python.platform.app": "tf.app",
+    "tf.python.platform.flags": "tf.flags",
+    "tf.python.platform.gfile": "tf.gfile",
+    "tf.python.platform.resource_loader": "tf.resource_loader",
+    "tf.python.platform.tf_logging": "tf.logging",
+    "tf.python.training.training": "tf.train",
+}
+
+
+# -------------------------------------------------------------------------- parts
+
+
+def prefixes(name: str) -> list[tuple[str, str]]:
+    """(name, ""), then each shorter module path with what follows it."""
+    found = [(name, "")]
+    prefix = name
+    while "." in prefix:
+        prefix = prefix.rpartition(".")[0]
+        found.append((prefix, name[len(prefix) :]))
+    return found
+
+
+def is_listed(name: str, listed: Container[str]) -> bool:
+    return name in listed or any(prefix + "." in listed for prefix, rest in prefixes(name) if rest)
