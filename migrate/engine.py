@@ -107,9 +107,12 @@ def rewrite(
     only: frozenset[str] | None = None,
     public: Callable[[str], str | None] | None = None,
     disabled: frozenset[str] = frozenset(),
+    dialect: int = 3,
+    siblings: frozenset[str] = frozenset(),
 ) -> Result:
-    """Run the rules over a module until nothing changes."""
+    """Run the rules over a module until nothing changes. `dialect` is the Python it was written in, `siblings` the modules beside it."""
     run = _Run(module, target, filename, dispatch_for(target, only), disabled)
+    run.surroundings = (dialect, siblings)
     generation: Generation | None = None
     changed = False
     for _ in range(PASSES):
@@ -138,6 +141,7 @@ class _Run:
         self.filename = filename
         self.dispatch = dispatch
         self.disabled = disabled
+        self.surroundings: tuple[int, frozenset[str]] = (3, frozenset())
         self.first: Names | None = None
         self.kept: list[Any] = [module]  # ids are compared, so nothing may be freed while the run lasts
         self.origin: dict[int, cst.CSTNode] = {}
@@ -148,7 +152,7 @@ class _Run:
     # ---------------------------------------------------------------- one pass
 
     def one_pass(self, names: Names, generation: Generation) -> bool:
-        context = Context(names, self.target, generation, self.filename)
+        context = Context(names, self.target, generation, self.filename, *self.surroundings)
         self.names, self.context = names, context
         self.hits: dict[int, _Hit] = {}  # changes, by the node they replace
         self.extra: list[_Hit] = []  # changes that only insert

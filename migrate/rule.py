@@ -106,11 +106,21 @@ class Generation:
 class Context:
     """What a rule may know and ask beyond the names of the file."""
 
-    def __init__(self, names: Names, target: Target, generation: Generation, filename: str) -> None:
+    def __init__(
+        self,
+        names: Names,
+        target: Target,
+        generation: Generation,
+        filename: str,
+        dialect: int = 3,
+        siblings: frozenset[str] = frozenset(),
+    ) -> None:
         self.names = names
         self.target: Target = target
         self.generation = generation
         self.filename = filename
+        self.dialect = dialect  # the Python the file was written in, 2 or 3
+        self.siblings = siblings  # the modules in its folder
         self.moved: dict[int, str] = {}  # id of an ImportAlias or aliasing assignment's value -> its new symbol in this pass
         self.pending_imports: list[str] = []  # of the match being made
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
+from typing import Final
 
-import libcst as cst
-
-from migrate import engine, symbols
+from migrate import engine, source, symbols
+from migrate import generation as generations
 from migrate.names import Names
-from migrate.report.finding import Finding
+from migrate.report.finding import Finding, Level, Location
 from migrate.rule import Generation, Target
+
+PYTHON2: Final = "python2-syntax"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +26,68 @@ class Upgrade:
 
 
 def upgrade_source(
-    source: str,
+    text: str,
     *,
     target: Target = "2",
     filename: str = "<string>",
     generation: Generation | int | None = None,
+    tree: Generation | None = None,
+    siblings: frozenset[str] = frozenset(),
     only: frozenset[str] | None = None,
     disabled: frozenset[str] = frozenset(),
 ) -> Upgrade:
-    """Upgrade one text. `generation` says what it was written for when that is known."""
-    module = cst.parse_module(source)
-    given = Generation(generation, ("given",)) if isinstance(generation, int) else generation
+    """Upgrade one text; SourceError when it cannot be read.
+
+    `generation` forces what it was written for, `tree` is what the files around it say, `siblings` the modules beside it.
+    """
+    if "tensorflow" not in text:
+        return Upgrade(text, [])
+    parsed = source.parse(text, filename)
+    result = engine.rewrite(
+        parsed.module,
+        target=target,
+        filename=filename,
+        judge=_judge(generation, tree),
+        only=only,
+        public=_public,
+        disabled=disabled,
+        dialect=parsed.dialect,
+        siblings=siblings,
+    )
+    findings = [_moved(f, parsed) for f in result.findings]
+    if parsed.dialect == 2 and (only is None or PYTHON2 in only):
+        findings += [Finding(PYTHON2, Level.NOTE, c.message, Location(filename, c.line, 1, c.line, 1), "rewritten") for c in parsed.changes]
+        findings.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
+    changed = result.changed or parsed.dialect == 2
+    return Upgrade(source.written(result.module, text) if changed else text, findings, changed, result.generation)
+
+
+def _public(path: str) -> str | None:
+    public = getattr(symbols, "public", None)
+    found: str | None = public(path) if public is not None else None
+    return found
+
+
+def _judge(given: Generation | int | None, tree: Generation | None) -> engine.Judge:
+    if isinstance(given, int):
+        given = Generation(given, ("asked for",))
 
     def judge(names: Names) -> Generation:
-        return given or Generation()
+        return given if given is not None else generations.judge(generations.evidence(names), tree)
 
-    public = getattr(symbols, "public", None)
-    result = engine.rewrite(module, target=target, filename=filename, judge=judge, only=only, public=public, disabled=disabled)
-    return Upgrade(result.module.code if result.changed else source, result.findings, result.changed, result.generation)
+    return judge
+
+
+def _moved(finding: Finding, parsed: source.Parsed) -> Finding:
+    """Tell the place in the file as it came, not in what Python 2 was rewritten to."""
+    if not parsed.lines:
+        return finding
+    place = finding.location
+    lines = {"line": parsed.line(place.line), "end_line": parsed.line(place.end_line)}
+    return dataclasses.replace(finding, location=dataclasses.replace(place, **lines))
+
+
+def evidence(text: str, filename: str = "<string>") -> generations.Evidence:
+    """What a text says about the version it was written for."""
+    names = Names(source.parse(text, filename).module, public=_public)
+    return generations.evidence(names)

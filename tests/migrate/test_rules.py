@@ -45,7 +45,7 @@ def test_example(rule: Rule, example: Example, target: str) -> None:
 def test_declaration(rule: Rule) -> None:
     """A rule shows when it acts and when it does not, and says so in a sentence."""
     assert rule.summary.endswith(".")
-    assert 2 <= len(rule.examples)
+    assert len(rule.examples) >= 2
     assert any(e.after is None for e in rule.examples)
     acts = any(e.after is not None for e in rule.examples) or any(e.reported for e in rule.examples)
     assert acts
