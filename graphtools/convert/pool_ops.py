@@ -1,0 +1,277 @@
+"""Pooling and its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtools.convert import converts
+from graphtools.convert.conv_ops import image_in, image_out
+from graphtools.convert.windows import Window, padded, same_pads, spatial_sizes, window_of
+from graphtools.convert.windows import is_channels_first as channels_first
+from graphtools.dtypes import float32, float64, int64
+
+if TYPE_CHECKING:
+    from graphtools.convert.builder import Builder, Value
+    from graphtools.convert.walk import NodeView
+
+
+def _window(node: NodeView, rank: int) -> tuple[Window, int, int]:
+    """The window of a pool, and its extent and stride over the channels."""
+    if node.op.endswith("V2") and "ksize" not in node.attr:
+        ksize, strides = node.const("ksize").tolist(), node.const("strides").tolist()
+    else:
+        ksize, strides = node.attr["ksize"], node.attr["strides"]
+    axes = range(2, rank) if channels_first(node) else range(1, rank - 1)
+    channel = 1 if channels_first(node) else rank - 1
+    window = window_of(node, [ksize[a] for a in axes], rank, strides=strides)
+    return window, int(ksize[channel]), int(strides[channel])
+
+
+def _lowest(value: Value) -> Any:
+    return -np.inf if value.dtype.is_floating else value.dtype.min
+
+
+@converts("MaxPool", "MaxPoolV2", "MaxPool3D")
+def max_pool(op: Builder, node: NodeView) -> Any:
+    rank = 5 if "3D" in node.op else 4
+    window, depth, _ = _window(node, rank)
+    x = node.input("input")
+    if depth > 1:  # TensorFlow pools over the channels alone, in windows that do not overlap
+        if x.dims is None or x.dims[-1] is None:
+            raise node.fail("pooling over channels needs their static number.")
+        shape = op.Concat(op.Shape(x, start=0, end=rank - 1), op.const([x.dims[-1] // depth, depth]), axis=0)
+        return op.ReduceMax(op.Reshape(x, shape), [rank], keepdims=0)
+    image = image_in(op, node, x, rank)
+    image, attrs = padded(op, image, window, _lowest(image))
+    return image_out(op, node, op.MaxPool(image, **attrs), rank)
+
+
+@converts("AvgPool", "AvgPool3D")
+def avg_pool(op: Builder, node: NodeView) -> Any:
+    """SAME's padding does not count, as in ONNX by default."""
+    rank = 5 if "3D" in node.op else 4
+    window, _, _ = _window(node, rank)
+    image = image_in(op, node, node.inputs[0], rank)
+    before = image
+    image, attrs = padded(op, image, window)
+    y = op.AveragePool(image, **attrs)
+    if image is not before:  # padded by a Pad that counts: divide by the part of each window that is image
+        ones = op.Expand(op.const(1.0, image.dtype), op.Concat(op.const([1, 1]), spatial_sizes(op, before, rank), axis=0))
+        inside, attrs = padded(op, ones, window)
+        y = op.Div(y, op.AveragePool(inside, **attrs))
+    return image_out(op, node, y, rank)
+
+
+@converts("MaxPoolWithArgmax")
+def max_pool_with_argmax(op: Builder, node: NodeView) -> Any:
+    """argmax is (y * width + x) * channels + channel, plus the image's offset if include_batch_in_index; ONNX counts in NCHW."""
+    window, _, _ = _window(node, 4)
+    image = image_in(op, node, node.inputs[0], 4)
+    y, index = _max_pool_with_index(op, image, window)
+    shape = op.Shape(image)
+    batch, channels = op.Slice(shape, [0], [1], [0]), op.Slice(shape, [1], [2], [0])
+    area = op.ReduceProd(op.Slice(shape, [2], [4], [0]), keepdims=1)
+    zero, one = op.const(np.int64(0)), op.const(np.int64(1))
+    numbers = op.Reshape(op.Range(zero, op.Squeeze(channels, [0]), one), op.const([1, -1, 1, 1]))
+    argmax = op.Add(op.Mul(op.Mod(index, area), channels), numbers)
+    if node.attr.get("include_batch_in_index"):
+        images = op.Reshape(op.Range(zero, op.Squeeze(batch, [0]), one), op.const([-1, 1, 1, 1]))
+        argmax = op.Add(argmax, op.Mul(images, op.Mul(area, channels)))
+    return image_out(op, node, y, 4), op.cast(image_out(op, node, argmax, 4), node.outputs[1].dtype)
+
+
+def _max_pool_with_index(op: Builder, image: Value, window: Window) -> tuple[Value, Value]:
+    """The maxima and where they are in the flat image NC...; of equal ones the first, as in TensorFlow."""
+    sizes = image.dims[2:] if image.dims is not None else (None,) * len(window.kernel)
+    if window.pads(sizes) is None and window.padding == "SAME":
+        _, attrs = padded(op, image, window)
+        if "auto_pad" not in attrs:
+            raise NotImplementedError("The places of maxima under SAME padding with a stride beyond the window need a static image size.")
+    else:
+        _, attrs = padded(op, image, window)
+    y, index = op.MaxPool(image, outputs=2, **attrs)
+    return y, index
+
+
+# -- gradients -------------------------------------------------------------------------------------------------------
+
+
+@converts("MaxPoolGrad", "MaxPoolGradV2")
+def max_pool_grad(op: Builder, node: NodeView) -> Any:
+    """The gradient goes to the first maximum of each window.
+
+    Windows that do not overlap: strided slices of the image are compared with the maxima (CPU, 128x32x28x28: 11-16 ms); those
+    that do: MaxPool's indices and a scatter-add (20 ms for 2x2). MaxUnpool is wrong when windows overlap.
+    """
+    window, _, _ = _window(node, 4)
+    image = image_in(op, node, node.input("orig_input"), 4)
+    dy = image_in(op, node, node.input("grad"), 4)
+    known = image.dims is not None and None not in image.dims[1:] and dy.dims is not None and None not in dy.dims[1:]
+    if known and all(k <= s for k, s in zip(window.kernel, window.strides, strict=True)):
+        y = image_in(op, node, node.input("orig_output"), 4)
+        return image_out(op, node, _first_maxima(op, image, y, dy, window), 4)
+    return image_out(op, node, _scattered(op, image, dy, window), 4)
+
+
+def _scattered(op: Builder, image: Value, dy: Value, window: Window) -> Value:
+    """dy added where the maxima are."""
+    _, index = _max_pool_with_index(op, image, window)
+    shape = op.Shape(image)
+    zeros = op.Expand(op.const(0, dy.dtype), op.ReduceProd(shape, keepdims=1))
+    flat = op.const([-1])
+    result: Value = op.Reshape(op.ScatterElements(zeros, op.Reshape(index, flat), op.Reshape(dy, flat), axis=0, reduction="add"), shape)
+    return result
+
+
+def _first_maxima(op: Builder, image: Value, y: Value, dy: Value, window: Window) -> Value:
+    """dy at the first maximum of each window, zero elsewhere, for windows that do not overlap."""
+    assert image.dims is not None and dy.dims is not None  # the caller asked
+    channels, *sizes = (int(d) for d in image.dims[1:])  # type: ignore[arg-type]
+    counts = [int(d) for d in dy.dims[2:]]  # type: ignore[arg-type]
+    pads = window.pads(sizes)
+    assert pads is not None  # sizes are known
+    (sh, sw), (kh, kw) = window.strides, window.kernel
+    full = [counts[0] * sh, counts[1] * sw]
+    if any(p != (0, 0) for p in pads):
+        image = op.Pad(image, op.const([0, 0, pads[0][0], pads[1][0], 0, 0, pads[0][1], pads[1][1]]), op.const(_lowest(image), image.dtype))
+    taken: Value | None = None
+    rows = []
+    for i in range(sh):
+        parts = []
+        for j in range(sw):
+            if i >= kh or j >= kw:
+                parts.append(None)
+                continue
+            ends = [i + (counts[0] - 1) * sh + 1, j + (counts[1] - 1) * sw + 1]
+            here = op.Equal(op.Slice(image, [i, j], ends, [2, 3], [sh, sw]), y) if (sh, sw) != (1, 1) else op.Equal(image, y)
+            wins = here if taken is None else op.And(here, op.Not(taken))
+            taken = here if taken is None else op.Or(taken, here)
+            parts.append(op.Where(wins, dy, 0))
+        rows.append(parts)
+    filler = None
+    if any(p is None for parts in rows for p in parts):
+        filler = op.Mul(dy, 0)
+    columns = [op.Concat(*[op.Unsqueeze(filler if p is None else p, [4]) for p in parts], axis=4) for parts in rows]
+    stacked = op.Concat(*[op.Unsqueeze(c, [3]) for c in columns], axis=3)  # N, C, rows, sh, columns, sw
+    dx: Value = op.Reshape(stacked, op.const([-1, channels, *full]))
+    begin = [pads[0][0], pads[1][0]]
+    missing = [max(size + b - f, 0) for size, b, f in zip(sizes, begin, full, strict=True)]
+    if any(missing):  # rows and columns that no VALID window reaches
+        dx = op.Pad(dx, op.const([0, 0, 0, 0, 0, 0, *missing]))
+    if any(begin) or any(f + m != s for f, m, s in zip(full, missing, sizes, strict=True)):
+        dx = op.Slice(dx, begin, [b + s for b, s in zip(begin, sizes, strict=True)], [2, 3])
+    return dx
+
+
+@converts("MaxPool3DGrad")
+def max_pool_3d_grad(op: Builder, node: NodeView) -> Any:
+    window, _, _ = _window(node, 5)
+    image, dy = image_in(op, node, node.input("orig_input"), 5), image_in(op, node, node.input("grad"), 5)
+    return image_out(op, node, _scattered(op, image, dy, window), 5)
+
+
+@converts("MaxPoolGradGrad", "MaxPoolGradGradV2", "MaxPool3DGradGrad")
+def max_pool_grad_grad(op: Builder, node: NodeView) -> Any:
+    """The gradient's gradient picks at the maxima what MaxPoolGrad spread there."""
+    rank = 5 if "3D" in node.op else 4
+    window, _, _ = _window(node, rank)
+    image, grad = image_in(op, node, node.input("orig_input"), rank), image_in(op, node, node.input("grad"), rank)
+    _, index = _max_pool_with_index(op, image, window)
+    return image_out(op, node, op.Gather(op.Reshape(grad, op.const([-1])), index), rank)
+
+
+@converts("MaxPoolGradWithArgmax", "MaxPoolGradGradWithArgmax")
+def max_pool_grad_with_argmax(op: Builder, node: NodeView) -> Any:
+    """Adds the gradient at the given places, or picks it from there."""
+    grad, argmax = node.input("grad"), op.cast(node.input("argmax"), int64)
+    shape = op.Shape(node.input("input"))
+    if not node.attr.get("include_batch_in_index"):
+        per_image = op.ReduceProd(op.Slice(shape, [1], [4], [0]), keepdims=1)
+        batch = op.Squeeze(op.Slice(shape, [0], [1], [0]), [0])
+        images = op.Range(op.const(np.int64(0)), batch, op.const(np.int64(1)))
+        argmax = op.Add(argmax, op.Reshape(op.Mul(images, per_image), op.const([-1, 1, 1, 1])))
+    flat = op.const([-1])
+    if node.op == "MaxPoolGradGradWithArgmax":
+        return op.Gather(op.Reshape(grad, flat), argmax)
+    zeros = op.Expand(op.const(0, grad.dtype), op.ReduceProd(shape, keepdims=1))
+    spread = op.ScatterElements(zeros, op.Reshape(argmax, flat), op.Reshape(grad, flat), axis=0, reduction="add")
+    return op.Reshape(spread, shape)
+
+
+@converts("AvgPoolGrad", "AvgPool3DGrad")
+def avg_pool_grad(op: Builder, node: NodeView) -> Any:
+    """dy over each window's size, spread over it: a nearest Resize where windows tile the image, else a ConvTranspose with ones.
+
+    Measured on the CPU: Resize 1.9 ms where a broadcast takes 21; channels go to the batch, so that one filter serves all.
+    """
+    rank = 5 if "3D" in node.op else 4
+    n = rank - 2
+    window, _, _ = _window(node, rank)
+    dy = image_in(op, node, node.input("grad"), rank)
+    shape = node.input("orig_input_shape")
+    first = channels_first(node)
+    axes = range(2, rank) if first else range(1, rank - 1)
+    sizes: list[int | None] = [None] * n
+    known = node.maybe_const("orig_input_shape")
+    if known is not None:
+        sizes = [int(known[a]) for a in axes]
+    elif node.dims is not None:
+        sizes = [node.dims[a] for a in axes]
+    dtype = dy.dtype
+    if dtype is float64:
+        dy = op.cast(dy, float32)
+    outs = dy.dims[2:] if dy.dims is not None else (None,) * n
+    pads = window.pads(sizes)
+    area = float(np.prod(window.kernel))
+    if window.kernel == window.strides and all(
+        s is not None and o is not None and s == o * k for s, o, k in zip(sizes, outs, window.kernel, strict=True)
+    ):
+        scales = op.const(np.array([1, 1, *window.strides], np.float32))
+        dx = op.Resize(
+            op.Mul(dy, 1.0 / area), None, scales, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        )
+        return image_out(op, node, op.cast(dx, dtype), rank)
+    sizes_now = (
+        op.const([int(s) for s in sizes if s is not None])
+        if None not in sizes
+        else op.Slice(op.cast(shape, int64), [axes[0]], [axes[-1] + 1], [0])
+    )
+    if window.padding == "VALID" or (pads is not None and all(p == (0, 0) for p in pads)):
+        dy = op.Mul(dy, 1.0 / area)
+    else:
+        dy = op.Div(dy, _counts(op, sizes, outs, sizes_now, window))
+    from graphtools.convert.conv_ops import transposed
+
+    dims = op.Shape(dy)
+    folded = op.Reshape(dy, op.Concat(op.const([-1, 1]), op.Slice(dims, [2], [rank], [0]), axis=0))
+    if dy.dims is not None and None not in dy.dims[2:]:
+        folded.dims = (None, 1, *dy.dims[2:])
+    ones = op.const(np.ones((1, 1, *window.kernel), np.float32), folded.dtype)
+    spread = transposed(op, folded, ones, window, 1, sizes, (shape, axes))
+    dx = op.Reshape(spread, op.Concat(op.Slice(dims, [0], [2], [0]), sizes_now, axis=0))
+    return image_out(op, node, op.cast(dx, dtype), rank)
+
+
+def _counts(op: Builder, sizes: Sequence[int | None], outs: Sequence[int | None], sizes_now: Value, window: Window) -> Value:
+    """How many pixels of the image each window holds, [1, 1, ...]."""
+    pads = window.pads(sizes)
+    if pads is not None and None not in sizes and None not in outs:
+        counts = np.ones((), np.float32)
+        for size, out, (before, _), k, s in zip(sizes, outs, pads, window.kernel, window.strides, strict=True):
+            starts = np.arange(out or 0) * s - before
+            inside = np.minimum(starts + k, size or 0) - np.maximum(starts, 0)
+            counts = np.multiply.outer(counts, inside.astype(np.float32))
+        result: Value = op.const(counts[None, None].astype(np.float32))
+        return result
+    ones = op.Expand(op.const(np.float32(1)), op.Concat(op.const([1, 1]), sizes_now, axis=0))
+    if pads is not None:
+        before, after = op.const([b for b, _ in pads]), op.const([a for _, a in pads])
+    else:
+        before, after = same_pads(op, sizes_now, window)
+    zeros = op.const([0, 0])
+    framed = op.Pad(ones, op.Concat(zeros, before, zeros, after, axis=0))
+    average: Value = op.AveragePool(framed, **window.attrs())
+    return op.Mul(average, float(np.prod(window.kernel)))  # type: ignore[no-any-return]
