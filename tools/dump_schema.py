@@ -14,7 +14,8 @@ from google.protobuf import descriptor as d
 
 ROOTS = (
     "AssetFileDef", "BundleEntryProto", "BundleHeaderProto", "CheckpointState", "CondContextDef", "ConfigProto", "CriticalSectionDef", "Event",
-    "Example", "GraphDebugInfo", "GraphDef", "HistogramProto", "MetaGraphDef", "NameAttrList", "OpList", "QueueRunnerDef", "ResourceHandleProto",
+    "Example", "GraphDebugInfo", "GraphDef", "HistogramProto", "MetaGraphDef", "NameAttrList", "OpList", "QueueRunnerDef", "ReaderBaseState",
+    "ResourceHandleProto",
     "RunMetadata", "RunOptions", "SaveSliceInfoDef", "SavedMetadata", "SavedModel", "SavedObjectGraph", "SavedTensorSlices", "SaverDef",
     "SequenceExample", "ServerDef", "SummaryMetadata", "TrackableObjectGraph", "ValuesDef", "VariableDef", "VariantTensorDataProto", "WhileContextDef",
 )  # fmt: skip

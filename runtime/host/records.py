@@ -1,0 +1,91 @@
+"""TFRecord framing: a length, its checksum, the record, its checksum."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from graphtools.formats.crc32c import crc32c, mask
+from runtime import files
+from runtime.errors import DataLossError, FailedPreconditionError
+
+_FRAME_BYTES = 16  # of a record, beside its data
+
+
+def frame(record: bytes) -> bytes:
+    """A record as it is written."""
+    length = struct.pack("<Q", len(record))
+    return b"".join((length, struct.pack("<I", mask(crc32c(length))), record, struct.pack("<I", mask(crc32c(record)))))
+
+
+def read(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """The records of a stream. Raises DataLossError that says at which byte a damaged or cut record starts."""
+    for _, record in read_at(stream, name):
+        yield record
+
+
+def read_at(stream: BinaryIO, name: str, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    """The records of a stream, each with the offset it starts at, the first at `offset`."""
+    while True:
+        head = stream.read(12)
+        if not head:
+            return
+        if len(head) < 12:
+            raise DataLossError(None, None, f"truncated record at {offset}")
+        if mask(crc32c(head[:8])) != int.from_bytes(head[8:], "little"):
+            raise DataLossError(None, None, f"corrupted record at {offset}")
+        length = int.from_bytes(head[:8], "little")
+        body = stream.read(length + 4)
+        if len(body) < length + 4:
+            raise DataLossError(None, None, f"truncated record at {offset}")
+        record = body[:length]
+        if mask(crc32c(record)) != int.from_bytes(body[length:], "little"):
+            raise DataLossError(None, None, f"corrupted record at {offset + 12}")
+        yield offset, record
+        offset += length + _FRAME_BYTES
+
+
+def read_file(path: str, compression: str = "") -> Iterator[bytes]:
+    """The records of a file."""
+    with files.open_stream(path, compression) as stream:
+        yield from read(stream, path)
+
+
+class RecordWriter:
+    """Writes records to a file, compressed as "", "GZIP" or "ZLIB" says."""
+
+    def __init__(self, path: str, compression: str = "") -> None:
+        self.path = path
+        self._deflate = files.compressor(compression)
+        with files.translated(path):
+            self._file: Any = open(files.local(path), "wb")  # noqa: SIM115 - closed by close
+
+    def write(self, record: bytes) -> None:
+        if self._file is None:
+            raise FailedPreconditionError(None, None, f"Writer of {self.path!r} is closed.")
+        data = frame(record)
+        with files.translated(self.path):
+            self._file.write(self._deflate.compress(data) if self._deflate is not None else data)
+
+    def flush(self) -> None:
+        if self._file is None:
+            raise FailedPreconditionError(None, None, f"Writer of {self.path!r} is closed.")
+        with files.translated(self.path):
+            self._file.flush()
+
+    def close(self) -> None:
+        if self._file is None:
+            return
+        with files.translated(self.path):
+            if self._deflate is not None:
+                self._file.write(self._deflate.flush())
+            self._file.close()
+        self._file = None
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
