@@ -114,8 +114,7 @@ def fused_batch_norm(op: Builder, node: NodeView) -> Any:
     epsilon = float(node.attr["epsilon"])
     reserve = op.const(np.zeros((), np.float32))
     if not node.attr["is_training"]:
-        parameters = [op.cast(p, image.dtype) for p in (scale, offset, mean, variance)]
-        y = op.BatchNormalization(image, *parameters, epsilon=epsilon)
+        y = op.cast(op.BatchNormalization(op.cast(image, float32), scale, offset, mean, variance, epsilon=epsilon), image.dtype)
         return (y if first else to_channels_last(op, y, rank)), mean, variance, mean, variance, reserve
     half = image
     image = op.cast(image, float32)
