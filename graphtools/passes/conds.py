@@ -1,0 +1,350 @@
+"""Raise v1 conds (Switch, Merge) to functional If and Case nodes.
+
+The guard of a node is what must have been decided for it to run: a set of (predicate, branch). A Switch adds to it, a
+Merge takes away what its inputs differ in. Nodes under a predicate that nothing guards become the branches of an If. All
+conds of one predicate that do not wait for each other become one If: what waits has a higher stage, which counts the
+Merges on the way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphtools.dtypes import bool_, int32, resource, string, variant
+from graphtools.errors import ConversionError
+from graphtools.graph import Func, Graph, Node, Tensor, topological
+from graphtools.passes.frames import MERGE, SWITCH, origin
+from graphtools.passes.outline import Parameter, free_name, is_stateful, outline
+
+Guard = frozenset[tuple[Tensor, int]]
+NOTHING: Guard = frozenset()
+
+
+def raise_conds(graph: Graph) -> bool:
+    """Raise every cond of a graph, the outermost first, and those in the branches that this makes."""
+    if not any(node.op in SWITCH or node.op in MERGE or node.op == "_SwitchN" for node in graph):
+        return False
+    _Conds(graph).run()
+    return True
+
+
+class _Conds:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.order = topological(graph.nodes.values())
+        self.guards: dict[Node, Guard] = {}
+        self.branches: dict[Tensor, int] = {}  # predicate -> how many branches
+        self.joins: dict[Node, tuple[Tensor, list[int]]] = {}  # Merge -> its predicate and the branch of each input
+        self.before: dict[Tensor, set[Tensor]] = {}  # predicate -> the predicates it is decided under
+        self.readers: dict[Tensor, list[Node]] = {}
+        self.waiters: dict[Node, list[Node]] = {}
+        for node in self.order:
+            self._guard(node)
+            for tensor in node.inputs:
+                self.readers.setdefault(tensor, []).append(node)
+            for control in node.control_inputs:
+                self.waiters.setdefault(control, []).append(node)
+
+    def _guard_of(self, tensor: Tensor) -> Guard:
+        """The guard of a tensor: that of its node, and of the side of a Switch."""
+        node = tensor.node
+        guard = self.guards[node]
+        if node.op in SWITCH or node.op == "_SwitchN":
+            return guard | {(origin(node.inputs[1]), tensor.index)}
+        return guard
+
+    def _guard(self, node: Node) -> None:
+        guards = [self._guard_of(t) for t in node.inputs]
+        controls = [self.guards[c] for c in node.control_inputs]
+        if node.op in SWITCH or node.op == "_SwitchN":
+            pred = origin(node.inputs[1])
+            self.branches[pred] = max(self.branches.get(pred, 0), len(node.outputs))
+            self.before.setdefault(pred, set()).update(p for p, _ in self._guard_of(pred))
+        if node.op in MERGE:
+            guard = self._join(node, guards)
+        else:
+            guard = frozenset().union(*guards)
+        self.guards[node] = frozenset().union(guard, *controls)
+
+    def _join(self, node: Node, guards: list[Guard]) -> Guard:
+        common = frozenset.intersection(*guards)
+        rests = [g - common for g in guards]
+        choices: dict[Tensor, dict[int, int]] = {}
+        for i, rest in enumerate(rests):
+            for pred, branch in rest:
+                choices.setdefault(pred, {})[i] = branch
+        for pred, sides in sorted(choices.items(), key=lambda c: -len(c[1])):
+            count = self.branches[pred]
+            missing = [i for i in range(len(rests)) if i not in sides]
+            free = sorted(set(range(count)) - set(sides.values()))
+            if len(set(sides.values())) == len(sides) and len(missing) <= len(free):
+                taken = dict(zip(missing, free, strict=False))
+                self.joins[node] = pred, [sides[i] if i in sides else taken[i] for i in range(len(rests))]
+                self.before.setdefault(pred, set()).update(p for p, _ in common)
+                return common
+        if all(not r for r in rests):  # nothing decides: the executor takes what comes first, which here is the first
+            node.inputs = node.inputs[:1]
+            _become_identity(node)
+            return common
+        raise ConversionError(
+            f"Node {node.name!r} ({node.op}) joins {', '.join(t.name for t in node.inputs)}, which are not the sides of one predicate."
+        )
+
+    # -- grouping ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        rank = self._nesting()
+        first: dict[Node, Tensor | None] = {}
+        for node in self.order:
+            guard = self.guards[node]
+            first[node] = min((p for p, _ in guard), key=rank.__getitem__) if guard else None
+        stage: dict[Node, int] = {}
+        for node in self.order:
+            level = 0
+            for need in (*(t.node for t in node.inputs), *node.control_inputs):
+                level = max(level, stage[need])
+            if node in self.joins and first[node] is None:
+                level += 1
+            stage[node] = level
+        groups: dict[tuple[int, Tensor], list[Node]] = {}
+        for node in self.order:
+            pred = first[node]
+            if pred is not None:
+                groups.setdefault((stage[node], pred), []).append(node)
+        merges: dict[tuple[int, Tensor], list[Node]] = {}
+        for node, (pred, _) in self.joins.items():
+            if first[node] is None:
+                merges.setdefault((stage[node] - 1, pred), []).append(node)
+        keys = sorted({*groups, *merges}, key=lambda k: (k[0], rank[k[1]]))
+        for key in keys:
+            self._raise(key[1], groups.get(key, []), merges.get(key, []))
+        for node in self.order:
+            if (node.op in SWITCH or node.op == "_SwitchN") and self.graph.nodes.get(node.name) is node:
+                for waiter in self.waiters.get(node, ()):
+                    waiter.control_inputs = [c for c in waiter.control_inputs if c is not node]
+                del self.graph.nodes[node.name]
+
+    def _nesting(self) -> dict[Tensor, int]:
+        """The predicates in an order in which each comes after those it is decided under."""
+        rank: dict[Tensor, int] = {}
+
+        def visit(pred: Tensor, path: tuple[Tensor, ...]) -> None:
+            if pred in rank or pred in path:
+                return
+            for other in self.before.get(pred, ()):
+                visit(other, (*path, pred))
+            rank.setdefault(pred, len(rank))
+
+        for node in self.order:
+            if node.op in SWITCH or node.op == "_SwitchN":
+                visit(origin(node.inputs[1]), ())
+        return rank
+
+    # -- raising one group ---------------------------------------------------------------------------------------
+
+    def _branch_of(self, node: Node, pred: Tensor) -> int:
+        return next(b for p, b in self.guards[node] if p is pred)
+
+    def _raise(self, pred: Tensor, members: list[Node], merges: list[Node]) -> None:
+        graph, count = self.graph, self.branches[pred]
+        for node in members:
+            self._pass_through(node, pred)
+        inside = set(members)
+        sides: list[list[Node]] = [[] for _ in range(count)]
+        for node in members:
+            sides[self._branch_of(node, pred)].append(node)
+        consumers = self._read_later(inside, merges)
+        parameters: dict[Tensor, Parameter] = {}
+
+        def outer(tensor: Tensor) -> Tensor:
+            """What a tensor that a branch takes is outside: through the Switch that lets it in."""
+            node = tensor.node
+            while node not in inside and (node.op in SWITCH or node.op == "_SwitchN") and origin(node.inputs[1]) is pred:
+                tensor = node.inputs[0]
+                node = tensor.node
+            return tensor
+
+        def take(tensor: Tensor) -> None:
+            if tensor.node in inside:
+                return
+            source = outer(tensor)
+            parameter = parameters.get(source)
+            if parameter is None:
+                parameter = parameters[source] = Parameter(source.node.name, source.dtype, source.dims)
+            if tensor not in parameter.tensors:
+                parameter.tensors.append(tensor)
+
+        results: list[list[Tensor | None]] = []  # for each output, what each branch gives
+        indices: list[tuple[int, list[int]]] = []  # outputs that are a Merge's value_index
+        outputs: list[tuple[Tensor, int]] = []  # old tensor -> output
+        for merge in merges:
+            row: list[Tensor | None] = [None] * count
+            places = [0] * count
+            for i, (branch, tensor) in enumerate(zip(self.joins[merge][1], merge.inputs, strict=True)):
+                row[branch] = tensor
+                places[branch] = i
+                take(tensor)
+            outputs.append((merge.outputs[0], len(results)))
+            results.append(row)
+            if merge.outputs[1] in consumers:
+                indices.append((len(results), places))
+                outputs.append((merge.outputs[1], len(results)))
+                results.append([None] * count)
+        merged = {m.outputs[i] for m in merges for i in range(len(m.outputs))}
+        kept: list[tuple[Tensor, int]] = []  # inner tensors that a later stage reads
+        for node in members:
+            for tensor in node.outputs:
+                if tensor in consumers and tensor not in merged:
+                    side = self._branch_of(node, pred)
+                    if node.op in SWITCH and origin(node.inputs[1]) is pred:
+                        continue
+                    row = [None] * count
+                    row[side] = tensor
+                    kept.append((tensor, len(results)))
+                    results.append(row)
+        for node in members:
+            for tensor in node.inputs:
+                take(tensor)
+        taken = list(parameters.values())
+        dropped = {n for n in self.order if n.op in SWITCH or n.op == "_SwitchN"}
+        functions, controls = [], dict[Node, None]()
+        base = _scope(merges, members, pred)
+        names = ("else", "then") if count == 2 else tuple(f"branch{b}" for b in range(count))
+        for b, side in enumerate(sides):
+            function, outside = self._branch(f"{base}_{names[b]}", b, side, taken, results, indices, dropped)
+            functions.append(function)
+            controls.update((c, None) for c in outside)
+        sources = list(parameters)
+        types = [self._type(row, merges, i, indices) for i, row in enumerate(results)]
+        stateful = any(is_stateful(graph.functions[f.name]) for f in functions)
+        attr = {"Tin": [s.dtype for s in sources], "Tout": types, "output_shapes": []}
+        if count == 2 and pred.dtype.base_dtype is bool_:
+            attr |= {"Tcond": bool_, "then_branch": functions[1], "else_branch": functions[0]}
+            op = "If" if stateful else "StatelessIf"
+        else:
+            attr |= {"branches": functions}
+            op = "Case" if stateful else "StatelessCase"
+        node = graph.add_raw_node(free_name(graph, base), op, attr, members[0].device if members else "")
+        node.source = next((m.source for m in (*merges, *members) if m.source), None)
+        graph.set_outputs(node)
+        node.inputs = [pred, *sources]
+        for tensor in node.inputs:
+            self.readers.setdefault(tensor, []).append(node)
+        node.control_inputs = [c for c in controls if c not in inside]
+        for control in node.control_inputs:
+            self.waiters.setdefault(control, []).append(node)
+        self.guards[node] = NOTHING
+        self._replace(node, inside, merges, outputs, kept)
+        from graphtools import shapes
+
+        shapes.infer(node)
+        for function in functions:
+            raise_conds(graph.functions[function.name].graph)
+
+    def _pass_through(self, node: Node, pred: Tensor) -> None:
+        """Let what reads a Switch on a predicate that is decided already read what the Switch reads."""
+        if (node.op in SWITCH or node.op == "_SwitchN") and origin(node.inputs[1]) is pred:
+            data, chosen = node.inputs[0], node.outputs[self._branch_of(node, pred)]
+            for reader in self.readers.pop(chosen, ()):
+                reader.inputs = [data if t is chosen else t for t in reader.inputs]
+                self.readers.setdefault(data, []).append(reader)
+
+    def _branch(
+        self,
+        name: str,
+        b: int,
+        side: list[Node],
+        taken: list[Parameter],
+        results: list[list[Tensor | None]],
+        indices: list[tuple[int, list[int]]],
+        dropped: set[Node],
+    ) -> tuple[Func, list[Node]]:
+        """One branch as a function. A result that only another branch has is a zero here, which nothing reads."""
+        graph = self.graph
+        wanted: list[Tensor] = []
+        constants: dict[Tensor, object] = {}
+        places = dict(indices)
+        blank = Graph(graph.producer)
+        for i, row in enumerate(results):
+            tensor = row[b]
+            if tensor is None:
+                model = next((t for t in row if t is not None), None)
+                dtype = int32 if model is None else model.dtype.base_dtype
+                if model is not None and dtype in (resource, variant):
+                    raise ConversionError(
+                        f"{model.name!r}, a {dtype.name} made in one branch of {name!r}, is used after the branch by another cond."
+                    )
+                dims = () if model is None else tuple(d or 0 for d in model.dims or ())
+                value = np.int32(places[i][b]) if model is None else np.full(dims, b"" if dtype is string else 0, dtype.as_numpy_dtype)
+                holder = blank.add_raw_node(f"{name}/{'index' if model is None else 'none'}_{i}", "Const", {})
+                tensor = blank.tensor_type(holder, 0, dtype, dims)
+                holder.outputs = [tensor]
+                constants[tensor] = value
+            wanted.append(tensor)
+        # A switch whose side this branch is: the parameter already stands for both its data and its output.
+        members = [n for n in side if not ((n.op in SWITCH or n.op == "_SwitchN") and all(self._is_parameter(t, taken) for t in n.outputs))]
+        read = {t for n in members for t in n.inputs} | set(wanted)
+        reach = {n for n in members for n in n.control_inputs}
+        effects = [n for n in members if not any(t in read for t in n.outputs) and n not in reach]
+        outlined = outline(graph, name, members, taken, wanted, constants=constants, effects=effects, dropped=dropped)
+        return Func(outlined.function.name), outlined.outside
+
+    @staticmethod
+    def _is_parameter(tensor: Tensor, taken: list[Parameter]) -> bool:
+        return any(tensor in p.tensors for p in taken)
+
+    def _type(self, row: list[Tensor | None], merges: list[Node], i: int, indices: list[tuple[int, list[int]]]) -> object:
+        found = next((t.dtype for t in row if t is not None), None)
+        if found is None:
+            return int32
+        if found.is_ref and not all(t is not None and t.dtype.is_ref for t in row):
+            return found.base_dtype
+        return found
+
+    def _read_later(self, inside: set[Node], merges: list[Node]) -> set[Tensor]:
+        """The tensors of a group, and of its merges, that nodes outside of the group read."""
+        joined = set(merges)
+        found = {t for n in inside for t in n.outputs if any(r not in inside and r not in joined for r in self.readers.get(t, ()))}
+        return found | {t for n in joined for t in n.outputs if self.readers.get(t)}
+
+    def _replace(
+        self, node: Node, inside: set[Node], merges: list[Node], outputs: list[tuple[Tensor, int]], kept: list[tuple[Tensor, int]]
+    ) -> None:
+        """Let what read the group read the If; a Merge stays as an Identity of its name."""
+        graph = self.graph
+        new = {old: node.outputs[i] for old, i in kept}
+        by_tensor = dict(outputs)
+        for merge in merges:
+            index = merge.outputs[1]
+            if index in by_tensor:
+                new[index] = node.outputs[by_tensor[index]]
+            merge.inputs = [node.outputs[by_tensor[merge.outputs[0]]]]
+            merge.control_inputs = list(dict.fromkeys(node if c in inside else c for c in merge.control_inputs))
+            _become_identity(merge)
+        for old, tensor in new.items():
+            readers = [r for r in self.readers.pop(old, ()) if r not in inside]
+            self.readers.setdefault(tensor, []).extend(readers)
+            for reader in readers:
+                reader.inputs = [tensor if t is old else t for t in reader.inputs]
+        for member in inside:
+            for waiter in self.waiters.pop(member, ()):
+                if waiter not in inside:
+                    waiter.control_inputs = list(dict.fromkeys(node if c is member else c for c in waiter.control_inputs))
+                    self.waiters.setdefault(node, []).append(waiter)
+            del graph.nodes[member.name]
+
+
+def _become_identity(node: Node) -> None:
+    node.op = "Identity"
+    node.attr = {k: v for k, v in node.attr.items() if k not in ("N",)} | {"T": node.inputs[0].dtype.base_dtype}
+    first = node.outputs[0]
+    if first.dtype.is_ref and not node.inputs[0].dtype.is_ref:
+        first.dtype = first.dtype.base_dtype
+    node.outputs = [first]
+
+
+def _scope(merges: list[Node], members: list[Node], pred: Tensor) -> str:
+    """A name for the If: the scope that its Merge was made in."""
+    node = next(iter((*merges, *members)))
+    scope = node.name.rpartition("/")[0]
+    return scope or f"{node.name}/If"
