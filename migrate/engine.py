@@ -28,6 +28,7 @@ class Result:
     findings: list[Finding]
     changed: bool
     generation: Generation = field(default_factory=Generation)
+    asked: bool = False  # a rule wanted to know the generation
 
 
 @dataclass(slots=True)
@@ -130,7 +131,7 @@ def rewrite(
         run.findings.append(
             (None, ENGINE, Level.WARNING, f"the rewriting did not settle after {PASSES} passes: run upgrade again", None, "")
         )
-    return Result(run.module, run.located(filename), changed, generation or Generation())
+    return Result(run.module, run.located(filename), changed, generation or Generation(), run.asked)
 
 
 class _Run:
@@ -143,6 +144,7 @@ class _Run:
         self.disabled = disabled
         self.surroundings: tuple[int, frozenset[str]] = (3, frozenset())
         self.first: Names | None = None
+        self.asked = False
         self.kept: list[Any] = [module]  # ids are compared, so nothing may be freed while the run lasts
         self.origin: dict[int, cst.CSTNode] = {}
         self.findings: list[tuple[cst.CSTNode | None, str, Level, str, str | None, str]] = []
@@ -180,6 +182,7 @@ class _Run:
             for other in names.by_type[kind]:
                 if id(other) not in calls:
                     self._offer(other, rules)
+        self.asked |= context.asked
         if not self.hits and not self.extra:
             return False
         return self._apply()

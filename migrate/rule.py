@@ -117,12 +117,18 @@ class Context:
     ) -> None:
         self.names = names
         self.target: Target = target
-        self.generation = generation
+        self._generation = generation
+        self.asked = False  # whether a rule wanted to know the generation
         self.filename = filename
         self.dialect = dialect  # the Python the file was written in, 2 or 3
         self.siblings = siblings  # the modules in its folder
         self.moved: dict[int, str] = {}  # id of an ImportAlias or aliasing assignment's value -> its new symbol in this pass
         self.pending_imports: list[str] = []  # of the match being made
+
+    @property
+    def generation(self) -> Generation:
+        self.asked = True
+        return self._generation
 
     def spell(self, symbol: str, at: cst.CSTNode) -> cst.BaseExpression:
         """An expression for a dotted symbol at a place, by the names that are bound there; an import is added when none is."""

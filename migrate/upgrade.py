@@ -23,6 +23,8 @@ class Upgrade:
     findings: list[Finding]
     changed: bool = False
     generation: Generation = field(default_factory=Generation)
+    asked: bool = False  # whether the result depends on the version
+    evidence: generations.Evidence = field(default_factory=generations.Evidence)
 
 
 def upgrade_source(
@@ -43,11 +45,19 @@ def upgrade_source(
     if "tensorflow" not in text:
         return Upgrade(text, [])
     parsed = source.parse(text, filename)
+    seen: list[generations.Evidence] = []
+
+    def judge(names: Names) -> Generation:
+        seen.append(generations.evidence(names))
+        if generation is not None:
+            return Generation(generation, ("asked for",)) if isinstance(generation, int) else generation
+        return generations.judge(seen[0], tree)
+
     result = engine.rewrite(
         parsed.module,
         target=target,
         filename=filename,
-        judge=_judge(generation, tree),
+        judge=judge,
         only=only,
         public=_public,
         disabled=disabled,
@@ -59,23 +69,13 @@ def upgrade_source(
         findings += [Finding(PYTHON2, Level.NOTE, c.message, Location(filename, c.line, 1, c.line, 1), "rewritten") for c in parsed.changes]
         findings.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
     changed = result.changed or parsed.dialect == 2
-    return Upgrade(source.written(result.module, text) if changed else text, findings, changed, result.generation)
+    return Upgrade(source.written(result.module, text) if changed else text, findings, changed, result.generation, result.asked, *seen)
 
 
 def _public(path: str) -> str | None:
     public = getattr(symbols, "public", None)
     found: str | None = public(path) if public is not None else None
     return found
-
-
-def _judge(given: Generation | int | None, tree: Generation | None) -> engine.Judge:
-    if isinstance(given, int):
-        given = Generation(given, ("asked for",))
-
-    def judge(names: Names) -> Generation:
-        return given if given is not None else generations.judge(generations.evidence(names), tree)
-
-    return judge
 
 
 def _moved(finding: Finding, parsed: source.Parsed) -> Finding:
