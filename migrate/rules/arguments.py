@@ -1,0 +1,79 @@
+"""Calls whose arguments have other names, another order, or are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import libcst as cst
+
+from migrate import calls
+from migrate.names import Names
+from migrate.report.finding import Level
+from migrate.rule import CALL, Context, Example, Match, rule
+
+# arguments whose loss changes nothing a program can see
+HARMLESS = frozenset({"as_ref", "input_size", "name", "partition_info", "use_cudnn_on_gpu", "validate_indices", "verify_shape"})
+
+
+@rule(
+    "changed-arguments",
+    "Give a call the arguments that its function takes now.",
+    since="1.0",
+    visits=CALL,
+    prefix="tf.",
+    order=90,
+    examples=[
+        Example("import tensorflow as tf\ny = tf.concat(0, [a, b])\n", "import tensorflow as tf\ny = tf.concat(axis=0, values=[a, b])\n"),
+        Example("import tensorflow as tf\ny = tf.concat([a, b], 0)\n", None, "this is 1.x already"),
+        Example("import tensorflow as tf\ny = tf.concat(a, b)\n", None, "nothing says what is the axis", reported=True),
+        Example(
+            "import tensorflow as tf\nl = tf.nn.softmax_cross_entropy_with_logits(y, y_)\n",
+            "import tensorflow as tf\nl = tf.nn.softmax_cross_entropy_with_logits(logits=y, labels=y_)\n",
+            "0.x took the logits first",
+            target="1",
+        ),
+        Example("import tensorflow as tf\na, b = tf.split(1, 2, x)\n", "import tensorflow as tf\na, b = tf.split(axis=1, num_or_size_splits=2, value=x)\n"),
+        Example(
+            "import tensorflow as tf\ny = tf.nn.conv2d(x, w, [1, 1, 1, 1], 'SAME', False)\n",
+            "import tensorflow as tf\ny = tf.nn.conv2d(x, w, [1, 1, 1, 1], 'SAME')\n",
+            target="2",
+        ),
+    ],
+)
+def changed_arguments(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    symbol = names.symbol(node)
+    if symbol is None:
+        return
+    positions = sum(a.keyword is None for a in node.args)
+    old = calls.is_old(node, symbol, names, context)
+    if old is None and calls.is_ambiguous(symbol, positions):
+        reasons = "; ".join(context.generation.reasons)
+        yield Match(
+            node,
+            f"the arguments of {symbol} mean one thing in TensorFlow 0.x and another in 1.x, and nothing here says which this is ({reasons})",
+            level=Level.WARNING,
+            advice="name the arguments, or say --from 0 or --from 1",
+        )
+        return
+    found = calls.verdict_of_call(node, symbol, names, context)
+    if found.name is None or not any(step.changes_arguments for step in found.steps):
+        return
+    plan = calls.plan(node, symbol, found, names, context)
+    if plan is None:
+        return
+    if plan.problem:
+        advice = "rewrite the call by hand"
+        yield Match(node, f"{symbol} cannot be rewritten to {plan.name}: {plan.problem}", level=Level.WARNING, advice=advice)
+        return
+    if plan.args is None:
+        return
+    lost = [name for name in plan.dropped if name not in HARMLESS]
+    yield Match(
+        node,
+        calls.describe(plan, symbol),
+        replacement=calls.say(plan, node, symbol, context),
+        level=Level.WARNING if lost else None,
+        advice=f"check what {', '.join(lost)} was for" if lost else "",
+    )
+

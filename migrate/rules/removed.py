@@ -1,0 +1,51 @@
+"""Symbols that have no successor: reported, with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import libcst as cst
+
+from migrate.names import Names
+from migrate.report.finding import Level
+from migrate.rule import REFERENCE, Context, Example, Match, rule
+from migrate.symbols import symbol as find
+from migrate.symbols.verdicts import ONE, OLD, verdict
+
+
+@rule(
+    "removed-symbol",
+    "Report a symbol that the target version lacks and say what to do.",
+    since="1.0",
+    visits=REFERENCE,
+    prefix="tf.",
+    order=130,
+    examples=[
+        Example("import tensorflow as tf\ny = tf.contrib.crf.crf_decode(a, b, c)\n", None, target="2", reported=True),
+        Example("import tensorflow as tf\nf = tf.RegisterShape('Mul')\n", None, "removed in 1.0", reported=True),
+        Example("import tensorflow as tf\ny = tf.contrib.crf.crf_decode(a, b, c)\n", None, "1.15 has it", target="1"),
+        Example("import tensorflow as tf\ny = tf.nosuchthing(a)\n", None, "no version has it", reported=True),
+    ],
+)
+def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]:
+    symbol = names.symbol(node)
+    if symbol is None or is_stored(node):
+        return
+    found = verdict(symbol, context.target, context.generation.version == 0)
+    if found.outcome not in ("removed", "unknown"):
+        return
+    if isinstance(node, cst.ImportAlias) and is_module(symbol):
+        return  # what is used of it is reported where it is used
+    if found.outcome == "unknown" and names.path(node) != symbol:
+        return
+    target = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
+    yield Match(node, f"{target} has no {symbol}", level=Level.WARNING, advice=found.advice)
+
+
+def is_module(symbol: str) -> bool:
+    return any(entry is not None and entry.kind == "module" for entry in (find(symbol, OLD), find(symbol, ONE)))
+
+
+def is_stored(node: Any) -> bool:
+    return False
