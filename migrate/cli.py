@@ -1,0 +1,289 @@
+"""The subcommands `upgrade` and `check`: options in, one call, one report out."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from migrate.report.report import Report
+    from migrate.tree import Options
+
+
+class Format(enum.StrEnum):
+    """How a report is written."""
+
+    text = "text"
+    lines = "lines"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
+    junit = "junit"
+    html = "html"
+
+
+class Version(enum.StrEnum):
+    one = "1"
+    two = "2"
+
+
+class WrittenFor(enum.StrEnum):
+    auto = "auto"
+    zero = "0"
+    one = "1"
+
+
+Sources = Annotated[list[str], typer.Argument(metavar="SRC...", help="Files, notebooks and folders.")]
+To = Annotated[Version | None, typer.Option("--to", help="1: what TensorFlow 1.15 and `tfrevive run` run. 2: today's TensorFlow 2. [default: 2]")]
+From = Annotated[WrittenFor | None, typer.Option("--from", help="What the source was written for; auto: decided by evidence. [default: auto]")]
+Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Files at a time. [default: as many as there are cores]")]
+Include = Annotated[list[str] | None, typer.Option("--include", help="Only upgrade paths that match this glob; may be repeated.")]
+Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave out paths that match this glob; may be repeated.")]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="RULE", help="Switch a rule off; may be repeated.")]
+Gitignore = Annotated[bool | None, typer.Option("--gitignore/--no-gitignore", help="Leave out what .gitignore names. [default: gitignore]")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the subcommands to the command line."""
+    app.command("upgrade")(upgrade)
+    app.command("check")(check)
+
+
+def upgrade(
+    sources: Sources,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Mirror the sources here; everything else is copied.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", "-i", help="Replace the files.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what would change, write nothing.")] = False,
+    to: To = None,
+    written_for: From = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the report to this file (its format follows from .json .sarif .html .xml).")] = None,
+    format: Annotated[Format | None, typer.Option("--format", help="The report's format.")] = None,
+    jobs: Jobs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    ignore: Ignore = None,
+    gitignore: Gitignore = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no summary.")] = False,
+) -> None:
+    """Upgrade TensorFlow 0.x and 1.x source: files, notebooks, whole folders.
+
+    Exit status: 0 done, 1 a person has something left to do, 2 something could not be read.
+    """
+    from migrate import tree
+
+    if sum((out is not None, in_place, diff)) > 1:
+        _stop("say one of --out, --in-place and --diff")
+    if not (out or in_place or diff or report):
+        _stop("nowhere to write: give --out OUT, --in-place, --diff, or --report FILE to only report")
+    kind = format or _format_of(report)
+    options, settings = _options(sources, to, written_for, include, exclude, ignore, gitignore, keep_texts=diff or kind is Format.html)
+    with _progress(quiet or diff) as progress:
+        result = _run(
+            lambda: tree.upgrade_tree(
+                sources, out, in_place=in_place, jobs=jobs or settings.get("jobs"), options=options, progress=progress
+            )
+        )
+    if diff:
+        sys.stdout.write(_diffs(result))
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(render(result, kind), "utf-8", errors="surrogatepass")
+    elif format is not None and not diff:
+        sys.stdout.write(render(result, kind))
+    if not quiet:
+        from migrate.report.to_text import summary
+
+        for finding in result.findings:
+            if finding.rule == tree.UNREADABLE:
+                print(f"{finding.location}: error: {finding.message}", file=sys.stderr)
+        print(summary(result), file=sys.stderr)
+    raise typer.Exit(result.upgrade_exit())
+
+
+def check(
+    sources: Annotated[list[str] | None, typer.Argument(metavar="SRC...", help="Files, notebooks and folders.")] = None,
+    to: To = None,
+    written_for: From = None,
+    format: Annotated[Format, typer.Option("--format", help="How findings are printed.")] = Format.text,
+    output: Annotated[Path | None, typer.Option("--output", help="Write to this file instead of the terminal.")] = None,
+    baseline: Annotated[Path | None, typer.Option("--baseline", help="Known findings, which do not count.")] = None,
+    write_baseline: Annotated[Path | None, typer.Option("--write-baseline", help="Note all findings of now as known, and exit 0.")] = None,
+    jobs: Jobs = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    ignore: Ignore = None,
+    gitignore: Gitignore = None,
+    list_rules: Annotated[bool, typer.Option("--list-rules", help="Print the rules and exit.")] = False,
+    list_symbols: Annotated[bool, typer.Option("--list-symbols", help="Print what becomes of every symbol of TensorFlow 0.12 and 1.x, and exit.")] = False,
+) -> None:
+    """Find legacy TensorFlow API without changing anything, for CI.
+
+    Exit status: 0 clean, 1 legacy API found, 2 something could not be read.
+    """
+    from migrate import baseline as baselines
+    from migrate import tree
+
+    if list_rules:
+        _list_rules()
+    if list_symbols:
+        _list_symbols((to or Version.two).value)
+    if not sources:
+        _stop("nothing to check: name files or folders")
+        return
+    options, settings = _options(sources, to, written_for, include, exclude, ignore, gitignore, keep_texts=format is Format.html)
+    result = _run(lambda: tree.upgrade_tree(sources, jobs=jobs or settings.get("jobs"), options=options))
+    if write_baseline is not None:
+        count = baselines.write(result, write_baseline)
+        print(f"{write_baseline}: {count} findings are known from now on", file=sys.stderr)
+        raise typer.Exit(2 if result.has_unreadable else 0)
+    known = baseline or (Path(settings["baseline"]) if "baseline" in settings else None)
+    if known is not None:
+        result = _run(lambda: baselines.without(result, baselines.read(known)))
+    text = render(result, Format.lines if format is Format.text else format)
+    if output is not None:
+        output.write_text(text, "utf-8", errors="surrogatepass")
+    else:
+        sys.stdout.write(text)
+    raise typer.Exit(result.check_exit())
+
+
+def render(report: Report, format: Format) -> str:
+    """A report in one of the formats."""
+    from importlib import import_module
+
+    name = {"lines": "to_text", "text": "to_text"}.get(format.value, f"to_{format.value}")
+    module = import_module(f"migrate.report.{name}")
+    function: Callable[[Report], str] = getattr(module, "to_lines" if format is Format.lines else name)
+    return function(report)
+
+
+def _options(
+    sources: list[str],
+    to: Version | None,
+    written_for: WrittenFor | None,
+    include: list[str] | None,
+    exclude: list[str] | None,
+    ignore: list[str] | None,
+    gitignore: bool | None,
+    keep_texts: bool,
+) -> tuple[Options, dict[str, Any]]:
+    """Command line over pyproject.toml over defaults."""
+    from migrate import config
+    from migrate.tree import Options
+
+    settings = _run(lambda: config.for_sources(sources))
+    target = to.value if to is not None else settings.get("to", "2")
+    origin = written_for.value if written_for is not None else settings.get("from", "auto")
+    if target not in ("1", "2"):
+        _stop(f"to is {target!r} in pyproject.toml: expected '1' or '2'")
+    if origin not in ("auto", "0", "1"):
+        _stop(f"from is {origin!r} in pyproject.toml: expected 'auto', '0' or '1'")
+    disabled = frozenset([*(ignore or ()), *settings.get("ignore", ())])
+    _check_rules(disabled)
+    options = Options(
+        target=target,
+        written_for=origin,
+        include=tuple(include or settings.get("include", ())),
+        exclude=tuple(exclude or settings.get("exclude", ())),
+        use_gitignore=gitignore if gitignore is not None else settings.get("gitignore", True),
+        disabled=disabled,
+        keep_texts=keep_texts,
+    )
+    return options, settings
+
+
+def _check_rules(ids: frozenset[str]) -> None:
+    if not ids:
+        return
+    from migrate.rule import load
+
+    unknown = sorted(ids - {r.id for r in load()})
+    if unknown:
+        _stop(f"there is no rule {', '.join(map(repr, unknown))}: `tfrevive check --list-rules` names them")
+
+
+def _run(call: Callable[[], Any]) -> Any:
+    """Call, and turn what the user can correct into a message."""
+    from migrate.baseline import BaselineError
+    from migrate.config import ConfigError
+
+    try:
+        return call()
+    except (BaselineError, ConfigError, OSError) as error:
+        _stop(str(error))
+
+
+def _stop(message: str) -> None:
+    print(f"tfrevive: {message}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _format_of(report: Path | None) -> Format:
+    suffix = report.suffix.lower() if report is not None else ""
+    return {".json": Format.json, ".sarif": Format.sarif, ".html": Format.html, ".htm": Format.html, ".xml": Format.junit}.get(suffix, Format.text)
+
+
+def _diffs(report: Report) -> str:
+    import difflib
+
+    out: list[str] = []
+    for file in report.files:
+        if file.before is None or file.after is None:
+            continue
+        before, after = file.before.splitlines(keepends=True), file.after.splitlines(keepends=True)
+        for line in difflib.unified_diff(before, after, f"a/{file.path}", f"b/{file.path}"):
+            out.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
+    return "".join(out)
+
+
+class _progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, off: bool) -> None:
+        self.off = off or not sys.stderr.isatty()
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable[[int, int, str], None] | None:
+        return None if self.off else self.step
+
+    def step(self, done: int, total: int, path: str) -> None:
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+            # no refresh thread: workers may still be forked
+            self.bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
+            self.bar.start()
+            self.task = self.bar.add_task("", total=total)
+        self.bar.update(self.task, completed=done, description=path, refresh=done % 8 == 0 or done == total)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def _list_rules() -> None:
+    from migrate.rule import load
+
+    for rule in sorted(load(), key=lambda r: r.id):
+        print(f"{rule.id:<34} {rule.summary}")
+    raise typer.Exit(0)
+
+
+def _list_symbols(target: str) -> None:
+    from migrate import symbols
+
+    verdict = getattr(symbols, "verdict", None)
+    if verdict is None:
+        _stop("this build has no table of verdicts")
+        return
+    known = sorted({n for v in ("0.12.1", "1.0.0", "1.4.0", "1.15.5") for n in symbols.names(v)})
+    for name in known:
+        print(f"{name}\t{verdict(name, target)}")
+    raise typer.Exit(0)
