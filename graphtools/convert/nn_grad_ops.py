@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphtools.convert import converts, register
 from graphtools.convert.windows import is_channels_first
+from graphtools.dtypes import bfloat16, float16, float32
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -41,6 +42,14 @@ def _declare(table: dict[str, Callable[[Builder, Value, Value], Value]]) -> None
 
 
 _declare(BY_GRADIENT)
+
+
+def scatter_add(op: Builder, data: Value, index: Value, updates: Value, axis: int = 0) -> Value:
+    """ScatterElements(add), which repeated indices do not upset; it has no float16 kernel on the CPU."""
+    dtype = data.dtype
+    if dtype in (float16, bfloat16):
+        data, updates = op.cast(data, float32), op.cast(updates, float32)
+    return op.cast(op.ScatterElements(data, index, updates, axis=axis, reduction="add"), dtype)
 
 
 @converts("LeakyReluGrad")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.convert import converts, direct
+from graphtools.convert.nn_grad_ops import scatter_add
 from graphtools.convert.windows import is_channels_first, to_channels_first, to_channels_last
 from graphtools.dtypes import float32, float64, int64
 
@@ -115,7 +116,7 @@ def fused_batch_norm(op: Builder, node: NodeView) -> Any:
     reserve = op.const(np.zeros((), np.float32))
     if not node.attr["is_training"]:
         y = op.cast(op.BatchNormalization(op.cast(image, float32), scale, offset, mean, variance, epsilon=epsilon), image.dtype)
-        return (y if first else to_channels_last(op, y, rank)), mean, variance, mean, variance, reserve
+        return ((y if first else to_channels_last(op, y, rank)), mean, variance, mean, variance, reserve)[: len(node.outputs)]
     half = image
     image = op.cast(image, float32)
     axes = [0, *range(2, rank)]
@@ -134,7 +135,7 @@ def fused_batch_norm(op: Builder, node: NodeView) -> Any:
         running_mean = op.Add(op.Mul(mean, 1.0 - average), op.Mul(saved_mean, average))
         running_variance = op.Add(op.Mul(variance, 1.0 - average), op.Mul(corrected, average))
     y = y if first else to_channels_last(op, y, rank)
-    return y, running_mean, running_variance, saved_mean, saved_variance, reserve
+    return (y, running_mean, running_variance, saved_mean, saved_variance, reserve)[: len(node.outputs)]
 
 
 def _per_channel(op: Builder, v: Value, rank: int) -> Value:
@@ -230,9 +231,8 @@ def sparse_softmax_cross_entropy(op: Builder, node: NodeView) -> Any:
     logits, labels = node.inputs
     index = op.Unsqueeze(op.cast(labels, int64), [1])
     loss = op.Neg(op.Squeeze(op.GatherElements(op.LogSoftmax(logits, axis=-1), index, axis=1), [1]))
-    ones = op.Expand(op.const(-1.0, logits.dtype), op.Shape(index))
-    backprop = op.ScatterElements(op.Softmax(logits, axis=-1), index, ones, axis=1, reduction="add")
-    return loss, backprop
+    minus = op.Expand(op.const(-1.0, logits.dtype), op.Shape(index))
+    return loss, scatter_add(op, op.Softmax(logits, axis=-1), index, minus, axis=1)
 
 
 @converts("DataFormatDimMap", "DataFormatVecPermute")

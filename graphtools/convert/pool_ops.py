@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.convert import converts
-from graphtools.convert.conv_ops import image_in, image_out
-from graphtools.convert.windows import Window, padded, same_pads, spatial_sizes, window_of
+from graphtools.convert.conv_ops import image_in, image_out, transposed
+from graphtools.convert.nn_grad_ops import scatter_add
+from graphtools.convert.windows import Window, padded, patches, picking_filter, same_pads, spatial_sizes, window_of
 from graphtools.convert.windows import is_channels_first as channels_first
 from graphtools.dtypes import float32, float64, int64
 
@@ -85,15 +86,22 @@ def max_pool_with_argmax(op: Builder, node: NodeView) -> Any:
 
 def _max_pool_with_index(op: Builder, image: Value, window: Window) -> tuple[Value, Value]:
     """The maxima and where they are in the flat image NC...; of equal ones the first, as in TensorFlow."""
-    sizes = image.dims[2:] if image.dims is not None else (None,) * len(window.kernel)
-    if window.pads(sizes) is None and window.padding == "SAME":
-        _, attrs = padded(op, image, window)
-        if "auto_pad" not in attrs:
-            raise NotImplementedError("The places of maxima under SAME padding with a stride beyond the window need a static image size.")
-    else:
-        _, attrs = padded(op, image, window)
-    y, index = op.MaxPool(image, outputs=2, **attrs)
-    return y, index
+    framed, attrs = padded(op, image, window, _lowest(image))
+    y, index = op.MaxPool(framed, outputs=2, **attrs)
+    if framed is image:
+        return y, index
+    # the places are those in the padded image: move them to where they are in the image
+    n = len(window.kernel)
+    outer, inner = op.Shape(framed, start=2), op.Shape(image, start=2)
+    before, _ = same_pads(op, inner, window)
+    moved, step = op.const(np.int64(0)), op.const(np.int64(1))
+    for axis in reversed(range(n)):
+        size = op.Slice(outer, [axis], [axis + 1], [0])
+        place = op.Sub(op.Mod(index, size), op.Slice(before, [axis], [axis + 1], [0]))
+        moved = op.Add(moved, op.Mul(place, step))
+        step = op.Mul(step, op.Slice(inner, [axis], [axis + 1], [0]))
+        index = op.Div(index, size)
+    return y, op.Add(moved, op.Mul(index, step))
 
 
 # -- gradients -------------------------------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ def _scattered(op: Builder, image: Value, dy: Value, window: Window) -> Value:
     shape = op.Shape(image)
     zeros = op.Expand(op.const(0, dy.dtype), op.ReduceProd(shape, keepdims=1))
     flat = op.const([-1])
-    result: Value = op.Reshape(op.ScatterElements(zeros, op.Reshape(index, flat), op.Reshape(dy, flat), axis=0, reduction="add"), shape)
+    result: Value = op.Reshape(scatter_add(op, zeros, op.Reshape(index, flat), op.Reshape(dy, flat)), shape)
     return result
 
 
@@ -168,9 +176,25 @@ def _first_maxima(op: Builder, image: Value, y: Value, dy: Value, window: Window
 
 @converts("MaxPool3DGrad")
 def max_pool_3d_grad(op: Builder, node: NodeView) -> Any:
+    """Unlike in two dimensions, all of several equal maxima get the gradient."""
     window, _, _ = _window(node, 5)
-    image, dy = image_in(op, node, node.input("orig_input"), 5), image_in(op, node, node.input("grad"), 5)
-    return image_out(op, node, _scattered(op, image, dy, window), 5)
+    image, y, dy = (image_in(op, node, node.input(name), 5) for name in ("orig_input", "orig_output", "grad"))
+    dtype = image.dtype
+    if dtype is not float32:
+        image, y, dy = op.cast(image, float32), op.cast(y, float32), op.cast(dy, float32)
+    single = [op.Reshape(v, op.Concat(op.const([-1, 1]), op.Shape(v, start=2), axis=0)) for v in (y, dy)]
+    seen = patches(op, image, window, fill=float(np.finfo(np.float32).min))
+    spread = op.Where(op.Equal(seen, single[0]), single[1], 0)
+    return image_out(op, node, op.cast(gathered(op, spread, image, window), dtype), 5)
+
+
+def gathered(op: Builder, spread: Value, image: Value, window: Window) -> Value:
+    """The adjoint of `patches`: [N * C, K, out...] added up in the shape of the image NC..."""
+    sizes = list(image.dims[2:]) if image.dims is not None else [None] * len(window.kernel)
+    shape = op.Shape(image)
+    summed = transposed(op, spread, picking_filter(op, window.kernel, spread.dtype), window, 1, sizes, (shape, range(2, window.rank)))
+    result: Value = op.Reshape(summed, shape)
+    return result
 
 
 @converts("MaxPoolGradGrad", "MaxPoolGradGradV2", "MaxPool3DGradGrad")
@@ -197,7 +221,7 @@ def max_pool_grad_with_argmax(op: Builder, node: NodeView) -> Any:
     if node.op == "MaxPoolGradGradWithArgmax":
         return op.Gather(op.Reshape(grad, flat), argmax)
     zeros = op.Expand(op.const(0, grad.dtype), op.ReduceProd(shape, keepdims=1))
-    spread = op.ScatterElements(zeros, op.Reshape(argmax, flat), op.Reshape(grad, flat), axis=0, reduction="add")
+    spread = scatter_add(op, zeros, op.Reshape(argmax, flat), op.Reshape(grad, flat))
     return op.Reshape(spread, shape)
 
 
@@ -243,8 +267,6 @@ def avg_pool_grad(op: Builder, node: NodeView) -> Any:
         dy = op.Mul(dy, 1.0 / area)
     else:
         dy = op.Div(dy, _counts(op, sizes, outs, sizes_now, window))
-    from graphtools.convert.conv_ops import transposed
-
     dims = op.Shape(dy)
     folded = op.Reshape(dy, op.Concat(op.const([-1, 1]), op.Slice(dims, [2], [rank], [0]), axis=0))
     if dy.dims is not None and None not in dy.dims[2:]:
@@ -275,3 +297,44 @@ def _counts(op: Builder, sizes: Sequence[int | None], outs: Sequence[int | None]
     framed = op.Pad(ones, op.Concat(zeros, before, zeros, after, axis=0))
     average: Value = op.AveragePool(framed, **window.attrs())
     return op.Mul(average, float(np.prod(window.kernel)))  # type: ignore[no-any-return]
+
+
+# -- grey-scale morphology -------------------------------------------------------------------------------------------
+
+
+def _morphology(op: Builder, node: NodeView) -> tuple[Value, Value, Window, Value]:
+    """The image NC..., image + filter over each window as [N, C, K, rows, columns], the window, and the filter as [1, C, K, 1, 1]."""
+    x, w = node.input("input"), node.input("filter")
+    if w.dims is None or None in w.dims:
+        raise node.fail("the filter must have a static shape.")
+    rows, columns, channels = (int(d) for d in w.dims if d is not None)
+    window = window_of(node, [rows, columns], 4, dilations=node.attr["rates"])
+    image = image_in(op, node, x, 4)
+    lowest = float(np.finfo(np.float32).min) / 2  # far below any sum, and finite under a filter that picks
+    seen = patches(op, op.cast(image, float32), window, fill=lowest)
+    seen = op.Reshape(seen, op.Concat(op.const([-1, channels, rows * columns]), op.Shape(seen, start=2), axis=0))
+    places = op.Reshape(op.Transpose(op.cast(w, float32), perm=[2, 0, 1]), op.const([1, channels, rows * columns, 1, 1]))
+    return image, op.Add(seen, places), window, places
+
+
+@converts("Dilation2D")
+def dilation(op: Builder, node: NodeView) -> Any:
+    """The maximum over the window of image + filter."""
+    _, sums, _, _ = _morphology(op, node)
+    return op.cast(image_out(op, node, op.ReduceMax(sums, [2], keepdims=0), 4), node.dtype)
+
+
+@converts("Dilation2DBackpropInput", "Dilation2DBackpropFilter")
+def dilation_backprop(op: Builder, node: NodeView) -> Any:
+    """The gradient goes to the first maximum of each window."""
+    image, sums, window, places = _morphology(op, node)
+    dy = op.cast(image_in(op, node, node.input("out_backprop"), 4), float32)
+    count = int(np.prod(window.kernel))
+    wins = op.Equal(op.ArgMax(sums, axis=2, keepdims=1), op.const(np.arange(count, dtype=np.int64).reshape(1, 1, count, 1, 1)))
+    spread = op.Where(wins, op.Unsqueeze(dy, [2]), 0)
+    if node.op == "Dilation2DBackpropInput":
+        folded = op.Reshape(spread, op.Concat(op.const([-1, count]), op.Shape(spread, start=3), axis=0))
+        return op.cast(image_out(op, node, gathered(op, folded, image, window), 4), node.dtype)
+    total = op.ReduceSum(spread, [0, 3, 4], keepdims=0)  # [C, K]
+    channels = int(places.dims[1]) if places.dims is not None and places.dims[1] is not None else -1
+    return op.cast(op.Transpose(op.Reshape(total, op.const([channels, *window.kernel])), perm=[1, 2, 0]), node.dtype)

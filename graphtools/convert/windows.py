@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from graphtools.convert.builder import Builder, Value
 from graphtools.convert.walk import NodeView
+from graphtools.dtypes import DType
 
 Size = int | None
 
@@ -128,3 +131,33 @@ def padded(op: Builder, x: Value, window: Window, fill: Any = 0) -> tuple[Value,
     before, after = same_pads(op, spatial_sizes(op, x, rank), window)
     zeros = op.const([0, 0])
     return op.Pad(x, op.Concat(zeros, before, zeros, after, axis=0), op.const(fill, x.dtype)), attrs
+
+
+def picking_filter(op: Builder, kernel: Sequence[int], dtype: DType) -> Value:
+    """[K, 1, kernel...]: a filter for each place of the kernel that picks the pixel there."""
+    count = int(np.prod(kernel))
+    return op.const(np.eye(count, dtype=dtype.as_numpy_dtype).reshape(count, 1, *kernel))
+
+
+def patches(op: Builder, image: Value, window: Window, fill: float = 0.0) -> Value:
+    """What each window sees of an image NC...: [N * C, K, out...] for a kernel of K pixels, row by row; outside the image is `fill`.
+
+    A convolution with a filter that picks a pixel is exact on finite values, needs no sizes, and has kernels everywhere.
+    """
+    rank = window.rank
+    folded = op.Reshape(image, op.Concat(op.const([-1, 1]), op.Shape(image, start=2), axis=0))
+    if image.dims is not None:
+        folded.dims = (None, 1, *image.dims[2:])
+    if fill and window.padding != "VALID":
+        pads = window.pads(image.dims[2:] if image.dims is not None else (None,) * (rank - 2))
+        zeros = op.const([0, 0])
+        if pads is not None:
+            before, after = op.const([b for b, _ in pads]), op.const([a for _, a in pads])
+        else:
+            before, after = same_pads(op, spatial_sizes(op, image, rank), window)
+        folded = op.Pad(folded, op.Concat(zeros, before, zeros, after, axis=0), op.const(fill, image.dtype))
+        attrs = window.attrs()
+    else:
+        folded, attrs = padded(op, folded, window)
+    result: Value = op.Conv(folded, picking_filter(op, window.kernel, image.dtype), **attrs)
+    return result
