@@ -65,6 +65,10 @@ class NodeView:
         arg, start, stop = self._slice(name)
         return self.inputs[start:stop] if arg.is_list else self.inputs[start]
 
+    def with_inputs(self, inputs: list[Any]) -> NodeView:
+        """The same node, read from other values."""
+        return NodeView(self.walk, self.node, inputs)
+
     def tensor(self, name: str) -> Tensor:
         """The TensorFlow tensor given for an input, for its dtype and static dims."""
         _, start, _ = self._slice(name)
