@@ -121,6 +121,8 @@ def told_by_call(call: cst.Call, symbol: str, names: Names, context: Context) ->
     before, after = signature(symbol, OLD), signature(symbol, ONE)
     if before is None or after is None or before == after:
         return None
+    if len(positional) > len(before.args) and len(positional) <= len(after.args):
+        return False
     for arg in call.args:
         if arg.keyword is not None:
             name = arg.keyword.value
@@ -172,7 +174,7 @@ def by_words(args: Sequence[cst.BaseExpression], before: Signature, after: Signa
 def is_ambiguous(symbol: str, positions: int) -> bool:
     """Whether that many positional arguments mean one thing in 0.x and another in 1.x."""
     before, after = signature(symbol, OLD), signature(symbol, ONE)
-    if before is None or after is None or before.args[:positions] == after.args[:positions]:
+    if before is None or after is None or before.args[:positions] == after.args[:positions] or positions > len(before.args):
         return False
     rename = verdicts.legacy.ARGUMENTS.get(symbol, {})
     told = [rename.get(a, a) for a in before.args[:positions]]
@@ -247,20 +249,36 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
         items = moved
         if after is not None:
             shape = after
-    args = laid_out(items, bound.extra, shape)
-    if not same(args, call.args):
-        plan.args = args
+    if not same(laid_out(items, bound.extra, shape), call.args):
+        plan.args = laid_out(items, bound.extra, shape, plan.name)
     return plan
 
 
-def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature) -> list[cst.Arg]:
-    """Positional while each argument stands where its parameter does, by keyword from there on."""
+def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature, name: str = "") -> list[cst.Arg]:
+    """Positional while each argument stands where its parameter does, by keyword from there on.
+
+    Whoever reads the new call by another version's signature must read the same: else a second run would move the arguments again.
+    """
     args: list[cst.Arg] = []
     in_place = True
     for index, item in enumerate(items):
         in_place = in_place and item.is_positional and index < len(shape.args) and shape.args[index] == item.parameter
+        in_place = in_place and (not name or is_agreed(name, index, item.parameter))
         args.append(keyword(item.arg, None if in_place else item.parameter))
     return [*args, *extra]
+
+
+@cache
+def is_agreed(name: str, index: int, parameter: str) -> bool:
+    """Whether every version that has the name has this parameter at this position, perhaps under an older word for it."""
+    for version in (OLD, ONE, TWO):
+        found = signature(name, version)
+        if found is None or index >= len(found.args):
+            continue
+        there = found.args[index]
+        if there != parameter and parameter not in (verdicts.legacy.ARGUMENTS.get(name, {}).get(there), verdicts.native.ARGUMENTS.get(name, {}).get(there)):
+            return False
+    return True
 
 
 def same(new: Sequence[cst.Arg], old: Sequence[cst.Arg]) -> bool:

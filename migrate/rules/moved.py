@@ -9,7 +9,7 @@ from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
 from migrate.rules.renames import new_name
-from migrate.symbols import contrib
+from migrate.symbols.verdicts import note
 
 
 @rule(
@@ -36,7 +36,7 @@ def moved_contrib(node: Any, names: Names, context: Context) -> Iterator[Match]:
     if symbol is None or found is None or found[0] == symbol:
         return
     name = found[0]
-    check = contrib.CHECK.get(symbol, "") if context.target == "2" else ""
+    check = note(symbol) if context.target == "2" else ""
     package = name.partition(".")[0]
     advice = check or (f"install the package {package}" if package != "tf" else "")
     yield Match(node, f"{symbol} is now {name}", rename=name, level=Level.WARNING if check else None, advice=advice)

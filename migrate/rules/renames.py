@@ -12,7 +12,7 @@ from migrate.calls import reference_name
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
-from migrate.symbols.verdicts import Verdict, verdict
+from migrate.symbols.verdicts import Verdict, note, verdict
 
 
 def new_name(node: Any, names: Names, context: Context) -> tuple[str, Verdict] | None:
@@ -60,7 +60,8 @@ def renamed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]
         return
     name = found[0]
     if name != symbol:
-        yield Match(node, f"{symbol} is now {name}", rename=name)
+        advice = note(symbol) if context.target == "2" else ""
+        yield Match(node, f"{symbol} is now {name}", rename=name, level=Level.WARNING if advice else None, advice=advice)
 
 
 @rule(

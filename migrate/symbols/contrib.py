@@ -176,7 +176,15 @@ ADVICE: Mapping[str, str] = {
 
 # contrib names whose successor differs in more than arguments: the name is changed, and a person is told to look
 CHECK: Mapping[str, str] = {
+    "tf.contrib.layers.group_norm": "tf.keras.layers.GroupNormalization is the native layer",
+    "tf.contrib.layers.instance_norm": "tf.keras.layers.GroupNormalization(groups=-1) is the native layer",
     "tf.contrib.layers.layer_norm": ADVICE["tf.contrib.layers.layer_norm"],
+    "tf.contrib.layers.maxout": "tf_slim's is the same; tensorflow_addons had one too and is archived",
+    "tf.contrib.layers.poincare_normalize": "tf_slim's is the same; tensorflow_addons had one too and is archived",
+    "tf.contrib.losses.metric_learning.contrastive_loss": "tf_slim's is the same; tensorflow_addons had one too and is archived",
+    "tf.contrib.losses.metric_learning.lifted_struct_loss": "tf_slim's is the same; tensorflow_addons had one too and is archived",
+    "tf.contrib.losses.metric_learning.triplet_semihard_loss": "tf_slim's is the same; tensorflow_addons had one too and is archived",
+    "tf.contrib.rnn": ADVICE["tf.contrib.rnn"],
     "tf.contrib.saved_model.load_keras_model": "prefer tf.keras.models.load_model, and model.save to write",
     "tf.contrib.saved_model.save_keras_model": "prefer model.save(path), and tf.keras.models.load_model to read",
 }

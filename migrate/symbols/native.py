@@ -294,3 +294,66 @@ ELSEWHERE: frozenset[str] = frozenset(
         "tf.zeros_initializer",
     }
 )
+
+# 1.15 names of which a person should know more than the new name, by prefix (it ends in a dot) or whole
+NOTES: Mapping[str, str] = {
+    "tf.app.flags": "absl.flags is the same library, outside TensorFlow",
+    "tf.assert_": "the native tf.debugging.assert_* return None under tf.function and take no data",
+    "tf.constant_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.debugging.assert_": "the native tf.debugging.assert_* return None under tf.function and take no data",
+    "tf.distribute.MirroredStrategy": "make_dataset_iterator is experimental_distribute_dataset, call_for_each_replica is run, unwrap is "
+    "experimental_local_results, and reduce needs an axis",
+    "tf.flags": "absl.flags is the same library, outside TensorFlow",
+    "tf.get_variable": "under TensorFlow 2 behaviour it makes resource variables: pass use_resource=False to keep the old ones",
+    "tf.glorot_normal_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.glorot_uniform_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.initializers.": "the native initializers take no dtype: they are told it when they are called",
+    "tf.keras.estimator.model_to_estimator": "its checkpoints are object-based now: checkpoint_format='saver' keeps the old ones",
+    "tf.keras.experimental.export_saved_model": "prefer model.save(path) and tf.keras.models.load_model",
+    "tf.keras.experimental.load_from_saved_model": "prefer model.save(path) and tf.keras.models.load_model",
+    "tf.keras.initializers.": "the native initializers take no dtype: they are told it when they are called",
+    "tf.losses.": "TensorFlow 2's tf.losses are the Keras losses: classes, with other defaults",
+    "tf.metrics.": "TensorFlow 2's tf.metrics are the Keras metrics: classes with a state, not pairs of ops",
+    "tf.ones_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.orthogonal_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.pywrap_tensorflow": "the wrapped C++ module is not public: look for a public equal",
+    "tf.random_normal_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.random_uniform_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.saved_model.load": "the native tf.saved_model.load returns an object with signatures and takes no session",
+    "tf.saved_model.loader.load": "the native tf.saved_model.load returns an object with signatures and takes no session",
+    "tf.summary.FileWriter": "TensorFlow 2 writes with tf.summary.create_file_writer and a step",
+    "tf.summary.FileWriterCache": "TensorFlow 2 writes with tf.summary.create_file_writer and a step",
+    "tf.summary.Summary": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.audio": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.histogram": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.image": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.merge": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.merge_all": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.scalar": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.tensor_summary": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.summary.text": "TensorFlow 2 writes summaries as they are computed, with a step",
+    "tf.train.cosine_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.cosine_decay_restarts": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.exponential_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.inverse_time_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.linear_cosine_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.natural_exp_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.noisy_linear_cosine_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.piecewise_constant": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.piecewise_constant_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.train.polynomial_decay": "tf.keras.optimizers.schedules has the native schedules",
+    "tf.truncated_normal_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.variance_scaling_initializer": "the native initializers take no dtype: they are told it when they are called",
+    "tf.zeros_initializer": "the native initializers take no dtype: they are told it when they are called",
+}
+
+# embedding lookups and sampled losses split the ids differently without partition_strategy: 'div', whatever the old default was
+PARTITIONED: frozenset[str] = frozenset(
+    {
+        "tf.nn.embedding_lookup",
+        "tf.nn.embedding_lookup_sparse",
+        "tf.nn.nce_loss",
+        "tf.nn.safe_embedding_lookup_sparse",
+        "tf.nn.sampled_softmax_loss",
+    }
+)

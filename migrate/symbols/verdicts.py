@@ -79,6 +79,21 @@ def reachable(name: str) -> bool:
     return exists(name, TWO) if name == "tf" or name.startswith("tf.") else True
 
 
+@cache
+def note(name: str) -> str:
+    """What a person should know of a name of 1.15 when it is taken to TensorFlow 2, beside its new name."""
+    if name.startswith("tf.contrib."):
+        return contrib.CHECK.get(name, "")
+    for prefix, rest in prefixes(name):
+        found = native.NOTES.get(prefix if not rest else prefix + ".")
+        if found is not None:
+            return found
+    if name.startswith(("tf.assert_", "tf.debugging.assert_")):
+        return native.NOTES[name[: name.index("assert_") + 7]]
+    flags = [p for p in ("tf.flags", "tf.app.flags") if name.startswith(p + ".")]
+    return native.NOTES[flags[0]] if flags else ""
+
+
 # -------------------------------------------------------------------------- 0.x, 1.0, 1.4 -> 1.15
 
 
