@@ -155,6 +155,7 @@ class _Run:
 
     def one_pass(self, names: Names, generation: Generation) -> bool:
         context = Context(names, self.target, generation, self.filename, *self.surroundings)
+        context.original = self._original
         self.names, self.context = names, context
         self.hits: dict[int, _Hit] = {}  # changes, by the node they replace
         self.extra: list[_Hit] = []  # changes that only insert
@@ -292,6 +293,8 @@ class _Run:
             done += self.extra
         self._trace(self.module, module)
         for hit in done:
+            if hit.match.replacement is cst.RemovalSentinel.REMOVE:
+                self._forget(hit)
             self._record(hit)
         self.kept.append((module, self.names, list(self.replaced.values())))
         self.module = module
@@ -366,6 +369,18 @@ class _Run:
         level = match.level or (Level.NOTE if match.is_change else Level.WARNING)
         fix = _fix(match) if match.is_change else None
         self.findings.append((hit.old, hit.rule.id, level, match.message, fix, match.advice))
+
+    def _forget(self, hit: _Hit) -> None:
+        """What was reported about a node that is gone now, in this pass or before, is not worth saying."""
+        gone = hit.old
+        first = self.first.parents if self.first is not None else {}
+
+        def inside(node: cst.CSTNode | None) -> bool:
+            while node is not None and node is not gone:
+                node = first.get(id(node))
+            return node is not None
+
+        self.findings = [f for f in self.findings if f[4] is not None or not inside(f[0])]
 
     def located(self, filename: str) -> list[Finding]:
         spans = positions(self.original, [f[0] for f in self.findings if f[0] is not None])

@@ -124,6 +124,7 @@ class Context:
         self.siblings = siblings  # the modules in its folder
         self.moved: dict[int, str] = {}  # id of an ImportAlias or aliasing assignment's value -> its new symbol in this pass
         self.pending_imports: list[str] = []  # of the match being made
+        self.original: Callable[[cst.CSTNode], cst.CSTNode | None] = lambda node: node  # the node of the source that it came from
 
     @property
     def generation(self) -> Generation:
