@@ -1,0 +1,280 @@
+"""Reductions, running sums, rankings, ranges and counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtools.convert import converts
+from graphtools.convert.array_ops import BIGGEST
+from graphtools.convert.complex_numbers import by_parts, zeros_like
+from graphtools.dtypes import DType, bool_, float32, float64, int32, int64
+
+if TYPE_CHECKING:
+    from graphtools.convert.builder import Builder, Value
+    from graphtools.convert.walk import NodeView
+
+REDUCTIONS = {
+    "All": "ReduceMin",
+    "Any": "ReduceMax",
+    "Max": "ReduceMax",
+    "Mean": "ReduceMean",
+    "Min": "ReduceMin",
+    "Prod": "ReduceProd",
+    "Sum": "ReduceSum",
+}
+
+
+def lowest(dtype: DType) -> Any:
+    return -np.inf if dtype.is_floating else dtype.min
+
+
+def highest(dtype: DType) -> Any:
+    return np.inf if dtype.is_floating else dtype.max
+
+
+def may_be_empty(value: Value) -> bool:
+    """Whether an axis has, or cannot be ruled out to have, no elements."""
+    return value.dims is None or any(d is None or d == 0 for d in value.dims)
+
+
+@converts(*(name for name in REDUCTIONS))
+def reduce(op: Builder, node: NodeView) -> Any:
+    """No axes reduce nothing, where ONNX without axes reduces all."""
+    x, axes = node.inputs
+    if x.dtype.is_complex:
+        return _complex_reduce(op, node)
+    return reduced(op, REDUCTIONS[node.op], x, axes, bool(node.attr["keep_dims"]))
+
+
+@by_parts
+def _complex_reduce(op: Builder, node: NodeView) -> Any:
+    if node.op not in ("Sum", "Mean"):
+        raise node.fail("of complex numbers only sums and means are supported.")
+    x, axes = node.inputs
+    return reduced(op, REDUCTIONS[node.op], x, axes, bool(node.attr["keep_dims"]))
+
+
+def reduced(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Value:
+    if axes.const is not None and axes.const.size == 0 or x.rank == 0:
+        return x
+    axes = op.Reshape(op.cast(axes, int64), [-1])
+    if onnx_op in ("ReduceMax", "ReduceMin") and 0 in (x.dims or (0,)) and x.dims is not None and axes.const is not None:
+        return _reduce_nothing(op, onnx_op, x, axes, keep)
+    result: Value = op.append(onnx_op, [x, axes], {"keepdims": int(keep), "noop_with_empty_axes": 1})
+    if axes.const is None and not keep and result.dims is None and x.rank == 1:
+        result.dims = ()
+    return result
+
+
+def _reduce_nothing(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Value:
+    """The extremes of no elements, which ONNX Runtime refuses to reduce: the lowest or highest value."""
+    sums = op.ReduceSum(op.cast(x, int64) if x.dtype is not int64 else x, axes, keepdims=int(keep), noop_with_empty_axes=1)
+    fill = False if x.dtype is bool_ else None
+    if fill is None:
+        fill = lowest(x.dtype) if onnx_op == "ReduceMax" else highest(x.dtype)
+    elif onnx_op == "ReduceMin":
+        fill = True
+    result: Value = op.Expand(op.const(fill, x.dtype), op.Shape(sums))
+    return result
+
+
+@converts("EuclideanNorm")
+def euclidean_norm(op: Builder, node: NodeView) -> Any:
+    x, axes = node.inputs
+    return op.Sqrt(reduced(op, "ReduceSum", op.Mul(x, x), axes, bool(node.attr["keep_dims"])))
+
+
+# -- running sums ------------------------------------------------------------------------------------------------------
+
+
+@converts("Cumsum")
+@by_parts
+def cumsum(op: Builder, node: NodeView) -> Any:
+    x, axis = node.inputs
+    return op.CumSum(x, op.Reshape(axis, np.zeros(0, np.int64)), exclusive=int(node.attr["exclusive"]), reverse=int(node.attr["reverse"]))
+
+
+@converts("Cumprod")
+def cumprod(op: Builder, node: NodeView) -> Any:
+    """A Scan along the axis that carries the product."""
+    x = node.inputs[0]
+    axis = int(node.const("axis"))
+    if x.rank is None:
+        raise node.fail("the rank of the input must be known.")
+    axis %= x.rank
+    return _scan(op, x, axis, bool(node.attr["exclusive"]), bool(node.attr["reverse"]), "Mul", 1)
+
+
+def _scan(op: Builder, x: Value, axis: int, exclusive: bool, reverse: bool, combine: str, start: Any) -> Value:
+    rank = x.rank or 0
+    others = [i for i in range(rank) if i != axis]
+    shape = op.Gather(op.Shape(x), np.array(others, np.int64), axis=0)
+    initial = op.Expand(op.const(start, x.dtype), shape)
+    element = None if x.dims is None else tuple(x.dims[i] for i in others)
+    body = op.subgraph()
+    state, item = body.input("state", x.dtype, element), body.input("item", x.dtype, element)
+    following = body.append(combine, [state, item], {})
+    body.output(following)
+    body.output(state if exclusive else following)
+    direction = [int(reverse)]
+    _, result = op.Scan(
+        initial,
+        x,
+        body=body,
+        num_scan_inputs=1,
+        scan_input_axes=[axis],
+        scan_output_axes=[axis],
+        scan_input_directions=direction,
+        scan_output_directions=direction,
+        outputs=2,
+    )
+    result.dtype, result.dims = x.dtype, x.dims
+    scanned: Value = result
+    return scanned
+
+
+@converts("CumulativeLogsumexp")
+def cumulative_log_sum_exp(op: Builder, node: NodeView) -> Any:
+    """m + log(cumsum(exp(x - m))), m the largest along the axis."""
+    x, axis = node.inputs
+    place = op.Reshape(op.cast(axis, int64), np.zeros(0, np.int64))
+    top = op.ReduceMax(x, op.Reshape(place, [1]), keepdims=1)
+    total = op.CumSum(op.Exp(op.Sub(x, top)), place, exclusive=int(node.attr["exclusive"]), reverse=int(node.attr["reverse"]))
+    return op.Add(op.Log(total), top)
+
+
+# -- rankings ----------------------------------------------------------------------------------------------------------
+
+
+@converts("ArgMax", "ArgMin")
+def arg_reduce(op: Builder, node: NodeView) -> Any:
+    x = node.inputs[0]
+    known = node.maybe_const("dimension")
+    if known is None:
+        if x.rank != 1 and (node.dims is None or len(node.dims) != 0):
+            node.const("dimension")  # says which node computes it
+        known = np.array(0)
+    found = op.append(node.op, [x], {"axis": int(known.ravel()[0]), "keepdims": 0})
+    return op.cast(found, node.dtype)
+
+
+@converts("TopK", "TopKV2")
+def top_k(op: Builder, node: NodeView) -> Any:
+    x = node.inputs[0]
+    k = op.const([int(node.attr["k"])]) if node.op == "TopK" else op.Reshape(op.cast(node.inputs[1], int64), [1])
+    values, indices = op.TopK(x, k, axis=-1, largest=1, sorted=1, outputs=2)
+    return values, op.cast(indices, node.outputs[1].dtype)
+
+
+@converts("NthElement")
+def nth_element(op: Builder, node: NodeView) -> Any:
+    """Element n in order along the last axis: the last of the n + 1 smallest."""
+    x, n = node.inputs[0], op.Reshape(op.cast(node.inputs[1], int64), [1])
+    values, _ = op.TopK(x, op.Add(n, np.int64(1)), axis=-1, largest=int(node.attr["reverse"]), sorted=1, outputs=2)
+    return op.Squeeze(op.Slice(values, n, [BIGGEST], [-1]), [-1])
+
+
+@converts("InTopK", "InTopKV2")
+def in_top_k(op: Builder, node: NodeView) -> Any:
+    """Fewer than k predictions above the target's; false where a prediction or the target says nothing."""
+    predictions, targets = node.inputs[0], op.cast(node.inputs[1], int64)
+    k = op.const(np.int64(node.attr["k"])) if node.op == "InTopK" else op.cast(node.inputs[2], int64)
+    classes = op.Reshape(op.Shape(predictions, start=1, end=2), np.zeros(0, np.int64))
+    known = op.And(op.GreaterOrEqual(targets, np.int64(0)), op.Less(targets, classes))
+    at = op.Unsqueeze(op.Where(known, targets, np.int64(0)), [1])
+    scores = op.GatherElements(predictions, at, axis=1)
+    above = op.ReduceSum(op.cast(op.Greater(predictions, scores), int64), [1], keepdims=0)
+    strange = op.ReduceSum(op.cast(op.Or(op.IsNaN(predictions), op.IsInf(predictions)), int64), [1], keepdims=0)
+    return op.And(op.And(op.Less(above, k), known), op.Equal(strange, np.int64(0)))
+
+
+@converts("LowerBound", "UpperBound")
+def bound(op: Builder, node: NodeView) -> Any:
+    """How many of a sorted row lie below a value, or at most at it."""
+    rows, values = op.Unsqueeze(node.inputs[0], [1]), op.Unsqueeze(node.inputs[1], [2])
+    below = op.Less(rows, values) if node.op == "LowerBound" else op.LessOrEqual(rows, values)
+    return op.cast(op.ReduceSum(op.cast(below, int64), [2], keepdims=0), node.dtype)
+
+
+@converts("Bucketize")
+def bucketize(op: Builder, node: NodeView) -> Any:
+    """How many boundaries are at most x."""
+    x, boundaries = node.inputs[0], np.asarray(node.attr["boundaries"], np.float32)
+    inside = op.GreaterOrEqual(
+        op.Unsqueeze(op.cast(x, float64 if x.dtype in (float64, int64) else float32), [-1]),
+        boundaries.astype(np.float64) if x.dtype in (float64, int64) else boundaries,
+    )
+    return op.ReduceSum(op.cast(inside, int32), [-1], keepdims=0)
+
+
+# -- ranges ------------------------------------------------------------------------------------------------------------
+
+
+@converts("Range")
+def range_(op: Builder, node: NodeView) -> Any:
+    scalars = [v if v.rank == 0 else op.Reshape(v, np.zeros(0, np.int64)) for v in node.inputs]
+    return op.Range(*scalars)
+
+
+@converts("LinSpace")
+def lin_space(op: Builder, node: NodeView) -> Any:
+    """start + i (stop - start) / (num - 1), the last one exactly stop."""
+    start, stop, count = node.inputs[0], node.inputs[1], op.cast(node.inputs[2], int64)
+    one = np.int64(1)
+    places = op.Range(np.int64(0), count, one)
+    last = op.Sub(count, one)
+    step = op.Div(op.Sub(stop, start), op.cast(op.Max(last, one), start.dtype))
+    line = op.Add(start, op.Mul(op.cast(places, start.dtype), step))
+    ended = op.And(op.Equal(places, last), op.Greater(count, one))
+    return op.Where(ended, stop, line)
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+@converts("Bincount", "DenseBincount")
+def bincount(op: Builder, node: NodeView) -> Any:
+    """Weights, or ones, added up by value in [0, size); rows of a matrix apart."""
+    values, size, weights = op.cast(node.inputs[0], int64), op.cast(node.inputs[1], int64), node.inputs[2]
+    size = op.Reshape(size, [1])
+    dtype = node.dtype
+    binary = bool(node.attr.get("binary_output"))
+    if binary or (weights.dims is not None and 0 in weights.dims):
+        amounts = zeros_like(op, op.Reshape(values, [-1]), 1)
+        amounts = op.cast(amounts, dtype)
+    elif weights.dims is not None and None not in weights.dims:
+        amounts = op.Reshape(weights, [-1])
+    else:  # weights that turn out to be empty count as ones
+        flat = op.Reshape(weights, [-1])
+        none = op.Equal(op.Size(flat), np.int64(0))
+        missing = op.Mul(op.cast(none, int64), op.Size(values))
+        amounts = op.Concat(flat, op.ConstantOfShape(op.Reshape(missing, [1]), value=np.ones(1, dtype.as_numpy_dtype)), axis=0)
+    matrix = values.rank == 2
+    bins = op.Min(values, size)  # one bin more than asked for takes what is out of range
+    width = op.Add(size, np.int64(1))
+    rows = op.Shape(values, start=0, end=1) if matrix else op.const([1])
+    if matrix:
+        row = op.Unsqueeze(op.Range(np.int64(0), op.Reshape(rows, np.zeros(0, np.int64)), np.int64(1)), [1])
+        bins = op.Add(bins, op.Mul(row, width))
+    counts = op.ConstantOfShape(op.Mul(rows, width), value=np.zeros(1, dtype.as_numpy_dtype))
+    counts = op.ScatterElements(counts, op.Reshape(bins, [-1]), amounts, axis=0, reduction="max" if binary else "add")
+    if not matrix:
+        return op.Slice(counts, [0], size, [0])
+    return op.Slice(op.Reshape(counts, op.Concat(rows, width, axis=0)), [0], size, [1])
+
+
+@converts("HistogramFixedWidth")
+def histogram_fixed_width(op: Builder, node: NodeView) -> Any:
+    """Counts in equal bins of [low, high]; what lies outside goes to the first or last bin."""
+    values, limits, bins = op.Reshape(node.inputs[0], [-1]), node.inputs[1], op.cast(node.inputs[2], int64)
+    work = float64 if values.dtype in (float64, int64, int32) else float32
+    low, high = (op.cast(op.Gather(limits, np.int64(i), axis=0), work) for i in (0, 1))
+    step = op.Div(op.Sub(high, low), op.cast(bins, work))
+    place = op.Floor(op.Div(op.Sub(op.cast(values, work), low), step))
+    last = op.cast(op.Sub(bins, np.int64(1)), work)
+    place = op.cast(op.Min(op.Max(place, op.const(0, work)), last), int64)
+    counts = op.ConstantOfShape(op.Reshape(bins, [1]), value=np.zeros(1, node.dtype.as_numpy_dtype))
+    ones = op.cast(zeros_like(op, place, 1), node.dtype)
+    return op.ScatterElements(counts, place, ones, axis=0, reduction="add")
