@@ -105,7 +105,7 @@ def detect(data: bytes) -> str:
         return "saved_model"
     if first is not None and _is_node(view, *first):
         return "graphdef"
-    if counts.get((2, 2)) == 1 and first is not None or (2, 2) in counts and {(3, 2), (4, 2), (5, 2)} & set(counts):
+    if (counts.get((2, 2)) == 1 and first is not None) or ((2, 2) in counts and {(3, 2), (4, 2), (5, 2)} & set(counts)):
         return "metagraph"
     return "graphdef" if counts and set(counts) <= {(1, 2), (2, 2), (3, 0), (4, 2)} else ""
 

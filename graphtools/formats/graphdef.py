@@ -85,22 +85,13 @@ def _without_content(view: memoryview, at: int, end: int) -> tuple[bytes, memory
                     at = stop
                     continue
                 inner, content = cut(start, stop, level + 1)
-                pieces += [_varint(number << 3 | 2), _varint(len(inner)), inner]
+                pieces += [schema.encode_varint(number << 3 | 2), schema.encode_varint(len(inner)), inner]
             else:
                 pieces.append(bytes(view[at:stop]))
             at = stop
         return b"".join(pieces), content
 
     return cut(at, end, 0)
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 # -- messages -> Graph -----------------------------------------------------------------------------------------------

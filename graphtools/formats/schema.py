@@ -170,6 +170,16 @@ def varint(data: Any, at: int, end: int) -> tuple[int, int]:
             raise WireError(start, "a number has more than 10 bytes")
 
 
+def encode_varint(value: int) -> bytes:
+    """The varint of a number."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
 def field_at(data: Any, at: int, end: int) -> tuple[int, int, int, int]:
     """The field whose tag is at this offset: its number, wire type, and where its content starts and stops. Raises WireError."""
     start = at

@@ -51,9 +51,9 @@ def dtype_of(number: int, what: str) -> DType:
         raise FormatError(f"{what} has the element type {number}, which no TensorFlow before 2.16 writes into graphs.") from e
 
 
-def static_shape(proto: Any, what: str) -> tuple[int, ...]:
-    """The shape of a TensorProto, which must be complete. Raises FormatError."""
-    dims = dims_of(proto)
+def static_shape(shape: Any, what: str) -> tuple[int, ...]:
+    """The dims of a stored tensor's TensorShapeProto, which must be complete. Raises FormatError."""
+    dims = dims_of(shape)
     if dims is None or None in dims:
         raise FormatError(f"{what} has the shape {dims}; the shape of a stored tensor has no unknown dimensions.")
     if len(dims) > 64:
@@ -77,21 +77,7 @@ def to_array(proto: Any, what: str = "A tensor", content: Any = None) -> Array:
         if dtype.name in ("string", "resource", "variant"):
             return _packed_strings(content, shape, count, what) if dtype is string else _no_content(dtype, what)
         return from_content(content, dtype, shape, what)
-    values = getattr(proto, _VALUE_FIELDS[dtype.name])
-    if dtype.is_complex:
-        flat: Array = np.array(values, dtype.real_dtype.as_numpy_dtype)
-        if len(flat) % 2:
-            raise FormatError(f"{what} of complex numbers has {len(flat)} parts, which is not even.")
-        flat = flat.view(numpy_type)
-    elif dtype.name in ("float16", "bfloat16"):
-        flat = np.array(values, np.uint32).astype(np.uint16).view(numpy_type)
-    elif numpy_type is np.object_:
-        flat = np.empty(len(values), np.object_)
-        flat[:] = list(values)
-    elif _VALUE_FIELDS[dtype.name] == "int_val":
-        flat = np.array(values, np.int32).astype(numpy_type)
-    else:
-        flat = np.array(values, numpy_type)
+    flat = values(proto, dtype, what)
     if len(flat) == 0:
         flat = np.array([b"" if dtype is string else None], np.object_) if numpy_type is np.object_ else np.zeros(1, numpy_type)
     if len(flat) >= count:
@@ -107,6 +93,51 @@ def to_array(proto: Any, what: str = "A tensor", content: Any = None) -> Array:
     whole[: len(flat)] = flat
     whole[len(flat) :] = flat[-1:] if numpy_type is not np.object_ else flat[-1]
     return _frozen(whole.reshape(shape))
+
+
+def values(proto: Any, dtype: DType, what: str = "A tensor") -> Array:
+    """The flat array of the values in the field that a TensorProto has for this element type."""
+    field = _VALUE_FIELDS[dtype.name]
+    listed = getattr(proto, field)
+    numpy_type = dtype.as_numpy_dtype
+    if numpy_type is np.object_:
+        flat: Array = np.empty(len(listed), np.object_)
+        flat[:] = list(listed)
+        return flat
+    wide = {"int_val": np.int32, "half_val": np.int32}.get(field) or dtype.real_dtype.as_numpy_dtype
+    flat = np.array(listed, wide) if len(listed) <= _MANY_VALUES else _many_values(proto, field, np.dtype(wide))
+    if dtype.is_complex:
+        if len(flat) % 2:
+            raise FormatError(f"{what} of complex numbers has {len(flat)} parts, which is not even.")
+        return flat.view(numpy_type)
+    if field == "half_val":
+        return flat.astype(np.uint16).view(numpy_type)
+    return flat.astype(numpy_type, copy=False)
+
+
+_MANY_VALUES = 4096
+
+
+def _many_values(proto: Any, field: str, dtype: np.dtype[Any]) -> Array:
+    """A long list of numbers, by way of its bytes: element by element would take seconds."""
+    number = proto.DESCRIPTOR.fields_by_name[field].number
+    only = type(proto)()
+    getattr(only, field).MergeFrom(getattr(proto, field))
+    data = only.SerializeToString()
+    found, _, start, stop = schema.field_at(data, 0, len(data))
+    if found != number or stop != len(data):
+        return np.array(getattr(proto, field), dtype)
+    if dtype.kind == "f":
+        return np.frombuffer(data, dtype, offset=start)
+    octets = np.frombuffer(data, np.uint8, offset=start)
+    ends = np.flatnonzero(octets < 0x80)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    sizes = ends - starts + 1
+    numbers = np.zeros(len(ends), np.uint64)
+    for i in range(int(sizes.max())):
+        there = sizes > i
+        numbers[there] |= (octets[starts[there] + i] & np.uint64(0x7F)).astype(np.uint64) << np.uint64(7 * i)
+    return numbers.astype(dtype)
 
 
 def _frozen(array: Array) -> Array:
@@ -166,22 +197,32 @@ def to_proto(array: Any, dtype: DType | None = None, proto: Any = None) -> Any:
     if array.size == 0:
         return proto
     is_repeated = array.size > 1 and not any(s for s, d in zip(array.strides, array.shape, strict=True) if d > 1)
-    values = array[(0,) * array.ndim].reshape(1) if is_repeated else array
-    if dtype is string:
-        proto.string_val.extend([v if isinstance(v, bytes) else str(v).encode() for v in np.ravel(values).tolist()])
-    elif dtype in (resource, variant):
-        getattr(proto, _VALUE_FIELDS[dtype.name]).extend([v for v in np.ravel(values) if v is not None])
-    elif not is_repeated:
-        numbers = np.ascontiguousarray(values, np.dtype(dtype.as_numpy_dtype).newbyteorder("<"))
-        proto.tensor_content = numbers.tobytes()
+    items = array[(0,) * array.ndim].reshape(1) if is_repeated else array
+    if is_repeated or dtype.as_numpy_dtype is np.object_:
+        set_values(proto, items, dtype)
     else:
-        _set_values(proto, np.asarray(values, dtype.as_numpy_dtype), dtype)
+        numbers = np.ascontiguousarray(items, np.dtype(dtype.as_numpy_dtype).newbyteorder("<"))
+        proto.tensor_content = numbers.tobytes()
     return proto
 
 
-def _set_values(proto: Any, flat: Array, dtype: DType) -> None:
+def set_values(proto: Any, array: Array, dtype: DType) -> None:
+    """Write values into the field that a TensorProto has for this element type."""
+    flat = np.ravel(array)
+    if dtype is string:
+        proto.string_val.extend([v if isinstance(v, bytes) else str(v).encode() for v in flat.tolist()])
+        return
+    if dtype in (resource, variant):
+        getattr(proto, _VALUE_FIELDS[dtype.name]).extend([v for v in flat if v is not None])
+        return
+    flat = np.ascontiguousarray(flat, dtype.as_numpy_dtype)
     if dtype.is_complex:
         flat = flat.view(dtype.real_dtype.as_numpy_dtype)
     elif dtype.name in ("float16", "bfloat16"):
         flat = flat.view(np.uint16)
-    getattr(proto, _VALUE_FIELDS[dtype.name]).extend(flat.tolist())
+    field = _VALUE_FIELDS[dtype.name]
+    if flat.dtype.kind == "f" and len(flat) > _MANY_VALUES:
+        number = proto.DESCRIPTOR.fields_by_name[field].number
+        proto.MergeFromString(schema.encode_varint(number << 3 | 2) + schema.encode_varint(flat.nbytes) + flat.tobytes())
+    else:
+        getattr(proto, field).extend(flat.tolist())
