@@ -49,6 +49,11 @@ LAYOUT: Final = frozenset(
 )
 LEAVES: Final = (cst.Name, cst.SimpleString, cst.Integer, cst.Float, cst.Imaginary, cst.Ellipsis, cst.Pass, cst.Break, cst.Continue)
 
+# Attributes that the walk notes, so that rules about Python 2 need no walk of their own.
+WATCHED: Final = frozenset(
+    "getcwdu has_key iteritems iterkeys itervalues keys letters lowercase maxint next uppercase viewitems viewkeys viewvalues".split()
+)
+
 Reference: TypeAlias = cst.Name | cst.Attribute
 UNKNOWN: Final = object()  # names.literal() of what is not known before the program runs
 
@@ -147,6 +152,7 @@ class Names:
         self.by_type: dict[type, list[cst.CSTNode]] = {kind: [] for kind in collect}
         self.imports: list[cst.ImportAlias] = []  # of TensorFlow
         self.star_imports: list[cst.ImportFrom] = []  # from tensorflow... import *
+        self.attributes: dict[str, list[cst.Attribute]] = {}  # those of WATCHED
         self.references: list[Reference] = []  # maximal chains that mean something of TensorFlow, in source order
         self._public = public
         self._symbols: dict[int, str] = {}
@@ -217,6 +223,28 @@ class Names:
     def uses(self, binding: Binding) -> list[cst.Name]:
         """The names that read this binding."""
         return [u for u in self._uses.get(binding.name, ()) if self._means(u, binding)]
+
+    def unbound(self, name: str) -> list[cst.Name]:
+        """The reads of a name that nothing in the file binds: builtins."""
+        return [u for u in self._uses.get(name, ()) if self._scopes[id(u)].lookup(name) is None]
+
+    def module_of(self, node: cst.CSTNode) -> str | None:
+        """`itertools.izip` for a chain whose root an import binds to a module that is not TensorFlow's."""
+        chain = dotted(node)
+        if chain is None:
+            return None
+        root, dot, rest = chain.partition(".")
+        found = self.scope_of(_root(node)).lookup(root)
+        if found is None or len(found[1]) != 1 or found[1][0].module is None:
+            return None
+        return found[1][0].module + dot + rest
+
+    def is_guarded(self, node: cst.CSTNode) -> bool:
+        """In a try that expects an import or a name to fail: both Pythons are thought of already."""
+        for above in self.ancestors(node):
+            if isinstance(above, (cst.Try, cst.ExceptHandler)):
+                return True
+        return False
 
     def assigned(self, node: cst.CSTNode) -> cst.BaseExpression | None:
         """The expression a name stands for when exactly one assignment gives it its value, else None."""
@@ -445,6 +473,8 @@ class Names:
         return [*below, *((e, inner) for e in elements)]
 
     def _attribute(self, node: cst.Attribute, scope: Scope) -> list[Any]:
+        if node.attr.value in WATCHED:
+            self.attributes.setdefault(node.attr.value, []).append(node)
         return [(node.value, scope)]
 
     def _arg(self, node: cst.Arg, scope: Scope) -> list[Any]:
