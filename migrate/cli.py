@@ -39,8 +39,12 @@ class WrittenFor(enum.StrEnum):
 
 
 Sources = Annotated[list[str], typer.Argument(metavar="SRC...", help="Files, notebooks and folders.")]
-To = Annotated[Version | None, typer.Option("--to", help="1: what TensorFlow 1.15 and `tfrevive run` run. 2: today's TensorFlow 2. [default: 2]")]
-From = Annotated[WrittenFor | None, typer.Option("--from", help="What the source was written for; auto: decided by evidence. [default: auto]")]
+To = Annotated[
+    Version | None, typer.Option("--to", help="1: what TensorFlow 1.15 and `tfrevive run` run. 2: today's TensorFlow 2. [default: 2]")
+]
+From = Annotated[
+    WrittenFor | None, typer.Option("--from", help="What the source was written for; auto: decided by evidence. [default: auto]")
+]
 Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Files at a time. [default: as many as there are cores]")]
 Include = Annotated[list[str] | None, typer.Option("--include", help="Only upgrade paths that match this glob; may be repeated.")]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave out paths that match this glob; may be repeated.")]
@@ -61,7 +65,9 @@ def upgrade(
     diff: Annotated[bool, typer.Option("--diff", help="Print what would change, write nothing.")] = False,
     to: To = None,
     written_for: From = None,
-    report: Annotated[Path | None, typer.Option("--report", help="Write the report to this file (its format follows from .json .sarif .html .xml).")] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the report to this file (its format follows from .json .sarif .html .xml).")
+    ] = None,
     format: Annotated[Format | None, typer.Option("--format", help="The report's format.")] = None,
     jobs: Jobs = None,
     include: Include = None,
@@ -82,7 +88,7 @@ def upgrade(
         _stop("nowhere to write: give --out OUT, --in-place, --diff, or --report FILE to only report")
     kind = format or _format_of(report)
     options, settings = _options(sources, to, written_for, include, exclude, ignore, gitignore, keep_texts=diff or kind is Format.html)
-    with _progress(quiet or diff) as progress:
+    with _Progress(quiet or diff) as progress:
         result = _run(
             lambda: tree.upgrade_tree(
                 sources, out, in_place=in_place, jobs=jobs or settings.get("jobs"), options=options, progress=progress
@@ -119,7 +125,9 @@ def check(
     ignore: Ignore = None,
     gitignore: Gitignore = None,
     list_rules: Annotated[bool, typer.Option("--list-rules", help="Print the rules and exit.")] = False,
-    list_symbols: Annotated[bool, typer.Option("--list-symbols", help="Print what becomes of every symbol of TensorFlow 0.12 and 1.x, and exit.")] = False,
+    list_symbols: Annotated[
+        bool, typer.Option("--list-symbols", help="Print what becomes of every symbol of TensorFlow 0.12 and 1.x, and exit.")
+    ] = False,
 ) -> None:
     """Find legacy TensorFlow API without changing anything, for CI.
 
@@ -225,7 +233,9 @@ def _stop(message: str) -> None:
 
 def _format_of(report: Path | None) -> Format:
     suffix = report.suffix.lower() if report is not None else ""
-    return {".json": Format.json, ".sarif": Format.sarif, ".html": Format.html, ".htm": Format.html, ".xml": Format.junit}.get(suffix, Format.text)
+    return {".json": Format.json, ".sarif": Format.sarif, ".html": Format.html, ".htm": Format.html, ".xml": Format.junit}.get(
+        suffix, Format.text
+    )
 
 
 def _diffs(report: Report) -> str:
@@ -241,7 +251,7 @@ def _diffs(report: Report) -> str:
     return "".join(out)
 
 
-class _progress:
+class _Progress:
     """A progress bar on a terminal, nothing elsewhere."""
 
     def __init__(self, off: bool) -> None:

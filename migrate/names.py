@@ -51,7 +51,22 @@ LEAVES: Final = (cst.Name, cst.SimpleString, cst.Integer, cst.Float, cst.Imagina
 
 # Attributes that the walk notes, so that rules about Python 2 need no walk of their own.
 WATCHED: Final = frozenset(
-    "getcwdu has_key iteritems iterkeys itervalues keys letters lowercase maxint next uppercase viewitems viewkeys viewvalues".split()
+    [
+        "getcwdu",
+        "has_key",
+        "iteritems",
+        "iterkeys",
+        "itervalues",
+        "keys",
+        "letters",
+        "lowercase",
+        "maxint",
+        "next",
+        "uppercase",
+        "viewitems",
+        "viewkeys",
+        "viewvalues",
+    ]
 )
 
 Reference: TypeAlias = cst.Name | cst.Attribute
@@ -224,6 +239,10 @@ class Names:
         """The names that read this binding."""
         return [u for u in self._uses.get(binding.name, ()) if self._means(u, binding)]
 
+    def reads(self, name: str) -> list[cst.Name]:
+        """Every read of a name, whatever it is bound to."""
+        return self._uses.get(name, [])
+
     def unbound(self, name: str) -> list[cst.Name]:
         """The reads of a name that nothing in the file binds: builtins."""
         return [u for u in self._uses.get(name, ()) if self._scopes[id(u)].lookup(name) is None]
@@ -241,10 +260,7 @@ class Names:
 
     def is_guarded(self, node: cst.CSTNode) -> bool:
         """In a try that expects an import or a name to fail: both Pythons are thought of already."""
-        for above in self.ancestors(node):
-            if isinstance(above, (cst.Try, cst.ExceptHandler)):
-                return True
-        return False
+        return any(isinstance(above, (cst.Try, cst.ExceptHandler)) for above in self.ancestors(node))
 
     def assigned(self, node: cst.CSTNode) -> cst.BaseExpression | None:
         """The expression a name stands for when exactly one assignment gives it its value, else None."""

@@ -74,6 +74,8 @@ class Example:
     target: Target | None = None
     generation: int | None = None
     reported: bool | None = None
+    python2: bool = False  # as if the file had been Python 2
+    siblings: tuple[str, ...] = ()  # the modules beside it
 
 
 @dataclass(frozen=True, slots=True)

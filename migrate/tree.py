@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from migrate import gitignore, notebook, source
 from migrate import generation as generations
+from migrate import gitignore, notebook, source
 from migrate.report.finding import Finding, Level, Location
 from migrate.report.report import FileReport, Report
 from migrate.rule import Generation, Target
@@ -109,7 +109,9 @@ def _is_source(path: Path) -> bool:
 # -------------------------------------------------------------------------- one file
 
 
-def upgrade_bytes(data: bytes, path: str, options: Options, tree: Generation | None = None, siblings: frozenset[str] = frozenset()) -> Outcome:
+def upgrade_bytes(
+    data: bytes, path: str, options: Options, tree: Generation | None = None, siblings: frozenset[str] = frozenset()
+) -> Outcome:
     """Upgrade one file's bytes. Nothing is raised: what cannot be read is a finding."""
     if not source.mentions_tensorflow(data):
         return Outcome(FileReport(path, "copied"))

@@ -35,12 +35,14 @@ def upgrade_source(
     generation: Generation | int | None = None,
     tree: Generation | None = None,
     siblings: frozenset[str] = frozenset(),
+    dialect: int | None = None,
     only: frozenset[str] | None = None,
     disabled: frozenset[str] = frozenset(),
 ) -> Upgrade:
     """Upgrade one text; SourceError when it cannot be read.
 
-    `generation` forces what it was written for, `tree` is what the files around it say, `siblings` the modules beside it.
+    `generation` forces what it was written for, `tree` is what the files around it say, `siblings` the modules beside it,
+    `dialect` the Python it was written in when its syntax does not say so.
     """
     if "tensorflow" not in text:
         return Upgrade(text, [])
@@ -61,7 +63,7 @@ def upgrade_source(
         only=only,
         public=_public,
         disabled=disabled,
-        dialect=parsed.dialect,
+        dialect=dialect or parsed.dialect,
         siblings=siblings,
     )
     findings = [_moved(f, parsed) for f in result.findings]

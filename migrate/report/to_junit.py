@@ -16,9 +16,13 @@ def to_junit(report: Report) -> str:
     failures = sum(1 for f in files if f.status != "unreadable" and _failing(f))
     errors = sum(1 for f in files if f.status == "unreadable")
     counts = f'tests="{len(files)}" failures="{failures}" errors="{errors}"'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f"<testsuites {counts}>", f'<testsuite name="tfrevive" skipped="0" {counts} time="0">']
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f"<testsuites {counts}>",
+        f'<testsuite name="tfrevive" skipped="0" {counts} time="0">',
+    ]
     for file in files:
-        head = f"<testcase classname={_attr(file.path)} name={_attr(file.path)} file={_attr(file.path)} time=\"0\""
+        head = f'<testcase classname={_attr(file.path)} name={_attr(file.path)} file={_attr(file.path)} time="0"'
         found = _failing(file)
         if not found:
             lines.append(f"{head}/>")

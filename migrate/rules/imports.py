@@ -128,7 +128,11 @@ def name_by_text(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     text = names.literal(node.args[1].value)
     if not isinstance(text, str):
         if symbols.symbol(base, "1.15.5") is None or symbols.symbol(base, "1.15.5").kind == "module":  # type: ignore[union-attr]
-            yield Match(node, f"a name of {base} is looked up by text that is not known", advice="check that the target version has every name it may be")
+            yield Match(
+                node,
+                f"a name of {base} is looked up by text that is not known",
+                advice="check that the target version has every name it may be",
+            )
         return
     name = f"{base}.{text}"
     if symbols.exists(name, symbols.TARGETS[context.target]):

@@ -20,7 +20,14 @@ CASES = [
 
 
 def run(rule: Rule, example: Example, target: str, source: str) -> Upgrade:
-    return upgrade_source(source, target=target, only=frozenset({rule.id}), generation=example.generation)  # type: ignore[arg-type]
+    return upgrade_source(
+        source,
+        target=target,  # type: ignore[arg-type]
+        only=frozenset({rule.id}),
+        generation=example.generation,
+        dialect=2 if example.python2 else None,
+        siblings=frozenset(example.siblings),
+    )
 
 
 @pytest.mark.parametrize(("rule", "example", "target"), CASES)
