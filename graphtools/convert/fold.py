@@ -122,6 +122,7 @@ _EVALUATE: dict[str, Evaluate] = {
     "And": _compare(np.logical_and),
     "Cast": _cast,
     "Ceil": _unary(np.ceil),
+    "Clip": lambda x, a: np.minimum(np.maximum(x[0], x[1]), x[2]) if len(x) == 3 else None,
     "Concat": lambda x, a: np.concatenate(x, a["axis"]),
     "ConstantOfShape": lambda x, a: (
         np.full(tuple(x[0].tolist()), a["value"].ravel()[0] if "value" in a else np.float32(0))
@@ -155,6 +156,7 @@ _EVALUATE: dict[str, Evaluate] = {
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
     "Reshape": _reshape,
+    "Round": _unary(np.rint),
     "Shape": lambda x, a: np.array(x[0].shape[a.get("start", 0) : a.get("end")], np.int64),
     "Size": lambda x, a: np.array(x[0].size, np.int64),
     "Slice": _slice,
