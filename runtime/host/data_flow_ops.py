@@ -260,15 +260,15 @@ def record_input(run: Run, node: Node) -> Array:
     a = node.attr
 
     def forever() -> Any:
-        files = files.match(a["file_pattern"])
-        if not files:
+        paths = files.match(a["file_pattern"])
+        if not paths:
             raise NotFoundError(None, None, f"Found no files at {a['file_pattern']!r}.")
         random = np.random.default_rng(a["file_random_seed"])
         held: list[bytes] = []
         while True:
-            for i in random.permutation(len(files)):
-                with files.open_stream(files[i], a["compression_type"]) as stream:
-                    for record in records.read(stream, files[i]):
+            for i in random.permutation(len(paths)):
+                with files.open_stream(paths[i], a["compression_type"]) as stream:
+                    for record in records.read(stream, paths[i]):
                         held.append(record)
                         if len(held) >= a["file_buffer_size"]:
                             yield held.pop(int(random.integers(len(held))))
