@@ -133,7 +133,8 @@ class Graph:
     """Nodes by name in the order they were added, and the functions they call.
 
     What a model file says beside its nodes: `producer` (GraphDef version), `values` (variable name -> saved array),
-    `signature` (input and output names a caller gets by default), `collections` and `assets`.
+    `signature` (input and output names a caller gets by default), `collections` (name -> formats.metagraph.Collection), `assets`
+    (file name, as its asset tensor has it, -> content) and `meta` (the rest of a MetaGraphDef: tags, versions, SaverDef, SavedObjectGraph).
     """
 
     node_type: ClassVar[type[Node]] = Node
@@ -147,7 +148,8 @@ class Graph:
         self.signature: Signature | None = None
         self.signatures: dict[str, Signature] = {}
         self.collections: dict[str, Any] = {}
-        self.assets: dict[str, bytes] = {}
+        self.assets: Mapping[str, bytes] = {}
+        self.meta: Any = None
         self.scope = ""  # the current name scope, without a final slash
         self._names: dict[str, int] = {}  # names in use, in lower case -> the next number to try
         self._controllers: list[Controller] = []

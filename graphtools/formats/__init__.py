@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from graphtools.dtypes import DType
 from graphtools.errors import FormatError
 from graphtools.graph import Graph
 
@@ -29,7 +31,8 @@ def load(
     graph = _read(source, checkpoint, weights, signature, tags)
     shapes.infer_graph(graph)
     for function in graph.functions.values():
-        shapes.infer_graph(function.graph)
+        if all(isinstance(t.dtype, DType) for t in (*function.inputs, *function.outputs)):
+            shapes.infer_graph(function.graph)
     return graph
 
 
@@ -40,23 +43,95 @@ def _read(
     signature: str | None,
     tags: Sequence[str] | None,
 ) -> Graph:
-    from graphtools.formats import graphdef
+    from graphtools.formats import graphdef, metagraph, saved_model
 
+    path: Path | None = None
     if isinstance(source, bytes | bytearray | memoryview):
-        data, what = bytes(source), "GraphDef"
+        data, what = bytes(source), "The GraphDef"
     else:
-        path = Path(source)
+        path = _model_file(Path(source))
         what = str(path)
-        try:
-            data = path.read_bytes()
-        except OSError as e:
-            raise FormatError(f"{what} cannot be read: {e.strerror or e}.") from e
+        data = _content(path)
     kind = detect(data)
-    if kind == "graphdef":
-        return graphdef.read(data, what=what)
-    if kind == "graphdef_text":
-        return graphdef.read_text(data, what=what)
-    raise FormatError(f"{what} is {'empty' if not data else 'of no known format'}: a GraphDef was expected.")
+    if kind in ("graphdef", "graphdef_text"):
+        graph = graphdef.read(data, what=what) if kind == "graphdef" else graphdef.read_text(data, what=what)
+        _bind(graph, checkpoint)
+        return graph
+    if kind in ("metagraph", "metagraph_text"):
+        read = metagraph.read if kind == "metagraph" else metagraph.read_text
+        graph = read(data, signature=signature, what=what)
+        _bind(graph, checkpoint or (None if path is None else _checkpoint_beside(path)))
+        return graph
+    if kind in ("saved_model", "saved_model_text") and path is not None:
+        graph = saved_model.read(path, data, kind == "saved_model_text", signature=signature, tags=tags)
+        _bind(graph, checkpoint)
+        return graph
+    if kind in ("hdf5", "keras_json", "keras_yaml"):
+        from graphtools.formats import hdf5
+
+        return hdf5.read(path, data, kind, weights)
+    if kind == "checkpoint":
+        raise FormatError(
+            f"{what} is a checkpoint: it has values, but no graph. Load the .meta file or the GraphDef it belongs to, with checkpoint={what!r}."
+        )
+    raise FormatError(
+        f"{what} is {'empty' if not data else 'of no known format'}; a GraphDef, MetaGraph, SavedModel or Keras model was expected."
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as e:
+        raise FormatError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}.") from e
+
+
+def _model_file(path: Path) -> Path:
+    """The file that says what is in a folder; a file itself."""
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as e:
+        raise FormatError(f"{str(path)!r} is no usable path: {e}.") from e
+    if not is_folder:
+        return path
+    for name in ("saved_model.pb", "saved_model.pbtxt"):
+        if (path / name).is_file():
+            return path / name
+    if (path / "checkpoint").is_file():
+        from graphtools.formats.checkpoint import latest
+
+        newest = latest(path)
+        meta = newest.with_name(newest.name + ".meta")
+        if meta.is_file():
+            return meta
+        raise FormatError(f"The folder {path} has the checkpoint {newest.name}, but no graph: {meta.name} is missing.")
+    metas = sorted(path.glob("*.meta"))
+    if len(metas) == 1:
+        return metas[0]
+    raise FormatError(
+        f"The folder {path} has no saved_model.pb, no saved_model.pbtxt, no `checkpoint` file and {len(metas) or 'no'} .meta files."
+    )
+
+
+def _checkpoint_beside(path: Path) -> Path | None:
+    """The checkpoint whose MetaGraph this file is, if it is there."""
+    if path.suffix != ".meta":
+        return None
+    prefix = path.with_suffix("")
+    is_there = (
+        prefix.is_file()
+        or prefix.with_name(prefix.name + ".index").is_file()
+        or any(path.parent.glob(f"{glob.escape(prefix.name)}-?????-of-?????"))
+    )
+    return prefix if is_there else None
+
+
+def _bind(graph: Graph, checkpoint: str | os.PathLike[str] | None) -> None:
+    if checkpoint is not None:
+        from graphtools.formats import variables
+        from graphtools.formats.checkpoint import open_checkpoint
+
+        graph.values = variables.bind(graph, open_checkpoint(checkpoint))
 
 
 # The fields at the top of a text-form message, by the message they tell.
@@ -86,6 +161,10 @@ def detect(data: bytes) -> str:
         for kind, fields in _TEXT_FIELDS.items():
             if word[1].decode() in fields:
                 return kind
+    if data.endswith((0xDB4775248B80FB57).to_bytes(8, "little")):
+        return "checkpoint"
+    if re.match(rb"(?:backend|class_name|config|keras_version)\s*:", head) is not None:
+        return "keras_yaml"
     view = memoryview(data)
     at, end = 0, len(data)
     first: tuple[int, int] | None = None

@@ -103,6 +103,11 @@ def message(name: str) -> Any:
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(full_name))
 
 
+def names() -> frozenset[str]:
+    """The names of all messages."""
+    return frozenset(_table()[0])
+
+
 def enum_value(enum: str, label: str) -> int:
     """The number of an enum's value."""
     descriptor = _pool().FindEnumTypeByName(f"{_PACKAGE}.{enum}_Enum.{enum}")
