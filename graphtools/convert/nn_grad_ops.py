@@ -26,6 +26,16 @@ BY_GRADIENT: dict[str, Callable[[Builder, Value, Value], Value]] = {
     "SoftsignGrad": lambda op, g, x: op.Div(g, _square(op, op.Add(op.Abs(x), 1))),
 }
 
+# Op -> its formula over (the function's output y, dy).
+BY_OUTPUT: dict[str, Callable[[Builder, Value, Value], Value]] = {
+    "InvGrad": lambda op, y, dy: op.Neg(op.Mul(dy, op.Mul(y, y))),
+    "ReciprocalGrad": lambda op, y, dy: op.Neg(op.Mul(dy, op.Mul(y, y))),
+    "RsqrtGrad": lambda op, y, dy: op.Mul(op.Mul(dy, -0.5), op.Mul(y, op.Mul(y, y))),
+    "SigmoidGrad": lambda op, y, dy: op.Mul(dy, op.Mul(y, op.Sub(1, y))),
+    "SqrtGrad": lambda op, y, dy: op.Div(op.Mul(dy, 0.5), y),
+    "TanhGrad": lambda op, y, dy: op.Mul(dy, op.Sub(1, op.Mul(y, y))),
+}
+
 
 def _square(op: Builder, x: Value) -> Value:
     result: Value = op.Mul(x, x)
@@ -36,12 +46,16 @@ def _declare(table: dict[str, Callable[[Builder, Value, Value], Value]]) -> None
     for name, formula in table.items():
 
         def handler(op: Builder, node: NodeView, formula: Callable[[Builder, Value, Value], Value] = formula) -> Any:
-            return formula(op, *node.inputs)
+            a, b = node.inputs
+            if a.dtype.is_complex:
+                raise node.fail(f"the gradient of {a.dtype.name} has no conversion.")
+            return formula(op, a, b)
 
         register(name, handler)
 
 
 _declare(BY_GRADIENT)
+_declare(BY_OUTPUT)
 
 
 def scatter_add(op: Builder, data: Value, index: Value, updates: Value, axis: int = 0) -> Value:
