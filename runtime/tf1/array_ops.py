@@ -1,0 +1,347 @@
+"""Making, shaping, picking and joining tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphtools import graph as base
+from graphtools.constant import constant as known_value
+from graphtools.dtypes import as_dtype, int32, int64
+from graphtools.gradients import IndexedSlices
+from runtime.tf1.graph import apply_op, constant, convert_to_tensor, get_default_graph, name_scope
+from runtime.tf1.registry import export
+from runtime.tf1.tensor import Tensor
+from runtime.tf1.tensor_shape import as_dims
+
+
+@export("placeholder")
+def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
+    return apply_op("Placeholder", name, dtype=dtype, shape=None if shape is None else as_dims(shape))
+
+
+@export("placeholder_with_default")
+def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
+    graph = get_default_graph()
+    with name_scope(name, "PlaceholderWithDefault") as scope:
+        value = convert_to_tensor(input, name="input")
+        return graph.create("PlaceholderWithDefault", [value], {"shape": as_dims(shape)}, scope).outputs[0]
+
+
+@export("identity")
+def identity(input: Any, name: str | None = None) -> Any:
+    return apply_op("Identity", name, input=input)
+
+
+@export("shape")
+def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Any:
+    """The shape as a tensor: a constant where it is known."""
+    return shape_internal(input, name, out_type=out_type)
+
+
+def shape_internal(input: Any, name: str | None = None, optimize: bool = True, out_type: Any = int32) -> Any:
+    with name_scope(name, "Shape", [input]) as scope:
+        if hasattr(input, "dense_shape") and not isinstance(input, base.Tensor):
+            return cast_(input.dense_shape, out_type)
+        tensor = convert_to_tensor(input)
+        if optimize and tensor.dims is not None and None not in tensor.dims:
+            return constant(np.array(tensor.dims, as_dtype(out_type).as_numpy_dtype), out_type, name=scope)
+        return apply_op("Shape", scope, input=tensor, out_type=out_type)
+
+
+def cast_(x: Any, dtype: Any) -> Any:
+    from runtime.tf1.math_ops import cast
+
+    return cast(x, dtype)
+
+
+@export("size")
+def size(input: Any, name: str | None = None, out_type: Any = int32) -> Any:
+    with name_scope(name, "Size", [input]) as scope:
+        tensor = convert_to_tensor(input)
+        if tensor.dims is not None and None not in tensor.dims:
+            return constant(int(np.prod(tensor.dims, dtype=np.int64)), out_type, name=scope)
+        return apply_op("Size", scope, input=tensor, out_type=out_type)
+
+
+@export("rank")
+def rank(input: Any, name: str | None = None) -> Any:
+    return rank_internal(input, name)
+
+
+def rank_internal(input: Any, name: str | None = None, optimize: bool = True) -> Any:
+    with name_scope(name, "Rank", [input]) as scope:
+        tensor = convert_to_tensor(input)
+        if optimize and tensor.dims is not None:
+            return constant(len(tensor.dims), int32, name=scope)
+        return apply_op("Rank", scope, input=tensor)
+
+
+@export("reshape")
+def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
+    return apply_op("Reshape", name, tensor=tensor, shape=shape)
+
+
+@export("expand_dims")
+def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Any:
+    axis = dim if axis is None else axis
+    if axis is None:
+        raise ValueError("Must specify an axis argument to tf.expand_dims()")
+    return apply_op("ExpandDims", name, input=input, dim=axis)
+
+
+@export("squeeze")
+def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Any:
+    axis = squeeze_dims if axis is None else axis
+    if np.isscalar(axis):
+        axis = [axis]
+    return apply_op("Squeeze", name, input=input, squeeze_dims=list(axis) if axis is not None else [])
+
+
+@export("transpose")
+def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool = False) -> Any:
+    op_type = "ConjugateTranspose" if conjugate and convert_to_tensor(a).dtype.is_complex else "Transpose"
+    with name_scope(name, "transpose", [a]) as scope:
+        if perm is not None:
+            return apply_op(op_type, scope, x=a, perm=perm)
+        a = convert_to_tensor(a, name="a")
+        if a.dims is not None:
+            return apply_op(op_type, scope, x=a, perm=list(range(len(a.dims)))[::-1])
+        from runtime.tf1.math_ops import range as range_
+
+        r = apply_op("Rank", None, input=a)
+        return apply_op(op_type, scope, x=a, perm=(r - 1) - range_(0, r, 1))
+
+
+@export("concat")
+def concat(values: Any, axis: Any, name: str = "concat") -> Any:
+    if not isinstance(values, list | tuple):
+        values = [values]
+    if len(values) == 1:
+        with name_scope(name) as scope:
+            convert_to_tensor(axis, int32, name="concat_dim")
+            return identity(values[0], name=scope)
+    return apply_op("ConcatV2", name, values=values, axis=axis)
+
+
+@export("stack")
+def stack(values: Any, axis: int = 0, name: str = "stack") -> Any:
+    if axis == 0 and not isinstance(values, base.Tensor):
+        try:
+            return convert_to_tensor(values, name=name)  # nested lists, constants and tensors mixed
+        except (TypeError, ValueError):
+            pass
+    return apply_op("Pack", name, values=list(values) if isinstance(values, list | tuple) else unstack(values), axis=axis)
+
+
+@export("unstack")
+def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> Any:
+    if num is None:
+        value = convert_to_tensor(value)
+        if value.dims is not None:
+            if not -len(value.dims) <= axis < len(value.dims):
+                raise ValueError(f"axis = {axis} not in [{-len(value.dims)}, {len(value.dims)})")
+            num = value.dims[axis]
+    if num is None:
+        raise ValueError(f"Cannot infer num from shape {convert_to_tensor(value).shape}")
+    return apply_op("Unpack", name, value=value, num=num, axis=axis)
+
+
+@export("split")
+def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split") -> Any:
+    if isinstance(num_or_size_splits, int | np.integer):
+        return apply_op("Split", name, split_dim=axis, num_split=int(num_or_size_splits), value=value)
+    sizes = convert_to_tensor(num_or_size_splits)
+    if sizes.dims == () and known_value(sizes) is not None:
+        raise ValueError("Rank-0 tensors are not supported as the num_or_size_splits argument to split.")
+    if num is None:
+        num = sizes.dims[0] if sizes.dims else None
+        if num is None:
+            raise ValueError("Cannot infer num from shape %s" % (num_or_size_splits,))
+    return apply_op("SplitV", name, value=value, size_splits=sizes, split_dim=axis, num_split=num)
+
+
+@export("zeros")
+def zeros(shape: Any, dtype: Any = "float32", name: str | None = None) -> Any:
+    return _filled(shape, 0, as_dtype(dtype).base_dtype, name, "zeros")
+
+
+@export("ones")
+def ones(shape: Any, dtype: Any = "float32", name: str | None = None) -> Any:
+    return _filled(shape, 1, as_dtype(dtype).base_dtype, name, "ones")
+
+
+def _filled(shape: Any, number: int, dtype: Any, name: str | None, default: str) -> Any:
+    """A small constant where the shape is known, else Fill."""
+    value: Any = bool(number) if dtype.is_bool else "" if dtype.name == "string" else dtype.as_numpy_dtype(number)
+    with name_scope(name, default, [shape]) as scope:
+        if not isinstance(shape, base.Tensor):
+            try:
+                dims = as_dims(shape)
+                if dims is not None and None not in dims and np.prod(dims, dtype=np.float64) < 1000:
+                    return constant(value, dtype, shape=dims, name=scope)
+                shape = constant(np.array(dims, np.int32), int32) if dims is not None and None not in dims else shape
+            except (TypeError, ValueError):
+                shape = convert_to_tensor(shape, int32)
+        if not (isinstance(shape, base.Tensor) and shape.dims is not None and len(shape.dims) == 1):
+            shape = reshape(shape, [-1])
+        return apply_op("Fill", scope, dims=shape, value=constant(value, dtype))
+
+
+@export("zeros_like")
+def zeros_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Any:
+    with name_scope(name, "zeros_like", [tensor]) as scope:
+        tensor = convert_to_tensor(tensor, name="tensor")
+        if optimize and tensor.dims is not None and None not in tensor.dims and tensor.dtype.name != "variant":
+            return zeros(tensor.dims, dtype or tensor.dtype.base_dtype, name=scope)
+        if dtype is not None and as_dtype(dtype) is not tensor.dtype.base_dtype:
+            return zeros(shape_internal(tensor, optimize=optimize), dtype, name=scope)
+        return apply_op("ZerosLike", scope, x=tensor)
+
+
+@export("ones_like")
+def ones_like(tensor: Any, dtype: Any = None, name: str | None = None, optimize: bool = True) -> Any:
+    with name_scope(name, "ones_like", [tensor]) as scope:
+        tensor = convert_to_tensor(tensor, name="tensor")
+        dims = shape_internal(tensor, optimize=optimize)
+        made = ones(dims, dtype or tensor.dtype.base_dtype, name=scope)
+        if made.dims is None:
+            made.set_shape(tensor.dims)
+        return made
+
+
+@export("fill")
+def fill(dims: Any, value: Any, name: str | None = None) -> Any:
+    return apply_op("Fill", name, dims=dims, value=value)
+
+
+@export("gather")
+def gather(params: Any, indices: Any, validate_indices: Any = None, name: str | None = None, axis: Any = None, batch_dims: int = 0) -> Any:
+    if axis is None:
+        axis = batch_dims
+    if known_value(convert_to_tensor(axis)) != 0 if isinstance(axis, base.Tensor) else axis != 0:
+        return apply_op("GatherV2", name, params=params, indices=indices, axis=axis, batch_dims=batch_dims)
+    if hasattr(params, "sparse_read"):
+        return params.sparse_read(indices, name=name)
+    return apply_op("GatherV2", name, params=params, indices=indices, axis=axis)
+
+
+@export("gather_nd")
+def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: int = 0) -> Any:
+    return apply_op("GatherNd", name, params=params, indices=indices)
+
+
+@export("slice")
+def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Any:
+    return apply_op("Slice", name, input=input_, begin=begin, size=size)
+
+
+@export("strided_slice")
+def strided_slice(
+    input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0, ellipsis_mask: int = 0, new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0, var: Any = None, name: str | None = None,
+) -> Any:  # fmt: skip
+    if strides is None:
+        strides = ones_like(begin)
+    result = apply_op(
+        "StridedSlice", name, input=input_, begin=begin, end=end, strides=strides, begin_mask=begin_mask, end_mask=end_mask, ellipsis_mask=ellipsis_mask,
+        new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask,
+    )  # fmt: skip
+    if var is not None:
+        masks = dict(begin_mask=begin_mask, end_mask=end_mask, ellipsis_mask=ellipsis_mask, new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask)
+        result.assign = lambda value, name=None: apply_op("StridedSliceAssign", name, ref=var._ref(), begin=begin, end=end, strides=strides, value=value, **masks)
+    return result
+
+
+def _slice_helper(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
+    """x[...]: begin, end and strides as constants where they are, packed tensors where not."""
+    if not isinstance(slice_spec, list | tuple):
+        slice_spec = [slice_spec]
+    begin, end, strides = [], [], []
+    masks = dict.fromkeys(("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"), 0)
+    for i, s in enumerate(slice_spec):
+        bit = 1 << i
+        if isinstance(s, slice):
+            begin.append(0 if s.start is None else s.start)
+            masks["begin_mask"] |= bit if s.start is None else 0
+            end.append(0 if s.stop is None else s.stop)
+            masks["end_mask"] |= bit if s.stop is None else 0
+            strides.append(1 if s.step is None else s.step)
+        elif s is Ellipsis:
+            begin.append(0)
+            end.append(0)
+            strides.append(1)
+            masks["ellipsis_mask"] |= bit
+        elif s is None:
+            begin.append(0)
+            end.append(0)
+            strides.append(1)
+            masks["new_axis_mask"] |= bit
+        else:
+            if isinstance(s, str) or (isinstance(s, float) or (isinstance(s, base.Tensor) and s.dtype.is_bool)):
+                raise TypeError(f"Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid indices, got {s!r}")
+            begin.append(s)
+            end.append(s + 1)
+            strides.append(1)
+            masks["shrink_axis_mask"] |= bit
+    with name_scope(None, "strided_slice", [tensor, *begin, *end, *strides]) as scope:
+        if begin:
+            packed = [stack_indices(v) for v in (begin, end, strides)]
+            if any(p.dtype is int64 for p in packed):
+                packed = [cast_(p, int64) for p in packed]
+        else:
+            empty = constant([], int32)
+            packed = [empty] * 3
+        return strided_slice(tensor, *packed, **masks, var=var, name=scope)
+
+
+def stack_indices(values: list[Any]) -> Any:
+    if any(isinstance(v, base.Tensor) for v in values):
+        dtype = int64 if any(isinstance(v, base.Tensor) and v.dtype.base_dtype is int64 for v in values) else int32
+        return apply_op("Pack", "stack", values=[convert_to_tensor(v, dtype) if not isinstance(v, base.Tensor) else cast_(v, dtype) for v in values], axis=0)
+    return constant([int(v) for v in values], int32, name="stack")
+
+
+
+
+Tensor.__getitem__ = _slice_helper  # type: ignore[attr-defined]
+
+
+@export("where")
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    if x is None and y is None:
+        return apply_op("Where", name, input=convert_to_tensor(condition, name="condition"))
+    if x is None or y is None:
+        raise ValueError("x and y must both be non-None or both be None.")
+    return apply_op("Select", name, condition=condition, t=x, e=y)
+
+
+@export("one_hot")
+def one_hot(indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: int | None = None, dtype: Any = None, name: str | None = None) -> Any:
+    with name_scope(name, "one_hot", [indices, depth]) as scope:
+        if dtype is None:
+            given = [convert_to_tensor(v).dtype.base_dtype for v in (on_value, off_value) if v is not None]
+            dtype = given[0] if given else as_dtype("float32")
+        dtype = as_dtype(dtype)
+        if on_value is None:
+            on_value = convert_to_tensor(1, dtype, name="on_value")
+        if off_value is None:
+            off_value = convert_to_tensor(0, dtype, name="off_value")
+        return apply_op("OneHot", scope, indices=indices, depth=depth, on_value=on_value, off_value=off_value, axis=-1 if axis is None else axis, T=dtype)
+
+
+@export("stop_gradient")
+def stop_gradient(input: Any, name: str | None = None) -> Any:
+    return apply_op("StopGradient", name, input=input)
+
+
+def dense(value: Any) -> Any:
+    """IndexedSlices as a dense tensor."""
+    if not isinstance(value, IndexedSlices):
+        return value
+    from runtime.tf1.math_ops import unsorted_segment_sum
+
+    if value.dense_shape is None:
+        raise ValueError("Tensor conversion requested for IndexedSlices without dense_shape")
+    return unsorted_segment_sum(value.values, value.indices, value.dense_shape[0])

@@ -1,0 +1,356 @@
+"""Arithmetic: elementwise, reductions, matrices; and the operators of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphtools import graph as base
+from graphtools.dtypes import as_dtype, bool_, float32, float64, int32, int64
+from graphtools.gradients import IndexedSlices
+from runtime.tf1.graph import apply_op, constant, convert_to_tensor, name_scope
+from runtime.tf1.registry import export, put
+from runtime.tf1.tensor import Tensor
+from runtime.tf1.variables import Variable
+
+
+def _binary(op_type: str, *names: str) -> Callable[..., Any]:
+    def function(x: Any, y: Any, name: str | None = None) -> Any:
+        return apply_op(op_type, name, x=x, y=y)
+
+    function.__name__ = names[0].rpartition(".")[2]
+    for n in names:
+        put(n, function)
+    return function
+
+
+add = _binary("Add", "add")
+multiply = _binary("Mul", "multiply")
+subtract = _binary("Sub", "subtract")
+equal = _binary("Equal", "equal")
+not_equal = _binary("NotEqual", "not_equal")
+less = _binary("Less", "less")
+less_equal = _binary("LessEqual", "less_equal")
+greater = _binary("Greater", "greater")
+greater_equal = _binary("GreaterEqual", "greater_equal")
+maximum = _binary("Maximum", "maximum")
+minimum = _binary("Minimum", "minimum")
+floormod = _binary("FloorMod", "floormod")
+mod = _binary("FloorMod", "mod")
+real_divide = _binary("RealDiv", "realdiv")
+
+
+@export("pow")
+def pow_(x: Any, y: Any, name: str | None = None) -> Any:
+    with name_scope(name, "Pow", [x]) as scope:
+        return apply_op("Pow", scope, x=x, y=y)
+
+
+@export("negative")
+def negative(x: Any, name: str | None = None) -> Any:
+    return apply_op("Neg", name, x=x)
+
+
+@export("abs")
+def abs_(x: Any, name: str | None = None) -> Any:
+    with name_scope(name, "Abs", [x]) as scope:
+        x = convert_to_tensor(x, name="x")
+        if x.dtype.is_complex:
+            return apply_op("ComplexAbs", scope, x=x, Tout=x.dtype.real_dtype)
+        return apply_op("Abs", scope, x=x)
+
+
+@export("cast")
+def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+    to = as_dtype(dtype).base_dtype
+    if isinstance(x, base.Tensor | Variable) and to is x.dtype.base_dtype and not isinstance(x, Variable):
+        return x
+    with name_scope(name, "Cast", [x]) as scope:
+        if hasattr(x, "dense_shape") and hasattr(x, "values"):
+            values = cast(x.values, to, name=scope)
+            return IndexedSlices(values, x.indices, x.dense_shape) if isinstance(x, IndexedSlices) else type(x)(x.indices, values, x.dense_shape)
+        x = convert_to_tensor(x, name="x")
+        if x.dtype.base_dtype is to:
+            return x
+        return apply_op("Cast", scope, x=x, DstT=to)
+
+
+@export("to_float")
+def to_float(x: Any, name: str = "ToFloat") -> Any:
+    return cast(x, float32, name=name)
+
+
+@export("to_double")
+def to_double(x: Any, name: str = "ToDouble") -> Any:
+    return cast(x, float64, name=name)
+
+
+@export("to_int32")
+def to_int32(x: Any, name: str = "ToInt32") -> Any:
+    return cast(x, int32, name=name)
+
+
+@export("to_int64")
+def to_int64(x: Any, name: str = "ToInt64") -> Any:
+    return cast(x, int64, name=name)
+
+
+@export("div")
+def div(x: Any, y: Any, name: str | None = None) -> Any:
+    """Python 2's division: floor for integers, true for floats."""
+    with name_scope(name, "div", [x, y]) as scope:
+        x = convert_to_tensor(x, name="x")
+        y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+        return apply_op("RealDiv" if x.dtype.is_floating or x.dtype.is_complex else "FloorDiv", scope, x=x, y=y)
+
+
+_TRUE_DIV = {"uint8": float32, "int8": float32, "uint16": float32, "int16": float32, "int32": float64, "int64": float64}
+
+
+@export("truediv")
+def truediv(x: Any, y: Any, name: str | None = None) -> Any:
+    with name_scope(name, "truediv", [x, y]) as scope:
+        x = convert_to_tensor(x, name="x")
+        y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+        to = _TRUE_DIV.get(x.dtype.base_dtype.name)
+        if to is not None:
+            x, y = cast(x, to), cast(y, to)
+        return apply_op("RealDiv", scope, x=x, y=y)
+
+
+@export("divide")
+def divide(x: Any, y: Any, name: str | None = None) -> Any:
+    if name is not None:
+        return truediv(x, y, name)
+    return x / y
+
+
+@export("floordiv")
+def floordiv(x: Any, y: Any, name: str | None = None) -> Any:
+    with name_scope(name, "floordiv", [x, y]) as scope:
+        return apply_op("FloorDiv", scope, x=x, y=y)
+
+
+def _multiply(x: Any, y: Any, name: str | None = None) -> Any:
+    if hasattr(y, "dense_shape") and not isinstance(y, base.Tensor):
+        return type(y)(y.indices, apply_op("SparseDenseCwiseMul", name, sp_indices=y.indices, sp_values=y.values, sp_shape=y.dense_shape, dense=x), y.dense_shape)
+    return multiply(x, y, name)
+
+
+def _logical(op_type: str) -> Callable[..., Any]:
+    return lambda x, y, name=None: apply_op(op_type, name, x=x, y=y)
+
+
+@export("logical_xor")
+def logical_xor(x: Any, y: Any, name: str = "LogicalXor") -> Any:
+    either = apply_op("LogicalOr", None, x=x, y=y)
+    both = apply_op("LogicalNot", None, x=apply_op("LogicalAnd", None, x=x, y=y))
+    return apply_op("LogicalAnd", name, x=either, y=both)
+
+
+# Operator -> the function behind it and the name scope TensorFlow gives it.
+OPERATORS: dict[str, tuple[Callable[..., Any], str]] = {
+    "add": (lambda x, y, name: apply_op("AddV2" if _v2_add(x) else "Add", name, x=x, y=y), "add"),
+    "sub": (subtract, "sub"),
+    "mul": (_multiply, "mul"),
+    "truediv": (truediv, "truediv"),
+    "div": (div, "div"),
+    "floordiv": (floordiv, "floordiv"),
+    "mod": (floormod, "mod"),
+    "pow": (pow_, "pow"),
+    "and": (_logical("LogicalAnd"), "and"),
+    "or": (_logical("LogicalOr"), "or"),
+    "xor": (logical_xor, "xor"),
+}
+
+
+def _v2_add(x: Any) -> bool:
+    """TensorFlow 1.15 adds strings with Add and numbers with AddV2 where the operator is used."""
+    return x.dtype.base_dtype.name != "string"
+
+
+def _left(function: Callable[..., Any], label: str) -> Callable[..., Any]:
+    def method(x: Any, y: Any) -> Any:
+        with name_scope(None, label, [x, y]) as scope:
+            if not isinstance(y, base.Tensor) and not (hasattr(y, "dense_shape") and not isinstance(y, IndexedSlices)):
+                try:
+                    y = convert_to_tensor(y, dtype_hint=x.dtype.base_dtype, name="y")
+                except TypeError:
+                    if hasattr(type(y), f"__r{label}__") and not isinstance(y, np.ndarray | list | tuple | str | bytes | int | float):
+                        return NotImplemented
+                    raise
+            x = convert_to_tensor(x) if isinstance(x, Variable) else x
+            return function(x, y, name=scope)
+
+    return method
+
+
+def _right(function: Callable[..., Any], label: str) -> Callable[..., Any]:
+    def method(y: Any, x: Any) -> Any:
+        with name_scope(None, label, [x, y]) as scope:
+            x = convert_to_tensor(x, dtype=y.dtype.base_dtype, name="x")
+            y = convert_to_tensor(y) if isinstance(y, Variable) else y
+            return function(x, y, name=scope)
+
+    return method
+
+
+def _comparison(op_type: str) -> Callable[..., Any]:
+    return lambda x, y: apply_op(op_type, None, x=x, y=y)
+
+
+for _cls in (Tensor, Variable):
+    for _operator, (_function, _label) in OPERATORS.items():
+        setattr(_cls, f"__{_operator}__", _left(_function, _label))
+        setattr(_cls, f"__r{_operator}__", _right(_function, _label))
+    for _operator, _op_type in (("lt", "Less"), ("le", "LessEqual"), ("gt", "Greater"), ("ge", "GreaterEqual")):
+        setattr(_cls, f"__{_operator}__", _comparison(_op_type))
+    _cls.__neg__ = lambda x: negative(x)  # type: ignore[attr-defined]
+    _cls.__abs__ = lambda x: abs_(x)  # type: ignore[attr-defined]
+    _cls.__invert__ = lambda x: apply_op("LogicalNot", None, x=x)  # type: ignore[attr-defined]
+    _cls.__matmul__ = _left(lambda x, y, name: matmul(x, y, name=name), "matmul")  # type: ignore[attr-defined]
+    _cls.__rmatmul__ = _right(lambda x, y, name: matmul(x, y, name=name), "matmul")  # type: ignore[attr-defined]
+
+
+def _variable_getitem(self: Any, spec: Any) -> Any:
+    from runtime.tf1.array_ops import _slice_helper
+
+    return _slice_helper(self.value(), spec, var=self)
+
+
+Variable.__getitem__ = _variable_getitem  # type: ignore[attr-defined]
+
+
+@export("matmul")
+def matmul(
+    a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False, adjoint_a: bool = False, adjoint_b: bool = False, a_is_sparse: bool = False,
+    b_is_sparse: bool = False, name: str | None = None,
+) -> Any:  # fmt: skip
+    with name_scope(name, "MatMul", [a, b]) as scope:
+        if transpose_a and adjoint_a:
+            raise ValueError("Only one of transpose_a and adjoint_a can be True.")
+        if transpose_b and adjoint_b:
+            raise ValueError("Only one of transpose_b and adjoint_b can be True.")
+        a = convert_to_tensor(a, name="a")
+        b = convert_to_tensor(b, a.dtype.base_dtype, name="b")
+        ranks = (a.rank, b.rank)
+        if (ranks[0] is None or ranks[0] > 2) and (ranks[1] is None or ranks[1] > 2):
+            if transpose_a:
+                a, adjoint_a = (conj(a), True)
+            if transpose_b:
+                b, adjoint_b = (conj(b), True)
+            return apply_op("BatchMatMulV2", scope, x=a, y=b, adj_x=adjoint_a, adj_y=adjoint_b)
+        if adjoint_a:
+            a, transpose_a = conj(a), True
+        if adjoint_b:
+            b, transpose_b = conj(b), True
+        if a_is_sparse or b_is_sparse:
+            return apply_op("SparseMatMul", scope, a=a, b=b, transpose_a=transpose_a, transpose_b=transpose_b, a_is_sparse=a_is_sparse, b_is_sparse=b_is_sparse)
+        return apply_op("MatMul", scope, a=a, b=b, transpose_a=transpose_a, transpose_b=transpose_b)
+
+
+@export("conj")
+def conj(x: Any, name: str | None = None) -> Any:
+    if isinstance(x, base.Tensor) and not x.dtype.is_complex:
+        return x
+    return apply_op("Conj", name, input=x)
+
+
+@export("range")
+def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name: str = "range") -> Any:  # noqa: A001
+    if limit is None:
+        start, limit = 0, start
+    with name_scope(name, "Range", [start, limit, delta]) as scope:
+        start, limit, delta = (convert_to_tensor(v, dtype, name=n) for v, n in ((start, "start"), (limit, "limit"), (delta, "delta")))
+        if dtype is None:
+            order = [int32, int64, float32, float64]
+            widest = max((t.dtype.base_dtype for t in (start, limit, delta)), key=order.index)
+            start, limit, delta = (cast(t, widest) for t in (start, limit, delta))
+        return apply_op("Range", scope, start=start, limit=limit, delta=delta)
+
+
+def _reduction(op_type: str, label: str) -> Callable[..., Any]:
+    def reduce(
+        input_tensor: Any, axis: Any = None, keepdims: Any = None, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None
+    ) -> Any:
+        axis = reduction_indices if axis is None else axis
+        keep = keepdims if keepdims is not None else keep_dims
+        if op_type in ("All", "Any"):
+            input_tensor = convert_to_tensor(input_tensor, bool_) if not isinstance(input_tensor, base.Tensor) else input_tensor
+        return _may_reduce_to_scalar(bool(keep), axis, apply_op(op_type, name, input=input_tensor, reduction_indices=reduction_dims(input_tensor, axis), keep_dims=bool(keep)))
+
+    reduce.__name__ = label
+    put(label, reduce)
+    return reduce
+
+
+def _may_reduce_to_scalar(keep: bool, axis: Any, output: Any) -> Any:
+    if output.dims is None and not keep and axis is None:
+        output.set_shape(())
+    return output
+
+
+def reduction_dims(x: Any, axis: Any) -> Any:
+    """The axes to reduce: those given, else all, as a constant where the rank is known."""
+    if axis is not None:
+        return axis
+    if isinstance(x, base.Tensor | Variable) or not hasattr(x, "dense_shape"):
+        tensor = x if isinstance(x, base.Tensor) else None
+        rank = (tensor.rank if tensor is not None else x.shape.ndims if isinstance(x, Variable) else convert_to_tensor(x).rank)
+        if rank is not None:
+            return constant(np.arange(rank, dtype=np.int32), int32)
+    return range(0, apply_op("Rank", None, input=x))
+
+
+reduce_sum = _reduction("Sum", "reduce_sum")
+reduce_mean = _reduction("Mean", "reduce_mean")
+reduce_prod = _reduction("Prod", "reduce_prod")
+reduce_max = _reduction("Max", "reduce_max")
+reduce_min = _reduction("Min", "reduce_min")
+reduce_all = _reduction("All", "reduce_all")
+reduce_any = _reduction("Any", "reduce_any")
+
+
+@export("argmax")
+def argmax(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = int64) -> Any:
+    axis = dimension if axis is None else axis
+    return apply_op("ArgMax", name, input=input, dimension=0 if axis is None else axis, output_type=output_type)
+
+
+@export("argmin")
+def argmin(input: Any, axis: Any = None, name: str | None = None, dimension: Any = None, output_type: Any = int64) -> Any:
+    axis = dimension if axis is None else axis
+    return apply_op("ArgMin", name, input=input, dimension=0 if axis is None else axis, output_type=output_type)
+
+
+@export("add_n")
+def add_n(inputs: Any, name: str | None = None) -> Any:
+    if not isinstance(inputs, list | tuple) or not inputs:
+        raise ValueError("inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape")
+    from runtime.tf1.array_ops import dense, identity
+
+    tensors = [convert_to_tensor(dense(i)) for i in inputs]
+    if len(tensors) == 1:
+        return identity(tensors[0], name=name) if name else tensors[0]
+    return apply_op("AddN", name, inputs=tensors)
+
+
+@export("sigmoid", "nn.sigmoid")
+def sigmoid(x: Any, name: str | None = None) -> Any:
+    with name_scope(name, "Sigmoid", [x]) as scope:
+        return apply_op("Sigmoid", scope, x=convert_to_tensor(x, name="x"))
+
+
+@export("tanh", "nn.tanh")
+def tanh(x: Any, name: str | None = None) -> Any:
+    with name_scope(name, "Tanh", [x]) as scope:
+        return apply_op("Tanh", scope, x=convert_to_tensor(x, name="x"))
+
+
+@export("unsorted_segment_sum")
+def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
+    return apply_op("UnsortedSegmentSum", name, data=data, segment_ids=segment_ids, num_segments=num_segments)
+
+

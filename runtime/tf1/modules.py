@@ -1,0 +1,208 @@
+"""The module tree that stands for `tensorflow`: every name of TensorFlow 1.15, found when it is asked for."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import importlib
+import json
+import sys
+import types
+from importlib import resources
+from typing import Any
+
+from migrate import symbols
+from runtime.tf1.registry import EXPORTS
+
+# Always imported: what nearly every script needs. Sorted as they depend on each other.
+CORE = (
+    "dtypes", "errors", "graph", "tensor", "tensor_shape", "array_ops", "math_ops", "state_ops", "control_flow_ops", "random_ops", "init_ops",
+    "variables", "variable_scope", "gradients", "nn_ops", "client",
+)  # fmt: skip
+
+# Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
+LAZY: dict[str, tuple[str, ...]] = {
+    "train": ("train.optimizer", "train.optimizers"),
+}
+
+
+
+class Unsupported:
+    """A name of TensorFlow 1.15 that the stand-in has not: fails when it is used, not when it is imported."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _fail(self) -> Any:
+        raise NotImplementedError(f"tf.{self._name} is not supported by tfrevive's stand-in for TensorFlow.{_advice(self._name)}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._fail()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return self._fail()
+
+    def __mro_entries__(self, bases: Any) -> Any:
+        name = self._name
+
+        def fail(cls: type, *args: Any, **kwargs: Any) -> Any:
+            raise NotImplementedError(f"tf.{name} is not supported by tfrevive's stand-in for TensorFlow.{_advice(name)}")
+
+        return (type(name.rpartition(".")[2], (), {"__new__": fail}),)
+
+    def __repr__(self) -> str:
+        return f"<unsupported tf.{self._name}>"
+
+
+def _advice(name: str) -> str:
+    if name.startswith("contrib.") and (outside := symbols.aliases().get(f"tf.{name}")):
+        return f" {outside} is the same."
+    return ""
+
+
+class Module(types.ModuleType):
+    """One module of the tree. `_path` is its API name below `tf` ("" for `tf` itself)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"tensorflow.{path}" if path else "tensorflow")
+        self.__path__: list[str] = []  # a package, so that submodules can be imported
+        self._path = path
+        self.__file__ = f"<tfrevive>/{self.__name__.replace('.', '/')}"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__") and name not in ("__version__", "__git_version__", "__compiler_version__"):
+            raise AttributeError(name)
+        full = f"{self._path}.{name}" if self._path else name
+        value = lookup(full)
+        if value is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}{_history(full)}")
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        prefix = f"tf.{self._path}." if self._path else "tf."
+        return sorted({n[len(prefix) :].split(".")[0] for n in symbols.names("1.15.5") if n.startswith(prefix)})
+
+
+def _history(name: str) -> str:
+    """Which TensorFlow versions had a name that 1.15 has not."""
+    had = symbols.versions_with(f"tf.{name}")
+    return f" (TensorFlow {', '.join(had)} had it; run the script through `tfrevive upgrade --to 1` first)" if had else ""
+
+
+def lookup(name: str) -> Any:
+    """The object behind an API name ("nn.relu"): exported, made from an OpDef, a module, or a marker that it is unsupported; None if TensorFlow 1.15 has no such name."""
+    _load_for(name)
+    for candidate in _spellings(name):
+        if candidate in EXPORTS:
+            return EXPORTS[candidate]
+    if name in _modules():
+        return module(name)
+    for candidate in _spellings(name):
+        if candidate.startswith("raw_ops."):
+            from runtime.tf1 import gen_ops
+
+            return gen_ops.raw(candidate[8:])
+        made = _make(candidate)
+        if made is not None:
+            return made
+    public = symbols.homes().get(f"tensorflow.{name}")
+    if public is not None and public != f"tf.{name}":
+        return lookup(public.removeprefix("tf."))
+    if symbols.symbol("1.15.5", f"tf.{name}") is not None or public is not None:
+        return Unsupported(name)
+    if name.split(".")[0] in ("python", "core", "examples", "contrib", "tools"):
+        from runtime.tf1 import private
+
+        return private.lookup(name)
+    return None
+
+
+@functools.cache
+def _make(name: str) -> Any:
+    from runtime.tf1 import gen_ops
+
+    return gen_ops.make(name)
+
+
+def _spellings(name: str) -> list[str]:
+    """The names that stand for the same object, the given one first."""
+    found = [name]
+    if name.startswith(("compat.v1.", "_api.v1.")):
+        found.append(name.split(".", 2)[2])
+    outside = symbols.aliases().get(f"tf.{name}")
+    if outside is not None:
+        found.append(outside.removeprefix("tf."))
+    for n in list(found):
+        group = _groups().get(n)
+        if group is not None:
+            found.extend(group)
+    return list(dict.fromkeys(found))
+
+
+@functools.cache
+def _groups() -> dict[str, list[str]]:
+    """API name -> all names of the same object."""
+    raw = json.loads(gzip.decompress(resources.files("runtime.tf1").joinpath("aliases.json.gz").read_bytes()))
+    members: dict[str, list[str]] = {}
+    for name, best in raw.items():
+        members.setdefault(best, [best]).append(name)
+    return {n: group for group in members.values() for n in group}
+
+
+@functools.cache
+def _modules() -> frozenset[str]:
+    """API names that are modules in TensorFlow 1.15, private ones that code of the time imports included."""
+    found = {n.removeprefix("tf.") for n in symbols.names("1.15.5") if (s := symbols.symbol("1.15.5", n)) is not None and s.kind == "module"}
+    for path in symbols.homes():
+        parts = path.removeprefix("tensorflow.").split(".")[:-1]
+        found.update(".".join(parts[: i + 1]) for i in range(len(parts)))
+    from runtime.tf1 import private
+
+    for path in private.MODULES:
+        parts = path.split(".")
+        found.update(".".join(parts[: i + 1]) for i in range(len(parts)))
+    found.update(f"compat.{v}" for v in ("v1", "v2"))
+    return frozenset(found)
+
+
+def is_module(name: str) -> bool:
+    return name in _modules() or (name.startswith("compat.v1.") and name[10:] in _modules())
+
+
+@functools.cache
+def module(name: str) -> types.ModuleType:
+    """The module of an API name; "" is `tensorflow` itself."""
+    made = Module(name)
+    sys.modules.setdefault(made.__name__, made)
+    return made
+
+
+@functools.cache
+def _load(module_name: str) -> None:
+    importlib.import_module(f"runtime.tf1.{module_name}")
+
+
+@functools.cache
+def load_core() -> None:
+    for name in CORE:
+        _load(name)
+
+
+@functools.cache
+def _load_for(name: str) -> None:
+    load_core()
+    short = name[10:] if name.startswith("compat.v1.") else name
+    for candidate in _spellings_for_loading(short):
+        parts = candidate.split(".")
+        for i in range(len(parts), 0, -1):
+            for module_name in LAZY.get(".".join(parts[:i]), ()):
+                _load(module_name)
+
+
+def _spellings_for_loading(name: str) -> list[str]:
+    group = _groups().get(name)
+    outside = symbols.aliases().get(f"tf.{name}")
+    return [name, *(group or ()), *([outside.removeprefix("tf.")] if outside else [])]

@@ -1,0 +1,3 @@
+"""Neural network ops."""
+
+from __future__ import annotations

@@ -1,0 +1,60 @@
+"""Private and bundled paths that code of the time imports, and what is behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.tf1.registry import EXPORTS
+
+# Modules of the tensorflow package that are no part of its public API and that the stand-in has, by path below `tensorflow`.
+MODULES = frozenset(
+    {
+        "core.framework.graph_pb2", "core.framework.summary_pb2", "core.framework.node_def_pb2", "core.framework.attr_value_pb2", "core.framework.tensor_shape_pb2",
+        "core.framework.tensor_pb2", "core.framework.types_pb2", "core.protobuf.config_pb2", "core.protobuf.meta_graph_pb2", "core.protobuf.saver_pb2", "core.util.event_pb2",
+        "examples.tutorials.mnist.input_data", "examples.tutorials.mnist", "python.client.device_lib", "python.client.timeline", "python.client.session",
+        "python.framework.ops", "python.framework.dtypes", "python.framework.graph_util", "python.framework.tensor_shape", "python.framework.tensor_util",
+        "python.framework.constant_op", "python.framework.random_seed", "python.framework.function", "python.framework.graph_io", "python.framework.errors", "python.framework.importer",
+        "python.layers", "python.ops", "python.platform", "python.platform.gfile", "python.platform.flags", "python.platform.app", "python.platform.test", "python.platform.tf_logging",
+        "python.training", "python.util", "python.util.nest", "python.debug", "python.debug.cli_shared", "python.saved_model", "python.summary", "python.tools", "python.tools.freeze_graph",
+    }
+)  # fmt: skip
+
+
+def lookup(name: str) -> Any:
+    """The object behind a private path: the one of the same final name that the stand-in exports for a public or raw-op name, else None."""
+    from runtime.tf1 import gen_ops, modules
+
+    parts = name.split(".")
+    tail = parts[-1]
+    if len(parts) > 2 and parts[-2].startswith("gen_") and not tail.startswith("_"):
+        op_type = gen_ops._by_snake().get(tail)
+        if op_type is not None:
+            return gen_ops.generated(op_type)
+    for prefix in SEARCH.get(".".join(parts[:-1]), ()):
+        found = modules.lookup(f"{prefix}.{tail}" if prefix else tail)
+        if found is not None:
+            return found
+    return EXPORTS.get(tail) if parts[0] == "python" and len(parts) > 2 else None
+
+
+# Private module -> the API modules that are searched for its names, in order.
+SEARCH: dict[str, tuple[str, ...]] = {
+    "python": ("",),
+    "python.client.session": ("",),
+    "python.framework.dtypes": ("",),
+    "python.framework.ops": ("",),
+    "python.ops.array_ops": ("", "manip"),
+    "python.ops.control_flow_ops": ("",),
+    "python.ops.math_ops": ("", "math"),
+    "python.ops.nn": ("nn",),
+    "python.ops.nn_ops": ("nn",),
+    "python.ops.rnn": ("nn",),
+    "python.ops.rnn_cell": ("nn.rnn_cell", "contrib.rnn"),
+    "python.ops.rnn_cell_impl": ("nn.rnn_cell", "contrib.rnn"),
+    "python.ops.variable_scope": ("",),
+    "python.platform.gfile": ("gfile",),
+    "python.platform.flags": ("flags",),
+    "python.platform.app": ("app",),
+    "python.platform.test": ("test",),
+    "python.platform.tf_logging": ("logging",),
+}
