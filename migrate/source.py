@@ -26,6 +26,7 @@ _LONE_CR: Final = re.compile(r"\r(?!\n)")
 _FIXERS: Final = ("except", "exec", "ne", "paren", "print", "raise", "repr", "throw", "tuple_params")
 _TOLD: Final = {
     "except": "`except X, e` is `except X as e`",
+    "async": "async and await are keywords since Python 3.7: names of theirs get an underscore",
     "exec": "the exec statement is a function",
     "ne": "`<>` is `!=`",
     "number": "octal and long literals are written 0o17 and 17",
@@ -136,8 +137,16 @@ def parse(text: str, path: str = "<string>") -> Parsed:
             error.__cause__ = e
     else:
         error = SourceError(path, 1, 1, "neither Python 3 nor Python 2")
+    renamed, spots = _without_keywords(text)
+    if spots:
+        try:
+            module = _tree(renamed, newline)
+            return Parsed(module, 3, tuple(Change(line, _TOLD["async"]) for line in spots))
+        except (cst.ParserSyntaxError, SyntaxError):
+            pass
     try:
-        new, changes = _from_python2(text)
+        new, changes = _from_python2(renamed)
+        changes = sorted([*changes, *(Change(line, _TOLD["async"]) for line in spots)], key=lambda c: c.line)
     except Exception as e:  # fissix raises ParseError, TokenError, IndentationError, and others on odd input
         if _looks_like_python2(text):
             raise _error(e, path) from e
@@ -160,6 +169,30 @@ def written(module: cst.Module, had: str) -> str:
     if _LONE_CR.search(had) and "\n" not in had:
         return code.replace("\n", "\r")
     return code
+
+
+_KEYWORD: Final = re.compile(r"\b(async|await)\b")
+
+
+def _without_keywords(text: str) -> tuple[str, list[int]]:
+    """async and await as names, as they could be before Python 3.7, with an underscore; and the lines they are on."""
+    if _KEYWORD.search(text) is None:
+        return text, []
+    lines = text.splitlines(keepends=True)
+    tokens = [t for t in _tokens(text) if t.type not in (tokenize.NL, tokenize.COMMENT)]
+    spots: list[int] = []
+    for index in range(len(tokens) - 1, -1, -1):
+        token = tokens[index]
+        if token.type != tokenize.NAME or token.string not in ("async", "await"):
+            continue
+        after = tokens[index + 1] if index + 1 < len(tokens) else token
+        is_keyword = after.string in ("def", "for", "with") if token.string == "async" else after.type == tokenize.NAME
+        if not is_keyword:
+            line, column = token.start
+            old = lines[line - 1]
+            lines[line - 1] = old[:column] + token.string + "_" + old[column + len(token.string) :]
+            spots.append(line)
+    return "".join(lines), sorted(set(spots))
 
 
 # -------------------------------------------------------------------------- Python 2
