@@ -243,7 +243,7 @@ def _diffs(report: Report) -> str:
 
     out: list[str] = []
     for file in report.files:
-        if file.before is None or file.after is None:
+        if file.before is None or file.after is None or file.before == file.after:
             continue
         before, after = file.before.splitlines(keepends=True), file.after.splitlines(keepends=True)
         for line in difflib.unified_diff(before, after, f"a/{file.path}", f"b/{file.path}"):

@@ -134,7 +134,7 @@ def upgrade_bytes(
         upgrade.generation.version,
         upgrade.generation.reasons if upgrade.findings else (),
         lines=decoded.text.count("\n") + bool(decoded.text and not decoded.text.endswith("\n")),
-        before=decoded.text if options.keep_texts and changed else None,
+        before=decoded.text if options.keep_texts and (changed or upgrade.findings) else None,
         after=new if options.keep_texts and changed else None,
     )
     return Outcome(report, written if changed else None, upgrade.asked and upgrade.generation.version is None, upgrade.evidence)
