@@ -15,6 +15,10 @@ from graphtools.graph import Dims, Func, Function, Node, Tensor
 
 VARIABLES = frozenset({"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable", "AutoReloadVariable"})
 
+# Stacks are written by what pushes to them and pops from them. Their key is their node's name.
+STACKS = frozenset({"Stack", "StackV2"})
+STACK_CHANGES = frozenset({"StackPush", "StackPushV2", "StackPop", "StackPopV2"})
+
 # Ops that hand a ref or resource on without touching the value.
 HANDS_ON = frozenset(
     {"Identity", "IdentityN", "RefIdentity", "Switch", "RefSwitch", "Merge", "RefMerge", "Enter", "RefEnter", "Exit", "RefExit",
@@ -53,7 +57,11 @@ def written_inputs(node: Node) -> list[int]:
     opdef = node.opdef
     if opdef is None or not opdef.inputs:
         return []
-    changes_resource = node.op.startswith("Resource") or node.op in ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
+    changes_resource = (
+        node.op.startswith("Resource")
+        or node.op in STACK_CHANGES
+        or node.op in ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
+    )
     found = []
     for arg, start, stop in opdef.input_slices(node.attr).values():
         if arg.is_ref or (changes_resource and arg.type is resource):
@@ -72,6 +80,8 @@ def source_variable(tensor: Tensor, bound: dict[Tensor, str] | None = None) -> s
         node = tensor.node
         if node.op in VARIABLES:
             return variable_of(node).key
+        if node.op in STACKS:
+            return node.name
         if node.op not in HANDS_ON or not node.inputs:
             return None
         if not (tensor.dtype.is_ref or tensor.dtype is resource):
@@ -110,10 +120,10 @@ class Versions:
     """Which write of a variable each node of an ordered graph sees.
 
     `order` must be topological over data and control edges. Version 0 of a variable is its value before the run; version
-    n is the value after its n-th writer.
+    n is the value after its n-th writer. `bound` gives the keys of function parameters.
     """
 
-    def __init__(self, order: Sequence[Node]) -> None:
+    def __init__(self, order: Sequence[Node], bound: dict[Tensor, str] | None = None) -> None:
         self.writers: dict[str, list[Node]] = {}
         self._rank: dict[Node, dict[str, int]] = {}
         self._masks: dict[Node, int] = {}
@@ -126,7 +136,7 @@ class Versions:
                 mask |= masks.get(tensor.node, 0)
             for control in node.control_inputs:
                 mask |= masks.get(control, 0)
-            keys = writes(node)
+            keys = writes(node, bound)
             if keys:
                 mask |= 1 << bit
                 self._rank[node] = {}

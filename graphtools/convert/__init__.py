@@ -29,6 +29,7 @@ OPSET = 21
 
 Handler = Callable[["Builder", "NodeView"], Any]
 HANDLERS: dict[str, Handler] = {}
+ON_LISTS: dict[str, Handler] = {}  # ops that do something else where an input is the content of a TensorArray or TensorList
 
 
 def converts(*ops: str) -> Callable[[Handler], Handler]:

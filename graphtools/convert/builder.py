@@ -29,7 +29,7 @@ MICROSOFT = "com.microsoft"
 class Value:
     """A tensor of the ONNX graph. `const` is its value where that is known now; `node` makes it otherwise (None for inputs)."""
 
-    __slots__ = ("const", "dims", "dtype", "is_output", "name", "node")
+    __slots__ = ("const", "dims", "dtype", "is_output", "is_sequence", "name", "node")
 
     def __init__(self, name: str, dtype: DType, dims: Dims = None, *, const: Array | None = None, node: OnnxNode | None = None) -> None:
         self.name = name
@@ -38,6 +38,7 @@ class Value:
         self.const = const
         self.node = node
         self.is_output = False
+        self.is_sequence = False  # an ONNX sequence of tensors of this dtype and shape
 
     @property
     def rank(self) -> int | None:
@@ -86,6 +87,13 @@ class Names:
         self.used.add(f"{name}__{n}")
         return f"{name}__{n}"
 
+    def mark(self) -> tuple[set[str], dict[str, int]]:
+        """What is taken now, for `reset` to go back to."""
+        return set(self.used), dict(self._next)
+
+    def reset(self, mark: tuple[set[str], dict[str, int]]) -> None:
+        self.used, self._next = mark
+
 
 class Builder:
     """An ONNX graph under construction. Handlers know it as `op`."""
@@ -100,6 +108,7 @@ class Builder:
         self.constants: dict[Any, Value] = parent.constants if parent else {}
         self.origin: str = parent.origin if parent else ""
         self.device: str = parent.device if parent else ""
+        self.loop: Any = None  # the loops.Loop whose body this is
 
     # -- appending -----------------------------------------------------------------------------------------------
 
@@ -135,6 +144,8 @@ class Builder:
         base = f"{node.name}:"
         for i, (dtype, dims) in enumerate(types):
             node.outputs.append(Value(self.names.unique(f"{base}{i}#"), dtype, dims, node=node))
+        if op_type == "Identity" and values and values[0] is not None:
+            node.outputs[0].is_sequence = values[0].is_sequence
         self.nodes.append(node)
         return node.outputs[0] if outputs == 1 else tuple(node.outputs)
 
@@ -248,21 +259,10 @@ class Builder:
         return value
 
     def sanitize(self) -> None:
-        """Drop the nodes that no output needs, here and in subgraphs."""
-        needed = {id(v) for v in self.outputs}
-        self._sweep(needed)
+        """Drop the nodes, and the variables and outputs of loops and branches, that no output needs."""
+        from graphtools.convert.liveness import sweep
 
-    def _sweep(self, needed: set[int]) -> None:
-        kept = []
-        for node in reversed(self.nodes):
-            if any(id(v) in needed for v in node.outputs):
-                kept.append(node)
-                needed.update(id(v) for v in node.inputs if v is not None)
-                for body in node.subgraphs():
-                    needed.update(id(v) for v in body.outputs)
-                    body._sweep(needed)
-        kept.reverse()
-        self.nodes = kept
+        sweep(self)
 
     def walk(self) -> list[OnnxNode]:
         """Every node, subgraphs included."""

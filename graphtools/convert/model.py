@@ -12,6 +12,7 @@ from graphtools.convert.builder import Builder, OnnxNode, Value
 from graphtools.dtypes import as_dtype
 
 IR_VERSION = 10
+DOMAINS = {"ai.onnx.ml": 4}  # domain -> version, where it is not 1
 
 
 def to_model(
@@ -32,7 +33,7 @@ def to_model(
     domains = {node.domain for node in builder.walk()} - {""}
     model.opset_import.append(onnx.OperatorSetIdProto(domain="", version=opset))
     for domain in sorted(domains):
-        model.opset_import.append(onnx.OperatorSetIdProto(domain=domain, version=1))
+        model.opset_import.append(onnx.OperatorSetIdProto(domain=domain, version=DOMAINS.get(domain, 1)))
     for key, value in (metadata or {}).items():
         model.metadata_props.add(key=key, value=value)
     _write_graph(builder, model.graph, external, external_from)
@@ -124,7 +125,7 @@ def _write_attribute(name: str, value: Any, proto: onnx.AttributeProto) -> None:
 
 def _write_value_info(value: Value, proto: onnx.ValueInfoProto) -> None:
     proto.name = value.name
-    tensor = proto.type.tensor_type
+    tensor = proto.type.sequence_type.elem_type.tensor_type if value.is_sequence else proto.type.tensor_type
     complex_parts = value.dtype.is_complex
     tensor.elem_type = value.dtype.real_dtype.onnx if complex_parts else value.dtype.onnx
     if value.dims is not None:

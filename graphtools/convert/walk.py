@@ -10,13 +10,14 @@ import numpy as np
 
 from graphtools import passes
 from graphtools.constant import constant
-from graphtools.convert import HANDLERS, OPSET, load
+from graphtools.convert import HANDLERS, ON_LISTS, OPSET, load
 from graphtools.convert.builder import Builder, Value
+from graphtools.convert.lists import Items, TensorList, Weaken
 from graphtools.dtypes import DType, resource, variant
 from graphtools.errors import ConversionError, NotConstant, UnsupportedOps
 from graphtools.graph import Dims, Function, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
-from graphtools.state import VARIABLES, Variable, Versions, variable_of
+from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, variable_of
 
 if TYPE_CHECKING:
     import onnx
@@ -33,6 +34,13 @@ class Ref:
     @property
     def key(self) -> str:
         return self.variable.key
+
+
+@dataclass(frozen=True, slots=True)
+class StackRef:
+    """What a stack's handle is converted to."""
+
+    key: str
 
 
 class NodeView:
@@ -145,18 +153,19 @@ class Walk:
         self.graph = graph
         self.op = builder
         self.order = order
-        self.versions = Versions(order)
+        self.versions = Versions(order, {t: v.key for t, v in (bound or {}).items() if isinstance(v, Ref | StackRef)})
         self.initial = initial
         self.values: dict[Tensor, Any] = dict(bound or {})
         self.states: dict[tuple[str, int], Value] = {}
         self.written: dict[str, Variable] = {}
+        self.stacks: dict[tuple[str, int], TensorList] = {}
 
     def run(self) -> None:
         """Convert every node of the order that is not converted yet. Raises UnsupportedOps with all that have no handler."""
         handlers = load()
         missing: dict[str, list[str]] = {}
         for node in self.order:
-            if node.op not in handlers and node.op not in VARIABLES and not self._is_bound(node):
+            if node.op not in handlers and node.op not in VARIABLES and node.op not in STACKS and not self._is_bound(node):
                 missing.setdefault(node.op, []).append(node.name)
         if missing:
             raise UnsupportedOps(missing)
@@ -171,13 +180,19 @@ class Walk:
         if node.op in VARIABLES:
             self.values[node.outputs[0]] = Ref(variable_of(node))
             return
+        if node.op in STACKS:
+            self.values[node.outputs[0]] = StackRef(node.name)
+            return
         inputs = self._inputs(node)
         op = self.op
         outer = op.origin, op.device
         op.origin, op.device = node.name, node.device
+        handler = HANDLERS[node.op]
+        if any(isinstance(v, TensorList) for v in inputs):
+            handler = ON_LISTS.get(node.op, handler)
         try:
-            result = HANDLERS[node.op](op, NodeView(self, node, inputs))
-        except (ConversionError, NotImplementedError):
+            result = handler(op, NodeView(self, node, inputs))
+        except (ConversionError, NotImplementedError, Weaken):
             raise
         except Exception as e:
             where = f" (made at {node.source[0]}:{node.source[1]})" if node.source else ""
@@ -209,8 +224,8 @@ class Walk:
                 if takes_ref is None:
                     opdef = node.opdef
                     takes_ref = (
-                        set()
-                        if opdef is None
+                        set(range(len(node.inputs)))
+                        if opdef is None or any(True for _ in called_functions(node))
                         else {p for arg, start, stop in opdef.input_slices(node.attr).values() if arg.is_ref for p in range(start, stop)}
                     )
                 if i not in takes_ref:
@@ -276,19 +291,105 @@ class Walk:
 
         Returns its outputs and the variables it wrote with their new values. State is read as the node `at` sees it.
         """
+        inner = self.enter(function, args, builder, at)
+        return [inner.values[t] for t in function.outputs], {k: (v, inner.last(v)) for k, v in inner.written.items()}
+
+    def enter(self, function: Function, args: Sequence[Any], builder: Builder, at: Node, states: Mapping[str, Any] | None = None) -> Walk:
+        """The walk over a function's body, done. `states` are variables and stacks whose value is not what `at` sees here."""
+        if len(args) != len(function.inputs):
+            raise ConversionError(
+                f"Node {at.name!r} ({at.op}) calls {function.name!r} with {len(args)} arguments; the function takes {len(function.inputs)}."
+            )
+        known = states or {}
         bound = dict(zip(function.inputs, args, strict=True))
         order = topological([*(t.node for t in function.outputs), *function.control_outputs, *_effects(function.graph)])
-        inner = Walk(function.graph, builder, order, lambda variable: self.state(variable, self.versions.seen_by(at, variable.key)), bound)
-        for tensor, value in bound.items():
-            if isinstance(value, Ref):
-                inner.bind(tensor, value)
+
+        def initial(variable: Variable) -> Value:
+            found = known.get(variable.key)
+            return found if found is not None else self.read_variable(at, variable)
+
+        inner = Walk(function.graph, builder, order, initial, bound)
+        inner.initial_stack = lambda key: known[key] if key in known else self.stack(at, key)  # type: ignore[method-assign]
         inner.run()
-        outputs = [inner.values[t] for t in function.outputs]
-        return outputs, {k: (v, inner.last(v)) for k, v in inner.written.items()}
+        return inner
+
+    # -- stacks, and the state that loops and branches change ------------------------------------------------------
+
+    def initial_stack(self, key: str) -> TensorList:
+        """What a stack holds before the run."""
+        for node in self.graph:
+            if node.op in STACKS and node.name == key:
+                return Items(node.attr["elem_type"], None, [])
+        raise ConversionError(f"The graph has no stack {key!r}.")
+
+    def _stack(self, key: str, version: int) -> TensorList:
+        known = self.stacks.get((key, version))
+        if known is None:
+            if version:
+                raise ConversionError(f"Stack {key!r} is read before the node that changes it was converted.")
+            known = self.stacks[key, 0] = self.initial_stack(key)
+        return known
+
+    def stack(self, node: Node, key: str) -> TensorList:
+        """The content of a stack as a node sees it."""
+        return self._stack(key, self.versions.seen_by(node, key))
+
+    def set_stack(self, node: Node, key: str, content: TensorList) -> None:
+        self.stacks[key, self.versions.written_by(node, key)] = content
+
+    def read_variable(self, node: Node, variable: Variable) -> Value:
+        return self.state(variable, self.versions.seen_by(node, variable.key))
+
+    def state_of(self, node: Node) -> tuple[dict[str, Variable], list[str]]:
+        """The variables and the stacks that the functions of a node change, in a fixed order."""
+        variables: dict[str, Variable] = {}
+        stacks: list[str] = []
+        known = {v.key: v.variable for t in node.inputs if isinstance(v := self.values.get(t), Ref)}
+        refs = {v.key for t in node.inputs if isinstance(v := self.values.get(t), StackRef)}
+        inside = list(_variables_inside(node))
+        known |= {v.key: v for v in (variable_of(n) for n in inside if n.op in VARIABLES)}
+        refs |= {n.name for n in inside if n.op in STACKS}
+        for key in sorted(self.versions.made_by(node)):
+            if key in known:
+                variables[key] = known[key]
+            elif key in refs:
+                stacks.append(key)
+            else:
+                raise ConversionError(
+                    f"Node {node.name!r} ({node.op}) changes {key!r}, which is neither a variable nor a stack it is given."
+                )
+        return variables, stacks
+
+    def last_state(self, key: str, variable: Variable | None) -> Any:
+        """The value of a variable, or without one the content of a stack, after the walk."""
+        if variable is not None:
+            return self.last(variable)
+        for version in range(self.versions.last(key), -1, -1):
+            if (key, version) in self.stacks or version == 0:
+                return self._stack(key, version)
+        raise ConversionError(f"Stack {key!r} has no content.")
+
+    def set_state(self, node: Node, key: str, variable: Variable | None, value: Any) -> None:
+        """Give a variable, or with None a stack, the value that `node` leaves."""
+        if variable is None:
+            self.set_stack(node, key, value)
+        else:
+            self.write(node, Ref(variable), value)
 
     def bind(self, tensor: Tensor, ref: Ref) -> None:
         """Make a function parameter stand for a variable."""
         self.values[tensor] = ref
+
+
+def _variables_inside(node: Node, depth: int = 0) -> Iterable[Node]:
+    """The variable and stack nodes in the functions that a node calls."""
+    if depth > 100:
+        return
+    for function in called_functions(node):
+        for member in function.graph:
+            if member.op in VARIABLES or member.op in STACKS:
+                yield member
+            yield from _variables_inside(member, depth + 1)
 
 
 def _effects(graph: Graph) -> list[Node]:
@@ -296,7 +397,11 @@ def _effects(graph: Graph) -> list[Node]:
     return [
         n
         for n in graph
-        if n.opdef is not None and n.opdef.is_stateful and n.op not in ("_Arg", "Placeholder", "Assert", "Print") and n.op not in VARIABLES
+        if n.opdef is not None
+        and n.opdef.is_stateful
+        and n.op not in ("_Arg", "Placeholder", "Assert", "Print")
+        and n.op not in VARIABLES
+        and n.op not in STACKS
     ]
 
 
@@ -349,7 +454,7 @@ def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[
     targets = [part.nodes[nodes[w].name] if isinstance(w, Node) else part.nodes[tensors[w].node.name] for w in wanted]
     order = topological(targets)
     builder = Builder(name="tfrevive")
-    changed = set(Versions(order).writers)
+    changed = {key for key in Versions(order).writers if part.nodes.get(key) is None or part.nodes[key].op not in STACKS}
     state_inputs: dict[str, Value] = {}
 
     def initial(variable: Variable) -> Value:

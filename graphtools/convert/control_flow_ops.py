@@ -1,0 +1,209 @@
+"""If, Case, While and For, and what is left of v1 control flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtools.convert import converts
+from graphtools.convert.builder import Builder, Value
+from graphtools.convert.lists import Array, Carried, TensorList, as_sequence
+from graphtools.convert.loops import WhileConversion
+from graphtools.dtypes import bool_, string
+from graphtools.errors import ConversionError
+from graphtools.graph import Function
+from graphtools.shapes.control_flow_ops import infer_function, join
+
+if TYPE_CHECKING:
+    from graphtools.convert.walk import NodeView
+
+
+@converts("While", "StatelessWhile")
+def while_loop(op: Builder, node: NodeView) -> Any:
+    """A Loop whose condition, where it only compares counters with bounds, is a trip count."""
+    return WhileConversion(op, node).run()
+
+
+@converts("If", "StatelessIf")
+def if_(op: Builder, node: NodeView) -> Any:
+    pred = truth(op, node.inputs[0])
+    branches = [node.function("then_branch"), node.function("else_branch")]
+    if pred.const is not None:
+        return _call(op, node, branches[0 if bool(pred.const.ravel()[0]) else 1])
+    return _choose(op, node, lambda b, i: pred, branches)
+
+
+@converts("Case", "StatelessCase")
+def case(op: Builder, node: NodeView) -> Any:
+    """An index out of range takes the last branch."""
+    library = node.graph.functions
+    missing = [f.name for f in node.attr["branches"] if f.name not in library]
+    if missing:
+        raise node.fail(f"the graph's library has no function {missing[0]!r}.")
+    branches = [library[f.name] for f in node.attr["branches"]]
+    index = node.inputs[0]
+    if index.const is not None:
+        i = int(index.const)
+        return _call(op, node, branches[i if 0 <= i < len(branches) else -1])
+    return _choose(op, node, lambda b, i: b.Equal(index, op.const(np.array(i, np.int32))), branches)
+
+
+@converts("For")
+def for_loop(op: Builder, node: NodeView) -> Any:
+    """for i in range(start, limit, delta): values = body(i, *values), unrolled where the bounds are known."""
+    bounds = [node.const(name) for name in ("start", "limit", "delta")]
+    values, body = list(node.inputs[3:]), node.function("body")
+    rounds = range(*(int(b) for b in bounds))
+    if len(rounds) > 1000:
+        raise node.fail(f"{len(rounds)} rounds are too many to unroll.")
+    for i in rounds:
+        inner = node.walk.enter(body, [op.const(np.array(i, np.int32)), *values], op, node.node)
+        values = [inner.values[t] for t in body.outputs]
+    return values
+
+
+@converts("LoopCond")
+def loop_cond(op: Builder, node: NodeView) -> Any:
+    return node.inputs[0]
+
+
+@converts("FakeParam")
+def fake_param(op: Builder, node: NodeView) -> Any:
+    """What a branch gives for a result that only the other branch computes; nothing reads it."""
+    if not node.dtype.is_numpy_compatible:
+        raise node.fail(f"it stands for a {node.dtype.name}, which ONNX does not hold.")
+    dims = tuple(d or 0 for d in node.attr["shape"] or ())
+    return op.const(np.full(dims, b"" if node.dtype is string else 0, node.dtype.as_numpy_dtype))
+
+
+@converts("_Retval")
+def retval(op: Builder, node: NodeView) -> Any:
+    return None
+
+
+V1 = ("Enter", "RefEnter", "Exit", "RefExit", "Merge", "RefMerge", "NextIteration", "RefNextIteration", "Switch", "RefSwitch", "_SwitchN")
+
+
+@converts(*V1)
+def left_over(op: Builder, node: NodeView) -> Any:
+    raise node.fail("it belongs to no whole loop or cond; the loops and conds of a graph must be complete.")
+
+
+def truth(op: Builder, value: Value) -> Value:
+    """A predicate as TensorFlow's functional If takes it: a scalar is not 0, anything else is not empty."""
+    if value.dtype is bool_ and value.dims in ((), None):
+        return value
+    if value.dims == ():
+        if value.dtype is string:
+            return op.Not(op.Equal(value, op.const(np.array(b"", object))))  # type: ignore[no-any-return]
+        return op.cast(value, bool_)
+    return op.Greater(op.Size(value), op.const(np.array(0, np.int64)))  # type: ignore[no-any-return]
+
+
+def _infer(node: NodeView, function: Function) -> None:
+    known = [v.dims if isinstance(v, Value) else t.dims for v, t in zip(node.inputs[1:], node.node.inputs[1:], strict=True)]
+    infer_function(function, known)
+
+
+def _call(op: Builder, node: NodeView, function: Function) -> list[Any]:
+    """The branch that is known to be taken, in place."""
+    _infer(node, function)
+    variables, stacks = node.walk.state_of(node.node)
+    inner = node.walk.enter(function, node.inputs[1:], op, node.node)
+    for key in (*variables, *stacks):
+        node.walk.set_state(node.node, key, variables.get(key), inner.last_state(key, variables.get(key)))
+    return [inner.values[t] for t in function.outputs]
+
+
+def _choose(op: Builder, node: NodeView, test: Callable[[Builder, int], Value], branches: Sequence[Function]) -> list[Any]:
+    walk, at = node.walk, node.node
+    variables, stacks = walk.state_of(at)
+    keys = [*variables, *stacks]
+
+    def branch(i: int) -> Callable[[Builder], list[Any]]:
+        def build(body: Builder) -> list[Any]:
+            if i == len(branches) - 1 or body is op or len(branches) == 2:
+                return leaf(body, i)
+            return choose(body, i)
+
+        return build
+
+    def leaf(body: Builder, i: int) -> list[Any]:
+        _infer(node, branches[i])
+        inner = walk.enter(branches[i], node.inputs[1:], body, at)
+        return [inner.values[t] for t in branches[i].outputs] + [inner.last_state(k, variables.get(k)) for k in keys]
+
+    def choose(body: Builder, i: int) -> list[Any]:
+        rest = branch(i + 1) if i + 2 == len(branches) else (lambda b: choose(b, i + 1))
+        return select(body, test(body, i), lambda b: leaf(b, i), rest, node)
+
+    results = choose(op, 0) if len(branches) > 1 else leaf(op, 0)
+    count = len(branches[0].outputs)
+    for key, value in zip(keys, results[count:], strict=True):
+        walk.set_state(at, key, variables.get(key), value)
+    return results[:count]
+
+
+def select(
+    op: Builder, pred: Value, then: Callable[[Builder], list[Any]], other: Callable[[Builder], list[Any]], node: NodeView
+) -> list[Any]:
+    """The results of one of two branches; what both give alike does not go through the If."""
+    bodies = [op.subgraph(f"{node.name}/then"), op.subgraph(f"{node.name}/else")]
+    sides = [build(body) for build, body in zip((then, other), bodies, strict=True)]
+    results: list[Any] = []
+    through: list[tuple[int, Value, Value]] = []
+    lists: dict[int, tuple[Array | None, Any]] = {}
+    for n, (a, b) in enumerate(zip(*sides, strict=True)):
+        if a is b:
+            results.append(a)
+            continue
+        if isinstance(a, TensorList) or isinstance(b, TensorList):
+            a, b = _as_lists(a, b, node)
+            lists[n] = a.array, a
+            a, b = a.sequence(bodies[0]), b.sequence(bodies[1])
+        elif not (isinstance(a, Value) and isinstance(b, Value)):
+            if a == b:
+                results.append(a)
+                continue
+            raise node.fail(f"its branches give different handles ({a!r}, {b!r}) as output {n}.")
+        elif a.const is not None and b.const is not None and a.dtype is b.dtype and a.dims == b.dims and bool(np.all(a.const == b.const)):
+            results.append(a)
+            continue
+        through.append((n, a, b))
+        results.append(None)
+    if not through:
+        return results
+    for _, a, b in through:
+        for body, value in zip(bodies, (a, b), strict=True):
+            given = body.output(value)
+            given.dtype, given.dims, given.is_sequence = value.dtype, value.dims, value.is_sequence
+    made = op.append("If", [pred], {"then_branch": bodies[0], "else_branch": bodies[1]}, outputs=len(through))
+    for (n, a, b), value in zip(through, made if isinstance(made, tuple) else (made,), strict=True):
+        value.dtype, value.dims = a.dtype, join([a.dims, b.dims])
+        if n in lists:
+            array, model = lists[n]
+            results[n] = Carried(op, as_sequence(value, model.dtype, value.dims), array, value.dims)
+        else:
+            results[n] = value
+    return results
+
+
+def _as_lists(a: Any, b: Any, node: NodeView) -> tuple[TensorList, TensorList]:
+    """Both as lists: a gradient that one branch lacks is a plain zero there."""
+    model = a if isinstance(a, TensorList) else b
+    if model.array is None:
+        if not (isinstance(a, TensorList) and isinstance(b, TensorList)):
+            raise node.fail("one branch gives a list, the other does not.")
+        return a, b
+    sides = [s if isinstance(s, TensorList) else model.array.blank() for s in (a, b)]
+    arrays = [s.array for s in sides]
+    if arrays[0] is not arrays[1] and arrays[0] is not None and arrays[1] is not None and arrays[0].key != arrays[1].key:
+        gradients = next((i for i, x in enumerate(arrays) if x is not None and x.forward is not None), None)
+        if gradients is None:
+            raise ConversionError(f"The branches of {node.name!r} give different TensorArrays.")
+        chosen = arrays[gradients]
+        assert chosen is not None
+        sides[1 - gradients] = chosen.blank()
+    return sides[0], sides[1]

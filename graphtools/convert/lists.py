@@ -1,0 +1,568 @@
+"""The content of TensorArrays, TensorLists and stacks as ONNX values, and how a loop carries it.
+
+A list is a Python object that ops make new objects from; only what is read becomes ONNX. In a loop, a list that is
+written (or popped) once in each round at an index that moves by one is not carried at all: the elements are a scan output
+(or are gathered by the round's number). Where that turns out wrong, `Weaken` starts the loop again with the list as an
+ONNX sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtools.convert.builder import Builder, Value
+from graphtools.dtypes import DType, int32, int64, string
+from graphtools.errors import ConversionError
+from graphtools.graph import Dims
+
+if TYPE_CHECKING:
+    from graphtools.convert.loops import Loop
+
+
+class Weaken(Exception):
+    """The loop must be converted again: its variable `slot` cannot be what it was taken for."""
+
+    def __init__(self, loop: Loop, slot: int | str, array: Array | None = None) -> None:
+        super().__init__(slot)
+        self.loop = loop
+        self.slot = slot
+        self.array = array
+
+
+class Array:
+    """A TensorArray's handle. `forward` is the array that it holds the gradients of."""
+
+    def __init__(self, key: str, dtype: DType, element: Dims, size: Value, is_dynamic: bool = False, forward: Array | None = None) -> None:
+        self.key = key
+        self.dtype = dtype
+        self.element = element
+        self.size = size
+        self.is_dynamic = is_dynamic
+        self.forward = forward
+        self.varies = False  # elements may differ in shape
+
+    def blank(self, size: Value | None = None) -> Blank:
+        return Blank(self.dtype, self.element, self.size if size is None else size, self)
+
+
+class TensorList:
+    """Elements of one dtype. `element` is what is known of their shape; `array` the TensorArray they are the content of."""
+
+    def __init__(self, dtype: DType, element: Dims, array: Array | None = None) -> None:
+        self.dtype = dtype.base_dtype
+        self.element = element
+        self.array = array
+        self.grows = array is not None and array.is_dynamic  # a write behind the last element makes the list longer
+
+    @property
+    def adds(self) -> bool:
+        """Whether a write adds to what is there: in the gradients of a TensorArray."""
+        return self.array is not None and self.array.forward is not None
+
+    def length(self, op: Builder) -> Value:
+        """The number of elements, int64."""
+        raise NotImplementedError
+
+    def stack(self, op: Builder) -> Value:
+        """The elements along a new first axis."""
+        raise NotImplementedError
+
+    def sequence(self, op: Builder) -> Value:
+        """The elements as an ONNX sequence."""
+        length = self.length(op).const
+        if length is not None and int(length) == 0:
+            return empty_sequence(op, self.dtype)
+        result = op.SplitToSequence(self.stack(op), axis=0, keepdims=0)
+        return as_sequence(result, self.dtype, self.element)
+
+    def get(self, op: Builder, index: Value) -> Value:
+        result: Value = op.Gather(self.stack(op), op.cast(index, int64), axis=0)
+        return result
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        return self.as_items(op).set(op, index, value)
+
+    def push(self, op: Builder, value: Value) -> TensorList:
+        length = self.length(op).const
+        if length is not None and int(length) == 0:
+            return Items(self.dtype, merged(self.element, value.dims), [value], self.array)
+        return Carried(op, self).push(op, value)
+
+    def pop(self, op: Builder) -> tuple[TensorList, Value]:
+        stacked = self.stack(op)
+        rest = op.Slice(stacked, [0], [-1], [0])
+        return Dense(rest, self.array), op.Gather(stacked, op.const(np.array(-1, np.int64)), axis=0)
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        """The sums of the elements: gradients of one array that come from two places."""
+        if isinstance(other, Blank):
+            return self
+        if isinstance(other, Writes):
+            result: TensorList = self
+            for index, value in other.writes:
+                result = result.set(op, index, value)
+            return result
+        if isinstance(other, Items | LoopList | Recorded):
+            return other.add(op, self)
+        return Dense(op.Add(self.stack(op), other.stack(op)), self.array)
+
+    def as_items(self, op: Builder) -> TensorList:
+        """The same list in a form in which single elements can be replaced."""
+        return Carried(op, self)
+
+    def known_length(self, op: Builder) -> int | None:
+        length = self.length(op).const
+        return None if length is None else int(length)
+
+
+def merged(a: Dims, b: Dims) -> Dims:
+    """The shape of two equal shapes of which parts are known."""
+    if a is None or b is None or len(a) != len(b):
+        return b if a is None else a
+    return tuple(y if x is None else x for x, y in zip(a, b, strict=True))
+
+
+def empty_sequence(op: Builder, dtype: DType) -> Value:
+    return as_sequence(op.SequenceEmpty(dtype=dtype.real_dtype.onnx), dtype, None)
+
+
+def as_sequence(value: Value, dtype: DType, element: Dims) -> Value:
+    value.dtype, value.dims, value.is_sequence = dtype, element, True
+    return value
+
+
+def zeros(op: Builder, dtype: DType, shape: Sequence[Value | int]) -> Value:
+    """Zeros of a shape of which parts may be values."""
+    zero = op.const(
+        np.zeros((), object if dtype is string else dtype.real_dtype.as_numpy_dtype) if dtype is not string else np.array(b"", object)
+    )
+    if dtype.is_complex:
+        shape = [*shape, 2]
+    parts = [op.Reshape(op.cast(s, int64), [1]) if isinstance(s, Value) else op.const([int(s)]) for s in shape]
+    dims = op.const(np.zeros(0, np.int64)) if not parts else parts[0] if len(parts) == 1 else op.Concat(*parts, axis=0)
+    result: Value = op.Expand(zero, dims)
+    if dtype.is_complex:
+        result.dtype, result.dims = dtype, None if result.dims is None else result.dims[:-1]
+    return result
+
+
+class Blank(TensorList):
+    """A list of `size` elements of which none is written: zeros where they are read."""
+
+    def __init__(self, dtype: DType, element: Dims, size: Value, array: Array | None = None) -> None:
+        super().__init__(dtype, element, array)
+        self.size = size
+
+    def length(self, op: Builder) -> Value:
+        return op.cast(self.size, int64)
+
+    def stack(self, op: Builder) -> Value:
+        return zeros(op, self.dtype, [self.length(op), *(d or 0 for d in self.element or ())])
+
+    def get(self, op: Builder, index: Value) -> Value:
+        return zeros(op, self.dtype, [d or 0 for d in self.element or ()])
+
+    def sequence(self, op: Builder) -> Value:
+        """Elements of unknown shape start as tensors of no elements, which a write replaces."""
+        length = self.length(op)
+        if length.const is not None and int(length.const) == 0:
+            return empty_sequence(op, self.dtype)
+        dims = self.element if self.element is not None and None not in self.element else (0,)
+        stacked = zeros(op, self.dtype, [length, *(d or 0 for d in dims)])
+        return as_sequence(op.SplitToSequence(stacked, axis=0, keepdims=0), self.dtype, self.element)
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        return other
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        if self.adds:
+            return Writes(self, [(index, value)])
+        return super().set(op, index, value)
+
+    def as_items(self, op: Builder) -> TensorList:
+        size = self.length(op).const
+        if size is not None and int(size) <= 10_000:
+            return Items(self.dtype, self.element, [None] * int(size), self.array, grows=self.grows)
+        return Carried(op, self)
+
+
+class Dense(TensorList):
+    """Elements stacked along the first axis. `count` is the length where more elements exist than are written."""
+
+    def __init__(self, value: Value, array: Array | None = None, count: Value | None = None) -> None:
+        super().__init__(value.dtype, None if value.dims is None else value.dims[1:], array)
+        self.value = value
+        self.count = count
+
+    def length(self, op: Builder) -> Value:
+        if self.count is not None:
+            return op.cast(self.count, int64)
+        if self.value.dims is not None and self.value.dims[0] is not None:
+            return op.const(np.array(self.value.dims[0], np.int64))
+        result: Value = op.Squeeze(op.Shape(self.value, start=0, end=1), [0])
+        return result
+
+    def stack(self, op: Builder) -> Value:
+        return self.value
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        if isinstance(other, Writes) and all(w[1].dims == () for w in other.writes):
+            return super().add(op, other)
+        if isinstance(other, Writes):
+            total = self.value
+            for index, value in other.writes:
+                at = op.Reshape(op.cast(index, int64), [1, 1])
+                total = op.ScatterND(total, at, op.Unsqueeze(value, [0]), reduction="add")
+            return Dense(total, self.array)
+        return super().add(op, other)
+
+
+class Progression(TensorList):
+    """start, start + step, ...: what a loop's counter was."""
+
+    def __init__(self, start: Value, step: int, count: Value, dtype: DType) -> None:
+        super().__init__(dtype, ())
+        self.start = start
+        self.step = step
+        self.count = count
+
+    def length(self, op: Builder) -> Value:
+        return self.count
+
+    def get(self, op: Builder, index: Value) -> Value:
+        return op.cast(op.Add(op.cast(self.start, int64), op.Mul(op.cast(index, int64), self.step)), self.dtype)
+
+    def stack(self, op: Builder) -> Value:
+        rounds = op.Range(op.const(np.array(0, np.int64)), self.count, op.const(np.array(1, np.int64)))
+        return op.cast(op.Add(op.cast(self.start, int64), op.Mul(rounds, self.step)), self.dtype)
+
+
+class Repeated(TensorList):
+    """The same value `count` times."""
+
+    def __init__(self, value: Value, count: Value, array: Array | None = None) -> None:
+        super().__init__(value.dtype, value.dims, array)
+        self.value = value
+        self.count = count
+
+    def length(self, op: Builder) -> Value:
+        return self.count
+
+    def get(self, op: Builder, index: Value) -> Value:
+        return self.value
+
+    def stack(self, op: Builder) -> Value:
+        row = op.Unsqueeze(self.value, [0])
+        if row.rank is None:
+            raise ConversionError(f"The elements of a list, {self.value.name!r}, have an unknown rank.")
+        ones = [1] * (row.rank - 1 + self.dtype.is_complex)
+        result: Value = op.Tile(row, op.Concat(op.Reshape(self.count, [1]), op.const(np.array(ones, np.int64)), axis=0))
+        return result
+
+
+class Items(TensorList):
+    """Elements known one by one; None where nothing is written."""
+
+    def __init__(self, dtype: DType, element: Dims, items: list[Value | None], array: Array | None = None, *, grows: bool = False) -> None:
+        super().__init__(dtype, element, array)
+        self.items = items
+        self.grows = grows
+
+    def _with(self, items: list[Value | None]) -> Items:
+        dims = next((v.dims for v in items if v is not None and v.dims is not None), None)
+        return Items(self.dtype, merged(self.element, dims), items, self.array, grows=self.grows)
+
+    def length(self, op: Builder) -> Value:
+        return op.const(np.array(len(self.items), np.int64))
+
+    def _filled(self, op: Builder) -> list[Value]:
+        model = next((v for v in self.items if v is not None), None)
+        filled = []
+        for item in self.items:
+            if item is None:
+                dims = self.element
+                if (dims is None or None in dims) and model is not None:
+                    item = op.Expand(zeros(op, self.dtype, []), op.Shape(model))
+                else:
+                    item = zeros(op, self.dtype, [d or 0 for d in dims or ()])
+            filled.append(item)
+        return filled
+
+    def stack(self, op: Builder) -> Value:
+        if not self.items:
+            return zeros(op, self.dtype, [0, *(d or 0 for d in self.element or ())])
+        rows = [op.Unsqueeze(v, [0]) for v in self._filled(op)]
+        result: Value = rows[0] if len(rows) == 1 else op.Concat(*rows, axis=0)
+        return result
+
+    def sequence(self, op: Builder) -> Value:
+        if not self.items:
+            return empty_sequence(op, self.dtype)
+        blank = zeros(op, self.dtype, list(self.element) if self.element is not None and None not in self.element else [0])  # type: ignore[arg-type]
+        return as_sequence(op.SequenceConstruct(*(blank if v is None else v for v in self.items)), self.dtype, self.element)
+
+    def get(self, op: Builder, index: Value) -> Value:
+        if index.const is not None and self.items:
+            i = int(index.const)
+            if 0 <= i < len(self.items):
+                item = self.items[i]
+                return self._filled(op)[i] if item is None else item
+        return super().get(op, index)
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        if index.const is not None:
+            i = int(index.const)
+            items = list(self.items)
+            if self.grows and i >= len(items):
+                items.extend([None] * (i + 1 - len(items)))
+            if 0 <= i < len(items):
+                old = items[i]
+                items[i] = op.Add(old, value) if self.adds and old is not None else value
+                return self._with(items)
+            raise ConversionError(f"Element {i} of a list of {len(items)} is written.")
+        return Carried(op, self).set(op, index, value)
+
+    def push(self, op: Builder, value: Value) -> TensorList:
+        return self._with([*self.items, value])
+
+    def pop(self, op: Builder) -> tuple[TensorList, Value]:
+        if not self.items:
+            raise ConversionError("An element is taken from an empty list.")
+        return self._with(self.items[:-1]), self._filled(op)[-1]
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        if isinstance(other, Items) and len(other.items) == len(self.items):
+            pairs = zip(self.items, other.items, strict=True)
+            return self._with([b if a is None else a if b is None else op.Add(a, b) for a, b in pairs])
+        if isinstance(other, Items):
+            return Dense(op.Add(self.stack(op), other.stack(op)), self.array)
+        return super().add(op, other)
+
+    def as_items(self, op: Builder) -> TensorList:
+        return self
+
+
+class Writes(TensorList):
+    """Single additions to the gradients of an array, which has no other content yet."""
+
+    def __init__(self, base: Blank, writes: list[tuple[Value, Value]]) -> None:
+        super().__init__(base.dtype, merged(base.element, writes[0][1].dims), base.array)
+        self.base = base
+        self.writes = writes
+
+    def length(self, op: Builder) -> Value:
+        return self.base.length(op)
+
+    def _done(self, op: Builder) -> TensorList:
+        base: TensorList = Blank(self.dtype, self.element, self.base.size, self.array).as_items(op)
+        for index, value in self.writes:
+            base = base.set(op, index, value)
+        return base
+
+    def stack(self, op: Builder) -> Value:
+        return self._done(op).stack(op)
+
+    def sequence(self, op: Builder) -> Value:
+        return self._done(op).sequence(op)
+
+    def get(self, op: Builder, index: Value) -> Value:
+        return self._done(op).get(op, index)
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        writes = list(self.writes)
+        for n, (at, old) in enumerate(writes):
+            if same_value(at, index):
+                writes[n] = (at, op.Add(old, value))
+                return Writes(self.base, writes)
+        return Writes(self.base, [*writes, (index, value)])
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        if isinstance(other, Writes):
+            result: TensorList = self
+            for index, value in other.writes:
+                result = result.set(op, index, value)
+            return result
+        return other.add(op, self)
+
+
+def same_value(a: Value, b: Value) -> bool:
+    """Whether two values are known to be equal."""
+    a, b = plain(a), plain(b)
+    return a is b or (a.const is not None and b.const is not None and np.array_equal(a.const, b.const))
+
+
+def plain(value: Value) -> Value:
+    """The integer behind casts between integer types."""
+    while value.node is not None and value.node.op_type in ("Cast", "Identity") and value.dtype in (int32, int64):
+        source = value.node.inputs[0]
+        if source is None or source.dtype not in (int32, int64):
+            break
+        value = source
+    return value
+
+
+class Carried(TensorList):
+    """A list as an ONNX sequence, for what no other form can do."""
+
+    def __init__(self, op: Builder, content: TensorList | Value, array: Array | None = None, element: Dims = None) -> None:
+        if isinstance(content, TensorList):
+            super().__init__(content.dtype, content.element, content.array)
+            self.value = content.sequence(op)
+            self.grows = content.grows
+        else:
+            super().__init__(content.dtype, element, array)
+            self.value = content
+
+    def _next(self, op: Builder, value: Value, dims: Dims) -> Carried:
+        element = self.element
+        if element is not None and dims is not None:
+            element = tuple(a if a == b else None for a, b in zip(element, dims, strict=True)) if len(element) == len(dims) else None
+        result = Carried(op, as_sequence(value, self.dtype, element), self.array, element)
+        result.grows = self.grows
+        return result
+
+    def length(self, op: Builder) -> Value:
+        result: Value = op.SequenceLength(self.value)
+        result.dtype, result.dims = int64, ()
+        return result
+
+    def get(self, op: Builder, index: Value) -> Value:
+        result: Value = op.SequenceAt(self.value, op.cast(index, int64))
+        result.dtype, result.dims = self.dtype, self.element
+        return result
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        at = op.cast(index, int64)
+        if self.adds:
+            old = self.get(op, at)
+            old.dims = None
+            if self.element is not None and None not in self.element:
+                value = op.Add(old, value)
+            else:
+                then, other = op.subgraph(), op.subgraph()
+                then.output(value)
+                other.output(other.Add(old, value))
+                dims = value.dims
+                value = op.If(op.Equal(op.Size(old), op.const(np.array(0, np.int64))), then_branch=then, else_branch=other)
+                value.dtype, value.dims = self.dtype, dims
+        if self.grows:
+            without, other = op.subgraph(), op.subgraph()
+            without.output(as_sequence(without.SequenceErase(self.value, at), self.dtype, self.element))
+            other.output(as_sequence(other._append("Identity", [self.value], {}, 1, ""), self.dtype, self.element))
+            shorter = op.If(op.Less(at, self.length(op)), then_branch=without, else_branch=other)
+            as_sequence(shorter, self.dtype, self.element)
+        else:
+            shorter = as_sequence(op.SequenceErase(self.value, at), self.dtype, self.element)
+        return self._next(op, op.SequenceInsert(shorter, value, at), value.dims)
+
+    def push(self, op: Builder, value: Value) -> TensorList:
+        return self._next(op, op.SequenceInsert(self.value, value), value.dims)
+
+    def pop(self, op: Builder) -> tuple[TensorList, Value]:
+        last = op.const(np.array(-1, np.int64))
+        value = self.get(op, last)
+        return self._next(op, op.SequenceErase(self.value, last), self.element), value
+
+    def sequence(self, op: Builder) -> Value:
+        return self.value
+
+    def stack(self, op: Builder) -> Value:
+        """ONNX has no concatenation of no elements."""
+        then, other = op.subgraph(), op.subgraph()
+        dims = None if self.element is None else (None, *self.element)
+        empty = zeros(then, self.dtype, [0, *(d or 0 for d in self.element or ())])
+        then.output(empty)
+        joined = other.ConcatFromSequence(self.value, axis=0, new_axis=1)
+        joined.dtype, joined.dims = self.dtype, dims
+        other.output(joined)
+        is_empty = op.Equal(self.length(op), op.const(np.array(0, np.int64)))
+        result: Value = op.If(is_empty, then_branch=then, else_branch=other)
+        result.dtype, result.dims = self.dtype, dims
+        return result
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        if isinstance(other, Blank | Writes):
+            return super().add(op, other)
+        return Dense(op.Add(self.stack(op), other.stack(op)), self.array)
+
+
+class LoopList(TensorList):
+    """A list variable inside a loop's body, as the round begins."""
+
+    def __init__(self, loop: Loop, slot: int | str, init: TensorList) -> None:
+        super().__init__(init.dtype, init.element, init.array)
+        self.loop = loop
+        self.slot = slot
+        self.init = init
+        self.grows = init.grows
+        self.is_measured = False
+
+    def _once(self, op: Builder) -> None:
+        """Only what every round does can be a scan."""
+        if op is not self.loop.body:
+            raise Weaken(self.loop, self.slot)
+
+    def length(self, op: Builder) -> Value:
+        self.is_measured = True
+        return self.init.length(self.loop.op)
+
+    def stack(self, op: Builder) -> Value:
+        raise Weaken(self.loop, self.slot)
+
+    sequence = stack
+
+    def get(self, op: Builder, index: Value) -> Value:
+        raise Weaken(self.loop, self.slot)
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        self._once(op)
+        return Recorded(self, "set", index, value)
+
+    def push(self, op: Builder, value: Value) -> TensorList:
+        self._once(op)
+        return Recorded(self, "push", None, value)
+
+    def pop(self, op: Builder) -> tuple[TensorList, Value]:
+        self._once(op)
+        if isinstance(self.init, Items | Carried):
+            raise Weaken(self.loop, self.slot)
+        return Recorded(self, "pop", None, None), self.loop.popped(self.init)
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        if isinstance(other, Blank):
+            return self
+        if isinstance(other, Writes) and len(other.writes) == 1:
+            return self.set(op, *other.writes[0])
+        raise Weaken(self.loop, self.slot)
+
+
+class Recorded(TensorList):
+    """A list variable after what one round did to it."""
+
+    def __init__(self, base: LoopList, kind: str, index: Value | None, value: Value | None) -> None:
+        super().__init__(base.dtype, merged(base.element, None if value is None else value.dims), base.array)
+        self.base = base
+        self.kind = kind
+        self.grows = base.grows
+        self.index = index
+        self.value = value
+
+    def length(self, op: Builder) -> Value:
+        if self.kind == "set":
+            return self.base.length(op)
+        raise Weaken(self.base.loop, self.base.slot)
+
+    def _weaken(self, *_: Any) -> Any:
+        raise Weaken(self.base.loop, self.base.slot)
+
+    stack = sequence = get = set = push = pop = as_items = _weaken
+
+    def add(self, op: Builder, other: TensorList) -> TensorList:
+        if isinstance(other, Blank):
+            return self
+        if isinstance(other, Writes) and len(other.writes) == 1 and self.index is not None and same_value(other.writes[0][0], self.index):
+            return Recorded(self.base, "set", self.index, op.Add(self.value, other.writes[0][1]))
+        return self._weaken()  # type: ignore[no-any-return]

@@ -1,0 +1,661 @@
+"""While -> Loop: what each variable of a loop becomes, how often it runs, and its body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtools.constant import constant
+from graphtools.convert.builder import Builder, OnnxNode, Value
+from graphtools.convert.lists import (
+    Array,
+    Blank,
+    Carried,
+    Dense,
+    Items,
+    LoopList,
+    Progression,
+    Recorded,
+    Repeated,
+    TensorList,
+    Weaken,
+    as_sequence,
+    plain,
+    same_value,
+)
+from graphtools.dtypes import bool_, int64
+from graphtools.graph import Dims, Function, Tensor
+from graphtools.shapes.control_flow_ops import infer_loop, join
+
+if TYPE_CHECKING:
+    from graphtools.convert.walk import NodeView, Walk
+
+# What a loop variable becomes.
+INVARIANT = "invariant"  # not in the loop: the body uses the value from outside
+COUNTER = "counter"  # an integer that moves by the same step each round, computed from the round's number
+TENSOR = "tensor"  # carried
+LIST = "list"  # not carried: a scan output, or gathered by the round's number
+SEQUENCE = "sequence"  # carried as an ONNX sequence
+
+MAX_ATTEMPTS = 64
+
+
+class Loop:
+    """The body of an ONNX Loop under construction. `op` is the graph around it."""
+
+    def __init__(self, op: Builder, body: Builder) -> None:
+        self.op = op
+        self.body = body
+        body.loop = self
+        self.round = body.input(f"{body.name}/round", int64, ())
+        self.condition = body.input(f"{body.name}/go_on", bool_, ())
+        self.affine: dict[Value, tuple[Value, int]] = {}  # value -> what it is in round 0, and its step
+        self.slots: dict[Value, int | str] = {}  # the body's input -> the variable that it carries
+        self.trip: Value | None = None  # int64: how often the loop runs, once known
+        self._last: dict[int, Value] = {}
+
+    def is_inside(self, value: Value) -> bool:
+        """Whether a value is made anew in each round."""
+        if value.const is not None:
+            return False
+        if value.node is None:
+            return value in self.slots or value is self.round or value is self.condition or value in self.affine
+        return any(node is value.node for node in reversed(self.body.nodes))
+
+    def moves(self, value: Value) -> tuple[Value, int] | None:
+        """(value in round 0, step) of an integer that moves by the same step each round; None where that is not known."""
+        known = self.affine.get(value)
+        if known is not None:
+            return known
+        if value is self.round:
+            return self.op.const(np.array(0, np.int64)), 1
+        if not value.dtype.is_integer:
+            return None
+        if not self.is_inside(value):
+            return (value, 0) if value.node is None or self._is_outside(value) else None
+        node = value.node
+        if node is None:
+            return None
+        if node.op_type in ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze") and node.inputs[0] is not None:
+            if node.op_type not in ("Cast", "Identity") and value.dims not in ((), (1,)):
+                return None
+            return self.moves(node.inputs[0])
+        if node.op_type in ("Add", "Sub") and None not in node.inputs:
+            a, b = self.moves(node.inputs[0]), self.moves(node.inputs[1])  # type: ignore[arg-type]
+            if a is None or b is None:
+                return None
+            left, right = self.op.cast(a[0], int64), self.op.cast(b[0], int64)
+            if node.op_type == "Add":
+                return self.op.Add(left, right), a[1] + b[1]
+            return self.op.Sub(left, right), a[1] - b[1]
+        return None
+
+    def _is_outside(self, value: Value) -> bool:
+        """Whether a value is made in a graph around this loop, not in a branch inside it."""
+        builder: Builder | None = self.op
+        while builder is not None:
+            if any(node is value.node for node in reversed(builder.nodes)):
+                return True
+            builder = builder.parent
+        return False
+
+    def popped(self, init: TensorList) -> Value:
+        """The element that this round takes from the end of a list that each round takes one from."""
+        op, body = self.op, self.body
+        if isinstance(init, Repeated):
+            return init.value
+        length = init.length(op)
+        last = self._last.get(id(plain(length)))
+        if last is None:
+            last = self._last[id(plain(length))] = op.Sub(length, 1)
+        if isinstance(init, Progression):
+            start = op.Add(op.cast(init.start, int64), op.Mul(last, init.step))
+            value = body.cast(body.Sub(start, body.Mul(self.round, init.step) if init.step != 1 else self.round), init.dtype)
+            self.affine[value] = start, -init.step
+            return value
+        stacked = init.stack(op)
+        result: Value = body.Gather(stacked, body.Sub(last, self.round), axis=0)
+        return result
+
+
+class WhileConversion:
+    """One While node on its way to a Loop."""
+
+    def __init__(self, op: Builder, node: NodeView) -> None:
+        self.op = op
+        self.node = node
+        self.walk: Walk = node.walk
+        self.cond = node.function("cond")
+        self.body = node.function("body")
+        self.inits: list[Any] = list(node.inputs)
+        count = len(self.inits)
+        if not (len(self.body.inputs) == len(self.body.outputs) == len(self.cond.inputs) == count):
+            raise node.fail(
+                f"{count} loop variables, but its body takes {len(self.body.inputs)} and gives {len(self.body.outputs)}, its condition takes {len(self.cond.inputs)}."
+            )
+        known = infer_loop(
+            self.cond, self.body, [v.dims if isinstance(v, Value) else t.dims for v, t in zip(self.inits, node.node.inputs, strict=True)]
+        )
+        self.dims: list[Dims] = known
+        self.modes: dict[int | str, str] = {}
+        self.steps: dict[int, int] = {}
+        self.arrays: dict[int | str, Array] = {}
+        for k, (init, result) in enumerate(zip(self.inits, self.body.outputs, strict=True)):
+            if passes_through(result, self.body.inputs[k]):
+                self.modes[k] = INVARIANT
+                if isinstance(init, Items) and init.items:
+                    self.inits[k] = _stacked(op, init)
+            elif isinstance(init, TensorList):
+                self.modes[k] = LIST
+            elif isinstance(init, Value):
+                self.modes[k] = TENSOR
+                step = counter_step(result, self.body.inputs[k])
+                if step is not None and init.dtype.is_integer:
+                    self.steps[k] = step
+            else:
+                raise node.fail(f"its variable {node.node.inputs[k].name!r}, a {node.node.inputs[k].dtype.name}, changes in the loop.")
+        self.trip = self._trip_count()
+        if self.trip is not None:
+            for k in self.steps:
+                self.modes[k] = COUNTER
+        self.variables, stacks = self.walk.state_of(node.node)
+        self.states: dict[str, Any] = {}
+        self.state_dims: dict[str, Dims] = {}
+        for key, variable in self.variables.items():
+            self.states[key] = self.walk.read_variable(node.node, variable)
+            self.state_dims[key] = join([self.states[key].dims, variable.dims]) if variable.dims is not None else self.states[key].dims
+            self.modes[key] = TENSOR
+        for key in stacks:
+            self.states[key] = self.walk.stack(node.node, key)
+            self.modes[key] = LIST
+
+    def run(self) -> list[Any]:
+        for _ in range(MAX_ATTEMPTS):
+            mark = self.op.names.mark()
+            count = len(self.op.nodes)
+            try:
+                result = self._attempt()
+            except Weaken as w:
+                if getattr(w.loop, "conversion", None) is not self:
+                    raise
+                self._weaken(w)
+            else:
+                if result is not None:
+                    return result
+            self.op.names.reset(mark)
+            del self.op.nodes[count:]
+        raise self.node.fail("no form was found that its variables keep from round to round.")
+
+    def _weaken(self, w: Weaken) -> None:
+        slot = w.slot
+        if self.modes[slot] == TENSOR and w.array is not None:
+            self.arrays[slot] = w.array
+            self.modes[slot] = LIST
+            self.inits[slot] = w.array.blank()  # type: ignore[index]
+        elif self.modes[slot] == LIST:
+            self.modes[slot] = SEQUENCE
+        else:
+            raise self.node.fail(f"its variable {slot} is a list that no ONNX form holds.")
+
+    # -- how often it runs ---------------------------------------------------------------------------------------
+
+    def _trip_count(self) -> Value | None:
+        """How often the loop runs, if its condition compares counters with bounds that stay: int64."""
+        bounds = self._bounds(self.cond.outputs[0])
+        if not bounds:
+            return None
+        trip: Value = bounds[0]
+        for bound in bounds[1:]:
+            if not same_value(trip, bound):
+                trip = self.op.Min(trip, bound)
+        if trip.const is not None:
+            return self.op.const(np.maximum(trip.const, 0))
+        return trip if is_size(trip) else self.op.Max(trip, 0)
+
+    def _bounds(self, tensor: Tensor) -> list[Value] | None:
+        node = _origin(tensor).node
+        if node.op == "LogicalAnd":
+            found = [self._bounds(t) for t in node.inputs]
+            return None if any(f is None for f in found) else [b for f in found for b in f or ()]
+        if node.op == "Const":
+            return [] if node.attr["value"].ndim == 0 and bool(node.attr["value"]) else None
+        if node.op not in ("Less", "LessEqual", "Greater", "GreaterEqual"):
+            return None
+        op, flipped = node.op, {"Less": "Greater", "LessEqual": "GreaterEqual", "Greater": "Less", "GreaterEqual": "LessEqual"}
+        left, right = (_origin(t) for t in node.inputs)
+        if self._counter(left) is None:
+            left, right, op = right, left, flipped[op]
+        k = self._counter(left)
+        bound = self._outside(right)
+        if k is None or bound is None:
+            if k is not None and (limit := constant(right)) is not None and limit.ndim == 0 and limit.dtype.kind in "iu":
+                bound = self.op.const(limit)
+            else:
+                return self._always(left, right, op)
+        assert k is not None
+        step, start = self.steps[k], self.inits[k]
+        if (step > 0) != op.startswith("Less"):
+            return self._always(left, right, op)
+        if start.dims not in ((), None) or bound.dims not in ((), None):
+            return None
+        a, b = self.op.cast(start, int64), self.op.cast(bound, int64)
+        distance = (b if a.const is not None and not a.const else self.op.Sub(b, a)) if step > 0 else self.op.Sub(a, b)
+        if op.endswith("Equal"):
+            if step < 0 and b.const is not None and int(b.const) == 1:  # down to 1
+                distance = a
+            else:
+                distance = self.op.Add(distance, 1)
+        if abs(step) > 1:
+            distance = self.op.Div(self.op.Add(self.op.Max(distance, 0), abs(step) - 1), abs(step))
+        return [distance]
+
+    def _always(self, left: Tensor, right: Tensor, op: str) -> list[Value] | None:
+        """A comparison that holds from the start and cannot stop holding, such as counter >= 0: no bound."""
+        k, limit = self._counter(left), constant(right)
+        if k is None or limit is None or limit.ndim:
+            return None
+        start = self.inits[k].const
+        if start is None or start.ndim:
+            return None
+        up = self.steps[k] > 0
+        holds = {
+            "Greater": up and start > limit,
+            "GreaterEqual": up and start >= limit,
+            "Less": not up and start < limit,
+            "LessEqual": not up and start <= limit,
+        }
+        return [] if holds[op] else None
+
+    def _counter(self, tensor: Tensor) -> int | None:
+        return next((k for k, p in enumerate(self.cond.inputs) if p is tensor and k in self.steps), None)
+
+    def _outside(self, tensor: Tensor) -> Value | None:
+        """The value from outside that a tensor of the condition stands for."""
+        for k, parameter in enumerate(self.cond.inputs):
+            if parameter is tensor and self.modes[k] == INVARIANT and isinstance(self.inits[k], Value) and self.inits[k].dtype.is_integer:
+                found: Value = self.inits[k]
+                return found
+        return None
+
+    # -- one attempt ---------------------------------------------------------------------------------------------
+
+    def _attempt(self) -> list[Any] | None:
+        """The values of the node's outputs; None when the shapes taken for the variables turned out too narrow."""
+        op, walk, at = self.op, self.walk, self.node.node
+        body = op.subgraph(f"{self.node.name}/body")
+        loop = Loop(op, body)
+        loop.conversion = self  # type: ignore[attr-defined]
+        loop.trip = self.trip
+        carried: list[int | str] = []
+        params: list[Any] = []
+        for k, init in enumerate(self.inits):
+            params.append(self._parameter(loop, k, init, self.body.inputs[k].node.name, self.dims[k], carried))
+        states = {key: self._parameter(loop, key, init, key, self.state_dims.get(key), carried) for key, init in self.states.items()}
+        first = self._condition(op, self.inits, self.states) if self.trip is None else op.const(np.array(True))
+        inner = walk.enter(self.body, params, body, at, states)
+        results = [inner.values[t] for t in self.body.outputs]
+        after = {key: inner.last_state(key, self.variables.get(key)) for key in states}
+        go_on = loop.condition if self.trip is not None else self._condition(body, results, after)
+        named: dict[int | str, Any] = {**dict(enumerate(results)), **after}
+        before: dict[int | str, Any] = {**dict(enumerate(params)), **states}
+        if not self._shapes_hold(named, carried):
+            return None
+        scans: dict[int | str, Value] = {}
+        rounds: Value | None = None
+        body.output(go_on)
+        final: list[Value] = []
+        for slot in carried:
+            value = named[slot]
+            if self.modes[slot] == SEQUENCE:
+                content = value if isinstance(value, TensorList) else before[slot]
+                value = content.sequence(body)
+            elif not isinstance(value, Value):
+                array = value.array if isinstance(value, TensorList) else None
+                raise Weaken(loop, slot, array)
+            final.append(_output(body, value))
+        recorded = {slot: v for slot, v in named.items() if self.modes[slot] == LIST}
+        for slot, value in recorded.items():
+            self._check_recorded(loop, slot, value, before[slot])
+            if (
+                isinstance(value, Recorded)
+                and value.value is not None
+                and loop.is_inside(value.value)
+                and not self._is_counter(loop, value)
+            ):
+                scans[slot] = _output(body, value.value)
+        if self.trip is None:
+            rounds = body.output(loop.round)
+        inits = [op.const(v) if not isinstance(v, Value) else v for v in (self._initial(slot) for slot in carried)]
+        outputs: list[Value] = []
+        if len(body.outputs) > 1:
+            made = op.append(
+                "Loop",
+                [self.trip, first if self.trip is None or not inits else None, *inits],
+                {"body": body},
+                outputs=len(body.outputs) - 1,
+            )
+            outputs = list(made) if isinstance(made, tuple) else [made]
+        for value, inside in zip(outputs, body.outputs[1:], strict=True):
+            value.dtype, value.dims, value.is_sequence = inside.dtype, inside.dims, inside.is_sequence
+        for slot, value in zip(carried, outputs, strict=False):
+            value.dims = self.dims[slot] if isinstance(slot, int) else self.state_dims.get(slot)
+        scan_outputs = outputs[len(carried) :]
+        for value in scan_outputs:
+            value.dims = None if value.dims is None else (self._static_trip(), *value.dims)
+        if loop.trip is None and rounds is not None:
+            loop.trip = op.Squeeze(op.Shape(scan_outputs[-1], start=0, end=1), [0])
+        by_slot = dict(zip(carried, outputs, strict=False))
+        by_scan = dict(zip(scans, scan_outputs, strict=False))
+        done = {slot: self._result(loop, slot, named[slot], before[slot], by_slot.get(slot), by_scan.get(slot)) for slot in named}
+        for key in self.states:
+            walk.set_state(at, key, self.variables.get(key), done[key])
+        return [done[k] for k in range(len(self.inits))]
+
+    def _parameter(self, loop: Loop, slot: int | str, init: Any, name: str, dims: Dims, carried: list[int | str]) -> Any:
+        mode, body = self.modes[slot], loop.body
+        if mode == INVARIANT:
+            return init
+        if mode == LIST:
+            return LoopList(loop, slot, init)
+        if mode == COUNTER and isinstance(slot, int):
+            step = self.steps[slot]
+            start = self.op.cast(init, int64)
+            value = body.Mul(loop.round, step) if step != 1 else loop.round
+            if start.const is None or start.const.any():
+                value = body.Add(value, start)
+            value = (
+                body._append("Cast", [value], {"to": init.dtype.onnx}, 1, "")
+                if init.dtype is not int64
+                else body._append("Identity", [value], {}, 1, "")
+            )
+            value.dims = ()
+            loop.affine[value] = init, step
+            return value
+        carried.append(slot)
+        if mode == SEQUENCE:
+            value = as_sequence(body.input(f"{name}:0", init.dtype, init.element), init.dtype, None)
+            loop.slots[value] = slot
+            return Carried(body, value, init.array)
+        value = body.input(f"{name}:0", init.dtype, dims)
+        loop.slots[value] = slot
+        if isinstance(slot, int) and slot in self.steps:
+            loop.affine[value] = init, self.steps[slot]
+        return value
+
+    def _initial(self, slot: int | str) -> Value:
+        init = self.inits[slot] if isinstance(slot, int) else self.states[slot]
+        if self.modes[slot] == SEQUENCE:
+            result: Value = init.sequence(self.op)
+            return result
+        return init  # type: ignore[no-any-return]
+
+    def _condition(self, op: Builder, values: Sequence[Any], states: dict[str, Any]) -> Value:
+        inner = self.walk.enter(self.cond, values, op, self.node.node, states)
+        result = inner.values[self.cond.outputs[0]]
+        if not isinstance(result, Value):
+            raise self.node.fail("its condition is no tensor.")
+        if result.dims != ():
+            result = op.Reshape(op.cast(result, bool_), op.const(np.zeros(0, np.int64)))
+        return result
+
+    def _shapes_hold(self, after: dict[int | str, Any], carried: list[int | str]) -> bool:
+        """Whether the carried tensors come out of the body in the shapes they went in with; widens those that do not."""
+        holds = True
+        for slot in carried:
+            value = after[slot]
+            if self.modes[slot] != TENSOR or not isinstance(value, Value):
+                continue
+            dims = self.dims[slot] if isinstance(slot, int) else self.state_dims.get(slot)
+            joined = join([dims, value.dims])
+            if joined != dims:
+                holds = False
+                if isinstance(slot, int):
+                    self.dims[slot] = joined
+                else:
+                    self.state_dims[slot] = joined
+        return holds
+
+    # -- lists ---------------------------------------------------------------------------------------------------
+
+    def _is_counter(self, loop: Loop, value: Recorded) -> bool:
+        """Whether what is pushed is a counter, which need not be stored."""
+        if value.kind != "push" or value.value is None or value.value.dims != ():
+            return False
+        return loop.moves(value.value) is not None
+
+    def _check_recorded(self, loop: Loop, slot: int | str, value: Any, before: LoopList) -> None:
+        if value is before:
+            return
+        if not isinstance(value, Recorded) or value.base is not before:
+            raise Weaken(loop, slot)
+        if value.kind != "set" and before.is_measured:
+            raise Weaken(loop, slot)
+        if value.kind == "push" and isinstance(before.init, Carried):
+            raise Weaken(loop, slot)
+        if value.kind == "set":
+            moves = loop.moves(value.index) if value.index is not None else None
+            if moves is None or moves[1] not in (1, -1):
+                raise Weaken(loop, slot)
+            if isinstance(before.init, Items) and any(v is not None for v in before.init.items) and not before.adds:
+                raise Weaken(loop, slot)
+            array = before.array
+            if (array is not None and array.varies) or (value.grows and moves[1] != 1):
+                raise Weaken(loop, slot)
+            if value.grows and not isinstance(before.init, Blank):
+                raise Weaken(loop, slot)
+            if isinstance(before.init, Carried):
+                raise Weaken(loop, slot)
+        if value.value is not None and value.value.rank is None and value.kind == "set" and before.array is None and before.element is None:
+            return
+
+    def _result(self, loop: Loop, slot: int | str, value: Any, before: Any, output: Value | None, scan: Value | None) -> Any:
+        """What a variable is after the loop."""
+        op, mode = self.op, self.modes[slot]
+        init = self.inits[slot] if isinstance(slot, int) else self.states[slot]
+        if mode == INVARIANT or value is before:
+            return init
+        if mode == COUNTER and isinstance(slot, int) and loop.trip is not None:
+            moved = loop.trip if self.steps[slot] == 1 else op.Mul(loop.trip, self.steps[slot])
+            start = op.cast(init, int64)
+            return op.cast(moved if start.const is not None and not start.const.any() else op.Add(start, moved), init.dtype)
+        if mode == SEQUENCE:
+            assert output is not None
+            element = value.element if isinstance(value, TensorList) else None
+            return Carried(op, as_sequence(output, init.dtype, element), init.array, element)
+        if mode == TENSOR:
+            return output
+        assert isinstance(value, Recorded) and loop.trip is not None
+        if value.kind == "pop":
+            stacked = init.stack(op)
+            rest = op.Slice(stacked, [0], op.Reshape(op.Sub(init.length(op), loop.trip), [1]), [0])
+            return Dense(rest, init.array)
+        assert value.value is not None
+        if value.kind == "push":
+            moves = loop.moves(value.value) if value.value.dims == () else None
+            new: TensorList
+            if moves is not None and moves[1]:
+                new = Progression(moves[0], moves[1], loop.trip, value.dtype)
+            elif scan is None:
+                new = Repeated(value.value, loop.trip, value.array)
+            else:
+                new = Dense(scan, value.array)
+            length = init.length(op)
+            if length.const is not None and int(length.const) == 0:
+                return new
+            return Dense(op.Concat(init.stack(op), new.stack(op), axis=0), value.array)
+        return self._scattered(loop, value, init, scan)
+
+    def _scattered(self, loop: Loop, value: Recorded, init: TensorList, scan: Value | None) -> TensorList:
+        """The list after each round has set one element, from start on upwards or downwards."""
+        op = self.op
+        assert value.index is not None and value.value is not None and loop.trip is not None
+        moves = loop.moves(value.index)
+        assert moves is not None
+        start, step = op.cast(moves[0], int64), moves[1]
+        rows = scan if scan is not None else Repeated(value.value, loop.trip).stack(op)
+        if step < 0:
+            rows = op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1])
+        length = init.length(op)
+        if step > 0:
+            from_start = start.const is not None and int(start.const) == 0
+            fills = from_start and same_value(loop.trip, length)
+        else:
+            # downwards from the last element to the first, when there are as many rounds as elements
+            last = start.node
+            from_start = (
+                last is not None
+                and last.op_type == "Sub"
+                and last.inputs[0] is not None
+                and last.inputs[1] is not None
+                and same_value(last.inputs[0], loop.trip)
+                and last.inputs[1].const is not None
+                and int(last.inputs[1].const) == 1
+            ) or (start.const is not None and loop.trip.const is not None and int(start.const) + 1 == int(loop.trip.const))
+            fills = from_start and same_value(loop.trip, length)
+        array = value.array
+        written = array is not None and array.forward is None  # a TensorArray: what is not written cannot be read
+        if isinstance(init, Blank):
+            if fills:
+                return Dense(rows, array)
+            if value.grows and step > 0:
+                return _grown(op, rows, start, length, loop.trip, array, from_start)
+            if written and from_start:
+                return Dense(rows, array, count=init.size)
+            left = op.Reshape(start if step > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
+            right = op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(loop.trip, [1]))
+            return Dense(_pad_rows(op, rows, left, right), array)
+        first = op.Reshape(start if step > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
+        end = op.Add(first, op.Reshape(loop.trip, [1]))
+        if value.adds:
+            right = op.Sub(op.Reshape(length, [1]), end)
+            return Dense(op.Add(init.stack(op), rows if fills else _pad_rows(op, rows, first, right)), array)
+        if fills:
+            return Dense(rows, array)
+        old = init.stack(op)
+        head = op.Slice(old, [0], first, [0])
+        tail = op.Slice(old, end, [np.iinfo(np.int64).max], [0])
+        return Dense(op.Concat(head, rows, tail, axis=0), array)
+
+    def _static_trip(self) -> int | None:
+        return None if self.trip is None or self.trip.const is None else int(self.trip.const)
+
+
+def _pad_rows(op: Builder, rows: Value, left: Value, right: Value) -> Value:
+    """Zeros before and after the rows, as many as the two lengths (shape [1]) say."""
+    if rows.dims is None:
+        dims = op.Shape(rows, start=1)
+        parts = [op.Expand(op.const(np.zeros((), rows.dtype.as_numpy_dtype)), op.Concat(n, dims, axis=0)) for n in (left, right)]
+        result: Value = op.Concat(parts[0], rows, parts[1], axis=0)
+        return result
+    rest = op.const(np.zeros(len(rows.dims) - 1 + rows.dtype.is_complex, np.int64))
+    result = op.Pad(rows, op.Concat(left, rest, right, rest, axis=0))
+    return result
+
+
+def _grown(op: Builder, rows: Value, start: Value, length: Value, trip: Value, array: Array | None, from_start: bool) -> Dense:
+    """Rows written from `start` upwards into a list of `length` elements that grows as needed."""
+    if from_start and length.const is not None and not int(length.const):
+        return Dense(rows, array)
+    left = op.Reshape(start, [1])
+    right = op.Max(op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(trip, [1])), 0)
+    return Dense(_pad_rows(op, rows, left, right), array)
+
+
+def _stacked(op: Builder, items: Items) -> TensorList:
+    """Elements known one by one as one tensor, where their shapes are equal: a loop reads them by number."""
+    dims = [v.dims for v in items.items if v is not None]
+    if len(dims) != len(items.items) or any(d is None or None in d or d != dims[0] for d in dims):
+        return items
+    return Dense(items.stack(op), items.array)
+
+
+def _output(body: Builder, value: Value) -> Value:
+    """Make a value an output of a body, also a second time."""
+    is_sequence = value.is_sequence
+    result = body.output(value)
+    result.is_sequence = is_sequence
+    result.dtype, result.dims = value.dtype, value.dims
+    return result
+
+
+def _origin(tensor: Tensor) -> Tensor:
+    while tensor.node.op in ("Identity", "RefIdentity", "StopGradient", "LoopCond", "EnsureShape"):
+        tensor = tensor.node.inputs[0]
+    return tensor
+
+
+def passes_through(result: Tensor, parameter: Tensor, depth: int = 0) -> bool:
+    """Whether a function's result is its parameter, unchanged on every way through branches and inner loops."""
+    while result is not parameter:
+        node = result.node
+        if node.op in ("Identity", "RefIdentity", "EnsureShape"):
+            result = node.inputs[0]
+        elif node.op == "IdentityN":
+            result = node.inputs[result.index]
+        elif node.op in ("If", "StatelessIf", "While", "StatelessWhile") and depth < 50:
+            inner = _handed_on(node, result.index, depth)
+            if inner is None:
+                return False
+            result = inner
+        else:
+            return False
+    return True
+
+
+def _handed_on(node: Any, index: int, depth: int) -> Tensor | None:
+    """The input that output `index` of an If or While always is."""
+    library = node.graph.functions
+    if node.op in ("While", "StatelessWhile"):
+        body: Function | None = library.get(node.attr["body"].name)
+        if body is not None and index < len(body.outputs) and passes_through(body.outputs[index], body.inputs[index], depth + 1):
+            found: Tensor = node.inputs[index]
+            return found
+        return None
+    branches = [library.get(node.attr[a].name) for a in ("then_branch", "else_branch")]
+    for position, tensor in enumerate(node.inputs[1:]):
+        if all(
+            b is not None
+            and index < len(b.outputs)
+            and position < len(b.inputs)
+            and passes_through(b.outputs[index], b.inputs[position], depth + 1)
+            for b in branches
+        ):
+            return tensor  # type: ignore[no-any-return]
+    return None
+
+
+def counter_step(result: Tensor, parameter: Tensor) -> int | None:
+    """The step of a loop variable whose next value is itself plus or minus a constant."""
+    node = _origin(result).node
+    if node.op not in ("Add", "AddV2", "Sub") or not result.dtype.is_integer:
+        return None
+    left, right = (_origin(t) for t in node.inputs)
+    if node.op != "Sub" and left is not parameter:
+        left, right = right, left
+    if left is not parameter:
+        return None
+    step = constant(right)
+    if step is None or step.ndim or not int(step):
+        return None
+    return -int(step) if node.op == "Sub" else int(step)
+
+
+def is_size(value: Value) -> bool:
+    """Whether an integer counts something and so is not negative."""
+    for _ in range(20):
+        if value.const is not None:
+            return bool((value.const >= 0).all())
+        node: OnnxNode | None = value.node
+        if node is None:
+            return False
+        if node.op_type in ("Shape", "Size", "SequenceLength"):
+            return True
+        if node.op_type in ("Min", "Max"):
+            sides = [v for v in node.inputs if v is not None]
+            return (all if node.op_type == "Min" else any)(is_size(v) for v in sides)
+        if node.op_type not in ("Cast", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Unsqueeze") or node.inputs[0] is None:
+            return False
+        value = node.inputs[0]
+    return False
