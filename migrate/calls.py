@@ -58,6 +58,7 @@ class Item:
 
     parameter: str
     arg: cst.Arg
+    is_known: bool = True  # the old signature has the parameter
 
     @property
     def is_positional(self) -> bool:
@@ -135,7 +136,26 @@ def told_by_call(call: cst.Call, symbol: str, names: Names, context: Context) ->
             return side == 0
         if symbol in ("tf.concat", "tf.split"):
             return by_kind(symbol, positional, names)
+    by_type = by_literals(positional, before, after, names)
+    if by_type is not None:
+        return by_type
     return by_words(positional, before, after, context) if context.generation.version is None else None
+
+
+def by_literals(args: Sequence[cst.BaseExpression], before: Signature, after: Signature, names: Names) -> bool | None:
+    """A flag or a text where one signature has a flag or a name, and the other something else."""
+    for arg, old, new in zip(args, before.args, after.args, strict=False):
+        value = names.literal(arg)
+        if old == new or not isinstance(value, (bool, str)):
+            continue
+        fits = [is_flag(s, p) if isinstance(value, bool) else p == "name" for s, p in ((before, old), (after, new))]
+        if fits[0] != fits[1]:
+            return fits[0]
+    return None
+
+
+def is_flag(shape: Signature, parameter: str) -> bool:
+    return shape.defaults.get(parameter) in ("True", "False")
 
 
 def by_kind(symbol: str, args: Sequence[cst.BaseExpression], names: Names) -> bool | None:
@@ -196,7 +216,7 @@ def plan(call: cst.Call, symbol: str, found: Verdict, names: Names, context: Con
     """What a call becomes; None when it has to stay: nothing to call, its version unknown, or of TensorFlow 2 already."""
     if found.name is None:
         return None
-    if not any(step.changes_arguments for step in found.steps):
+    if not any(step.changes_arguments for step in found.steps) and is_read_alike(call, found.steps):
         return Plan(found.name)
     if context.target == "2" and is_of_two(call, symbol):
         return None
@@ -205,6 +225,15 @@ def plan(call: cst.Call, symbol: str, found: Verdict, names: Names, context: Con
         return None
     is_one = context.target == "1" and context.generation.version == 1 and found.name == symbol
     return respell(call, found.steps, names, keep_deprecated=is_one)
+
+
+def is_read_alike(call: cst.Call, steps: Sequence[Step]) -> bool:
+    """Whether the new name's signature in every version gives the positions of the call the same meaning."""
+    last = steps[-1].new_signature if steps else None
+    if last is None:
+        return True
+    positions = sum(a.keyword is None for a in call.args)
+    return all(is_agreed(steps[-1].new, i, a) for i, a in enumerate(last.args[:positions]))
 
 
 def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_deprecated: bool = False) -> Plan:
@@ -219,7 +248,7 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
     if bound.extra and not shape.varargs:
         return Plan(name, problem=f"it has {len(bound.extra)} positional arguments more than {steps[0].old} takes")
     items = [Item(p, a) for p, a in bound.args.items()]
-    items += [Item(a.keyword.value if a.keyword else "", a) for a in bound.unknown]
+    items += [Item(a.keyword.value if a.keyword else "", a, is_known=False) for a in bound.unknown]
     plan = Plan(name)
     for step in steps:
         after = step.new_signature
@@ -232,7 +261,7 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
             if new is None:
                 plan.dropped.append(item.parameter)
                 continue
-            if after is not None and not after.accepts(new):
+            if item.is_known and after is not None and not after.accepts(new):
                 misfit = item.parameter
                 break
             if any(m.parameter == new for m in moved):
@@ -240,7 +269,7 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
                 break
             if new != item.parameter:
                 plan.renamed.append((item.parameter, new))
-            moved.append(Item(new, item.arg))
+            moved.append(Item(new, item.arg, item.is_known))
         if misfit and step.fallback:
             plan.name, plan.dropped, plan.renamed = step.fallback, [], []
             break
@@ -249,7 +278,7 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
         items = moved
         if after is not None:
             shape = after
-    if not same(laid_out(items, bound.extra, shape), call.args):
+    if not same(laid_out(items, bound.extra, shape), call.args) or plan.name != steps[0].old and not is_read_alike(call, steps):
         plan.args = laid_out(items, bound.extra, shape, plan.name)
     return plan
 
@@ -262,7 +291,8 @@ def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature, 
     args: list[cst.Arg] = []
     in_place = True
     for index, item in enumerate(items):
-        in_place = in_place and item.is_positional and index < len(shape.args) and shape.args[index] == item.parameter
+        is_there = index < len(shape.args) and (shape.args[index] == item.parameter or shape.varkw and item.parameter not in shape.args)
+        in_place = in_place and item.is_positional and is_there
         in_place = in_place and (not name or is_agreed(name, index, item.parameter))
         args.append(keyword(item.arg, None if in_place else item.parameter))
     return [*args, *extra]
@@ -276,7 +306,10 @@ def is_agreed(name: str, index: int, parameter: str) -> bool:
         if found is None or index >= len(found.args):
             continue
         there = found.args[index]
-        if there != parameter and parameter not in (verdicts.legacy.ARGUMENTS.get(name, {}).get(there), verdicts.native.ARGUMENTS.get(name, {}).get(there)):
+        if there != parameter and parameter not in (
+            verdicts.legacy.ARGUMENTS.get(name, {}).get(there),
+            verdicts.native.ARGUMENTS.get(name, {}).get(there),
+        ):
             return False
     return True
 
@@ -295,7 +328,9 @@ def through_stars(call: cst.Call, steps: Sequence[Step]) -> Plan:
     """A star hides what is given: right only where every position and keyword means the same."""
     name = steps[-1].new
     has_list = any(a.star == "*" for a in call.args)
-    positions = len(steps[0].old_signature.args) if has_list and steps[0].old_signature else sum(a.keyword is None for a in call.args if not a.star)
+    positions = (
+        len(steps[0].old_signature.args) if has_list and steps[0].old_signature else sum(a.keyword is None for a in call.args if not a.star)
+    )
     for index, step in enumerate(steps):
         if step.keeps_leading(positions) and not (step.rename and any(a.star == "**" for a in call.args)):
             continue

@@ -117,7 +117,7 @@ def _is_number(names: Names, node: cst.CSTNode) -> bool:
 
 def _is_sequence(names: Names, node: cst.CSTNode) -> bool:
     found = node if not isinstance(node, cst.Name) else names.assigned(node)
-    return isinstance(found, (cst.List, cst.Tuple, cst.ListComp))
+    return isinstance(found, (cst.List, cst.Tuple, cst.ListComp)) or isinstance(found, cst.Call) and names.symbol(found) is not None
 
 
 def _axis_first(names: Names, args: list[cst.BaseExpression]) -> int | None:
@@ -129,6 +129,8 @@ def _axis_first(names: Names, args: list[cst.BaseExpression]) -> int | None:
         return 0
     if not first and (second or _is_sequence(names, args[0])):
         return 1
+    if not second and _is_sequence(names, args[1]) and not _is_sequence(names, args[0]):
+        return 0
     return None
 
 

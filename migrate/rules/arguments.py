@@ -57,8 +57,6 @@ def changed_arguments(node: cst.Call, names: Names, context: Context) -> Iterato
         )
         return
     found = calls.verdict_of_call(node, symbol, names, context)
-    if found.name is None or not any(step.changes_arguments for step in found.steps):
-        return
     plan = calls.plan(node, symbol, found, names, context)
     if plan is None:
         return

@@ -12,13 +12,14 @@ from migrate.calls import reference_name
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
-from migrate.symbols.verdicts import Verdict, note, verdict
+from migrate.symbols import symbol as find
+from migrate.symbols.verdicts import OLD, ONE, Verdict, note, verdict
 
 
 def new_name(node: Any, names: Names, context: Context) -> tuple[str, Verdict] | None:
     """The name a use of a symbol gets; None when it keeps it, loses it, or belongs to a call whose arguments change too."""
     symbol = names.symbol(node)
-    if symbol is None:
+    if symbol is None or is_part_of_chain(node, symbol, names):
         return None
     call = names.call_of(node)
     if call is not None:
@@ -33,6 +34,16 @@ def new_name(node: Any, names: Names, context: Context) -> tuple[str, Verdict] |
     if name is None or found.outcome in ("removed", "unknown"):
         return None
     return name, found
+
+
+def is_part_of_chain(node: Any, symbol: str, names: Names) -> bool:
+    """A module of whose name only more is used: that whole name is looked at, and renaming a part of it would not find it."""
+    above = names.parent(node)
+    return isinstance(above, cst.Attribute) and above.value is node and names.symbol(above) is not None and not is_class(symbol)
+
+
+def is_class(symbol: str) -> bool:
+    return any((found := find(symbol, version)) is not None and found.kind == "class" for version in (OLD, ONE))
 
 
 @rule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import libcst as cst
 
@@ -27,6 +27,11 @@ def bound_by_one(node: cst.Call, names: Names) -> Bound | None:
 
 def is_two_already(node: cst.Call, names: Names, context: Context) -> bool:
     return context.generation.version == 2 or is_of_two(node, names.symbol(node) or "")
+
+
+def same_function(node: cst.Call, args: Sequence[cst.Arg], names: Names, context: Context) -> cst.Call:
+    """The call with other arguments; the function is spelled anew, so that no other rule renames it in the same pass."""
+    return call_with(node, args, context.spell(names.symbol(node) or "", node.func))
 
 
 def is_none(node: cst.BaseExpression | None, names: Names) -> bool:
@@ -97,7 +102,7 @@ def dropout_rate(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
             args.append(keyword(arg.with_changes(value=rate), "rate"))
         else:
             args.append(arg if in_place else keyword(arg, name))
-    yield Match(node, "tf.nn.dropout takes the rate: what keep_prob leaves of 1", replacement=call_with(node, args))
+    yield Match(node, "tf.nn.dropout takes the rate: what keep_prob leaves of 1", replacement=same_function(node, args, names, context))
 
 
 @rule(
@@ -128,7 +133,7 @@ def softmax_cross_entropy_labels(node: cst.Call, names: Names, context: Context)
             return
         stopped = cst.Call(context.spell("tf.stop_gradient", node.func), [cst.Arg(arg.value)])
         args = [*node.args[:index], arg.with_changes(value=stopped), *node.args[index + 1 :]]
-        yield Match(node, "TensorFlow 2 differentiates by the labels too: stop_gradient keeps them out", replacement=node.with_changes(args=args))
+        yield Match(node, "TensorFlow 2 differentiates by the labels too: stop_gradient keeps them out", replacement=same_function(node, args, names, context))
 
 
 def was_called(node: cst.Call, leaf: str, context: Context) -> bool:
@@ -166,7 +171,7 @@ def pool_determinism(node: cst.Call, names: Names, context: Context) -> Iterator
     yield Match(
         node,
         f"{names.symbol(node)} takes only seed: a seed that is not 0 makes it deterministic",
-        replacement=call_with(node, args),
+        replacement=same_function(node, args, names, context),
         level=level,
         advice="make sure the seed is not 0" if level else "",
     )
@@ -201,7 +206,7 @@ def dilation_format(node: cst.Call, names: Names, context: Context) -> Iterator[
     args = [arg if index == 0 else keyword(arg, new.get(name, name)) for index, (name, arg) in enumerate(bound.args.items())]
     quote = "'NHWC'"
     args.append(argument("data_format", cst.SimpleString(quote)))
-    yield Match(node, f"{names.symbol(node)} needs its data_format", replacement=call_with(node, args))
+    yield Match(node, f"{names.symbol(node)} needs its data_format", replacement=same_function(node, args, names, context))
 
 
 # -------------------------------------------------------------------------- arguments that only compat.v1 has
@@ -239,7 +244,7 @@ def fixed_argument(node: cst.Call, names: Names, context: Context) -> Iterator[M
     if names.literal(given.value) is value:
         args = [a for a in node.args if a is not given]
         if len(args) == len(node.args) - 1 and (given.keyword is not None or given is node.args[-1]):
-            yield Match(node, f"{symbol} always behaves as with {name}={value}", replacement=call_with(node, args))
+            yield Match(node, f"{symbol} always behaves as with {name}={value}", replacement=same_function(node, args, names, context))
         return
     new = "tf.compat.v1." + symbol[3:]
     yield Match(node, f"{symbol} takes no {name} any more: {new} does", replacement=node.with_changes(func=context.spell(new, node.func)))
@@ -267,7 +272,7 @@ def device_function(node: cst.Call, names: Names, context: Context) -> Iterator[
     is_formatted |= isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and isinstance(value.func.value, cst.SimpleString)
     if is_text or is_formatted:
         if node.args[0].keyword is not None and node.args[0].keyword.value == "device_name_or_function":
-            yield Match(node, "tf.device takes a device_name", replacement=call_with(node, [keyword(node.args[0], "device_name")]))
+            yield Match(node, "tf.device takes a device_name", replacement=same_function(node, [keyword(node.args[0], "device_name")], names, context))
         return
     new = context.spell("tf.compat.v1.device", node.func)
     yield Match(node, "tf.device takes no function any more, and this may be one: tf.compat.v1.device does", replacement=node.with_changes(func=new))
@@ -302,7 +307,7 @@ def name_scope(node: cst.Call, names: Names, context: Context) -> Iterator[Match
         yield Match(node, "tf.name_scope enters no scope again in TensorFlow 2: tf.compat.v1.name_scope does", replacement=node.with_changes(func=new))
     elif default is not None:
         args = [keyword(default, "name")]
-        yield Match(node, "tf.name_scope takes only a name", replacement=call_with(node, args))
+        yield Match(node, "tf.name_scope takes only a name", replacement=same_function(node, args, names, context))
     elif node.args:
         yield Match(node, "tf.name_scope takes only a name, and none is given", level=Level.WARNING, advice="give the scope a name")
 
@@ -403,14 +408,13 @@ def resize_images(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
 def glimpse_noise(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
     bound = bound_by_one(node, names)
     given = bound.args.get("uniform_noise") if bound is not None else None
-    if bound is None or given is None or context.generation.version == 2 or isinstance(given.value, (cst.IfExp, cst.SimpleString)) and given.keyword is None:
+    if bound is None or given is None or context.generation.version == 2:
         return
     noise = context.parse("'uniform' if {flag} else 'gaussian'", flag=given.value)
     args = []
     for name, arg in bound.args.items():
-        new = keyword(arg, "noise") if name == "uniform_noise" and arg.keyword is not None else arg
-        args.append(new.with_changes(value=noise) if name == "uniform_noise" else new)
-    yield Match(node, "tf.image.extract_glimpse takes the noise by name", replacement=call_with(node, args))
+        args.append(keyword(arg, "noise").with_changes(value=noise) if name == "uniform_noise" else arg)
+    yield Match(node, "tf.image.extract_glimpse takes the noise by name", replacement=same_function(node, args, names, context))
 
 
 @rule(
@@ -441,7 +445,7 @@ def strings_split(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
         yield Match(node, "the result_type is not known here: tf.compat.v1.strings.split takes it", replacement=node.with_changes(func=new))
         return
     args = [keyword(a, "input") if name == "source" else a for name, a in in_order(bound, keep=3) if name != "result_type"]
-    call = call_with(node, args)
+    call = same_function(node, args, names, context)
     sparse = wanted == "SparseTensor"
     if not sparse and kind is None:
         return
@@ -470,7 +474,7 @@ def save_model_format(node: cst.Call, names: Names, context: Context) -> Iterato
     if bound is None or "save_format" in bound.args or context.generation.version == 2:
         return
     args = [*node.args, argument("save_format", cst.SimpleString("'h5'"))]
-    yield Match(node, "the default format is TensorFlow's SavedModel now", replacement=call_with(node, args))
+    yield Match(node, "the default format is TensorFlow's SavedModel now", replacement=same_function(node, args, names, context))
 
 
 # canned estimator -> (arguments that keep it on tf.compat.v1, whether its loss was summed)
@@ -532,7 +536,7 @@ def canned_estimator(node: cst.Call, names: Names, context: Context) -> Iterator
         positions = sum(a.keyword is None for a in node.args)
         if found is None or two is None or found.args[:positions] != two.args[:positions]:
             args = [keyword(a, name) for name, a in bound.args.items()] + args[len(node.args) :]
-    func = context.spell("tf.compat.v1." + symbol[3:], node.func) if on_v1 else node.func
+    func = context.spell(("tf.compat.v1." + symbol[3:]) if on_v1 else symbol, node.func)
     yield Match(node, f"{symbol} averages its loss now, and takes Keras optimizers", replacement=call_with(node, args, func))
 
 

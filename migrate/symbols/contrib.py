@@ -191,3 +191,10 @@ CHECK: Mapping[str, str] = {
 
 # strategies keep their contrib name: their constructors differ, so a change of the name alone would run and do something else
 KEPT: frozenset[str] = frozenset({"tf.contrib.distribute"})
+
+# contrib name -> {argument: its name in the successor}; the others keep their name
+ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
+    "tf.contrib.framework.list_variables": {"checkpoint_dir": "ckpt_dir_or_file"},
+    "tf.contrib.framework.load_checkpoint": {"filepattern": "ckpt_dir_or_file"},
+    "tf.contrib.framework.load_variable": {"checkpoint_dir": "ckpt_dir_or_file"},
+}

@@ -222,7 +222,7 @@ def contrib_to_two(name: str) -> Verdict:
 def moved(name: str, new: str) -> Verdict:
     before = signature(name, ONE)
     after = slim_signature(new) if new.startswith("tf_slim") else signature(new, TWO)
-    step = Step(name, new, before, after)
+    step = Step(name, new, before, after, contrib.ARGUMENTS.get(name, NOTHING))
     return Verdict("moved", new, (step,))
 
 
