@@ -418,7 +418,7 @@ def _chain(text: str) -> Any:
 
 def parenthesised(node: cst.BaseExpression) -> cst.BaseExpression:
     """The node, in parentheses unless it binds as tightly as a name."""
-    if node.lpar or isinstance(node, _ATOMS):
+    if not isinstance(node, cst.BaseExpression) or node.lpar or isinstance(node, _ATOMS):
         return node
     return node.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
 
