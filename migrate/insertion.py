@@ -194,10 +194,18 @@ def _imports_end(body: Sequence[cst.CSTNode]) -> int:
     """The end of the run of imports that starts the file (other statements may lie between them)."""
     place = _import_place(body)
     for index in range(place, len(body)):
-        if not _is_import(body[index]):
+        if not (_is_import(body[index]) or _is_switch(body[index])):
             break
         place = index + 1
     return place
+
+
+def _is_switch(statement: cst.CSTNode) -> bool:
+    """`tf.compat.v1.disable_v2_behavior()` and its like, which stand among the imports."""
+    if not (isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Expr)):
+        return False
+    call = statement.body[0].value
+    return isinstance(call, cst.Call) and (dotted(call.func) or "").rpartition(".")[2].startswith(("disable_", "enable_"))
 
 
 def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str], statements: Iterable[str]) -> tuple[cst.Module, bool]:
@@ -218,14 +226,6 @@ def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str]
             line, body[0] = line.with_changes(leading_lines=body[0].leading_lines), body[0].with_changes(leading_lines=[])
         body.insert(place, line)
         header_moved = True
-    for text in dict.fromkeys(statements):
-        name = _tensorflow_name(body)
-        whole = text.replace("{tf}", name)
-        if whole in bare:
-            continue
-        bare.add(whole)
-        place = _import_place(body)
-        body.insert(place, cst.parse_statement(whole, config=config))
     defined = {s.name.value for s in body if isinstance(s, (cst.FunctionDef, cst.ClassDef))}
     for text in dict.fromkeys(helpers):
         source = text.strip("\n").replace("{tf}", _tensorflow_name(body))
@@ -243,6 +243,14 @@ def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str]
             blanks = sum(1 for _ in _leading_blanks(lines))
             body[place] = body[place].with_changes(leading_lines=[*blank[: 2 - min(2, blanks)], *lines])
         body[place:place] = new
+    for text in dict.fromkeys(statements):
+        name = _tensorflow_name(body)
+        whole = text.replace("{tf}", name)
+        if whole in bare:
+            continue
+        bare.add(whole)
+        place = _import_place(body)
+        body.insert(place, cst.parse_statement(whole, config=config))
     if len(body) == before and not header_moved:
         return module, False
     return module.with_changes(body=body), True

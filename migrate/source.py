@@ -19,7 +19,7 @@ import libcst as cst
 TENSORFLOW: Final = re.compile(rb"tensorflow")
 _COOKIE: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 # Cheap signs of Python 2 that LibCST's grammar reads as something else: `print >>f, x` and `except A, e:` (PEP 758).
-_TRAPS: Final = re.compile(r"\bprint\s*>>|\bexcept\s+[\w.]+\s*,\s*\w+\s*:")
+_TRAPS: Final = re.compile(r"\bprint\s*>>|\bexcept\b[^:\n]*,\s*\w+\s*:")
 _ONLY_AST: Final = 0x400  # ast.PyCF_ONLY_AST
 _LONE_CR: Final = re.compile(r"\r(?!\n)")
 # Only syntax: names such as xrange are rules of their own (migrate/rules/python2.py), since files that parse use them, too.
@@ -276,7 +276,8 @@ def _from_python2(text: str) -> tuple[str, list[Change]]:
     ended = unix if unix.endswith("\n") else unix + "\n"
     error: Exception | None = None
     # with print as a function first: a file that never uses the statement keeps its calls as they are
-    for print_function in (True, False):
+    orders = (False, True) if re.search(r"\bprint\s*>>", text) else (True, False)
+    for print_function in orders:
         tool = _tool(print_function)
         tool.noted.clear()
         try:
