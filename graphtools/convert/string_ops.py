@@ -1,0 +1,251 @@
+"""Strings, as far as ONNX has ops for them: joins, splits, case, numbers, and patterns that are plain text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtools.convert import converts
+from graphtools.convert.array_ops import BIGGEST
+from graphtools.convert.sparse_ops import ONE, ZERO, arange
+from graphtools.dtypes import bool_, float64, int64, string
+
+if TYPE_CHECKING:
+    from graphtools.convert.builder import Builder, Value
+    from graphtools.convert.walk import NodeView
+
+EMPTY = np.array("", object)
+
+
+def text(op: Builder, value: str) -> Value:
+    result: Value = op.const(np.array(value, object))
+    return result
+
+
+@converts("StringJoin")
+def string_join(op: Builder, node: NodeView) -> Any:
+    separator = str(node.attr["separator"])
+    joined = node.inputs[0]
+    for value in node.inputs[1:]:
+        if separator:
+            joined = op.StringConcat(joined, text(op, separator))
+        joined = op.StringConcat(joined, value)
+    return joined
+
+
+@converts("ReduceJoin")
+def reduce_join(op: Builder, node: NodeView) -> Any:
+    """Joined along the axes in the order they are given; no axes join all, the last axis first."""
+    x, separator, keep = node.inputs[0], str(node.attr["separator"]), bool(node.attr["keep_dims"])
+    if x.rank is None:
+        raise node.fail("the rank of the input must be known.")
+    axes = [int(a) % x.rank for a in np.ravel(node.const("reduction_indices"))]
+    if not axes:
+        return x
+    flat = x if len(axes) == 1 else None
+    if flat is None:  # the axes as one, the first given being the slowest
+        others = [i for i in range(x.rank) if i not in axes]
+        turned = op.Transpose(x, perm=[*others, *axes])
+        head = op.Gather(op.Shape(x), np.array(others, np.int64), axis=0)
+        flat = op.Reshape(turned, op.Concat(head, [-1], axis=0))
+        joined = joined_along(op, flat, len(others), separator)
+    else:
+        joined = joined_along(op, flat, axes[0], separator)
+    return op.Unsqueeze(joined, sorted(axes)) if keep else joined
+
+
+def joined_along(op: Builder, x: Value, axis: int, separator: str, count: Value | None = None) -> Value:
+    """Strings along an axis put together by a Loop; `count` says how many are to be (of the last axis only)."""
+    shape = op.Shape(x)
+    size = op.Reshape(op.Slice(shape, [axis], [axis + 1]), np.zeros(0, np.int64))
+    rest = op.Concat(op.Slice(shape, [0], [axis]), op.Slice(shape, [axis + 1], [BIGGEST]), axis=0)
+    start = op.Expand(EMPTY, rest)
+    body = op.subgraph()
+    i, go_on = body.input("i", int64, ()), body.input("go_on", bool_, ())
+    done = body.input("done", string, None if x.rank is None else (None,) * (x.rank - 1))
+    item = body.Gather(x, i, axis=axis)
+    if separator:
+        between = body.Where(body.Equal(i, ZERO), EMPTY, text(body, separator))
+        if count is not None:
+            between = body.Where(body.Less(i, count), between, EMPTY)
+        item = body.StringConcat(between, item)
+    following = body.StringConcat(done, item)
+    body.output(body.Identity(go_on))
+    body.output(following)
+    result: Value = op.Loop(size, op.const(True), start, body=body)
+    result.dtype = string
+    result.dims = None if x.dims is None else tuple(d for j, d in enumerate(x.dims) if j != axis)
+    return result
+
+
+@converts("StringLower", "StringUpper")
+def change_case(op: Builder, node: NodeView) -> Any:
+    """StringNormalizer takes vectors only. Its locale C knows ASCII letters, as TensorFlow does without an encoding."""
+    x = node.inputs[0]
+    locale = "C.UTF-8" if str(node.attr["encoding"] or "") else "C"
+    action = "LOWER" if node.op == "StringLower" else "UPPER"
+    changed = op.StringNormalizer(op.Reshape(x, [-1]), case_change_action=action, is_case_sensitive=1, locale=locale)
+    return op.Reshape(changed, op.Shape(x))
+
+
+@converts("AsString")
+def as_string(op: Builder, node: NodeView) -> Any:
+    """Decimal digits; a float has as many behind the point as `precision` says, 6 by default, as C's %f writes them."""
+    x = node.inputs[0]
+    if node.attr["scientific"] or node.attr["shortest"] or int(node.attr["width"]) > 1 or str(node.attr["fill"] or ""):
+        raise node.fail("only the plain form is supported: no scientific or shortest form, no width and no fill.")
+    if x.dtype is bool_:
+        return op.Where(x, text(op, "true"), text(op, "false"))
+    if x.dtype is string:
+        return x
+    if x.dtype.is_integer:
+        return op.Cast(x, to=string.onnx)
+    precision = int(node.attr["precision"])
+    return fixed_point(op, op.cast(x, float64), 6 if precision < 0 else precision)
+
+
+def fixed_point(op: Builder, x: Value, digits: int) -> Value:
+    """The digits of round(|x| 10^digits), a point put in; with sign, inf and nan."""
+    if digits > 9:
+        digits = 9
+    scale = 10**digits
+    size = op.Abs(x)
+    whole = op.Floor(size)
+    part = op.cast(op.Round(op.Mul(op.Sub(size, whole), np.float64(scale))), int64)
+    carry = op.cast(op.GreaterOrEqual(part, np.int64(scale)), int64)
+    part = op.Sub(part, op.Mul(carry, np.int64(scale)))
+    written = op.Cast(op.Add(op.cast(whole, int64), carry), to=string.onnx)
+    if digits:
+        numerals = op.const(np.array(list("0123456789"), object))
+        written = op.StringConcat(written, text(op, "."))
+        for place in range(digits - 1, -1, -1):
+            numeral = op.Mod(op.Div(part, np.int64(10**place)), np.int64(10))
+            written = op.StringConcat(written, op.Gather(numerals, numeral, axis=0))
+    written = op.Where(op.IsInf(x), text(op, "inf"), written)
+    negative = op.Or(op.Less(x, np.float64(0)), op.Less(op.Reciprocal(x), np.float64(0)))
+    written = op.StringConcat(op.Where(negative, text(op, "-"), text(op, "")), written)
+    result: Value = op.Where(op.IsNaN(x), text(op, "nan"), written)
+    return result
+
+
+@converts("StringToNumber")
+def string_to_number(op: Builder, node: NodeView) -> Any:
+    return op.Cast(node.inputs[0], to=node.dtype.onnx)
+
+
+# -- splits ------------------------------------------------------------------------------------------------------------
+
+
+def _sparse_pieces(op: Builder, pieces: Value, keep: Value, rows: Value) -> tuple[Value, Value, Value]:
+    """The pieces [n, most] that are kept as a sparse tensor: its columns count the kept ones of a row."""
+    whole = op.cast(keep, int64)
+    column = op.CumSum(whole, ONE, exclusive=1)
+    found = op.Transpose(op.NonZero(keep), perm=[1, 0])
+    values = op.GatherND(pieces, found)
+    row = op.Slice(found, [0], [1], [1])
+    indices = op.Concat(row, op.Unsqueeze(op.GatherND(column, found), [1]), axis=1)
+    longest = op.ReduceMax(op.Concat([0], op.ReduceSum(whole, [1], keepdims=0), axis=0), keepdims=1)
+    return indices, values, op.Concat(rows, longest, axis=0)
+
+
+def _pieces(op: Builder, x: Value, delimiter: str | None, most: int | None = None) -> tuple[Value, Value]:
+    pieces, counts = op.StringSplit(x, delimiter=delimiter, maxsplit=most, outputs=2)
+    counts.dtype, counts.dims = int64, x.dims
+    pieces.dims = None if x.dims is None else (*x.dims, None)
+    return pieces, counts
+
+
+@converts("StringSplit")
+def string_split(op: Builder, node: NodeView) -> Any:
+    """Every character of the delimiter splits; ONNX splits at one text."""
+    x = node.inputs[0]
+    delimiter = _text_of(node, "delimiter")
+    if len(delimiter) != 1:
+        raise node.fail(f"only a delimiter of one character is supported, not {delimiter!r}.")
+    pieces, counts = _pieces(op, x, delimiter)
+    places = op.Unsqueeze(arange(op, op.Shape(pieces, start=1, end=2)), [0])
+    keep = op.Less(places, op.Unsqueeze(counts, [1]))
+    if node.attr["skip_empty"]:
+        keep = op.And(keep, op.Not(op.Equal(pieces, EMPTY)))
+    return _sparse_pieces(op, pieces, keep, op.Shape(x))
+
+
+@converts("StringSplitV2")
+def string_split_v2(op: Builder, node: NodeView) -> Any:
+    """No separator splits at white space, as in ONNX and in Python."""
+    x = node.inputs[0]
+    separator = _text_of(node, "sep")
+    most = int(node.attr["maxsplit"])
+    pieces, counts = _pieces(op, x, separator or None, most if most > 0 else None)
+    places = op.Unsqueeze(arange(op, op.Shape(pieces, start=1, end=2)), [0])
+    return _sparse_pieces(op, pieces, op.Less(places, op.Unsqueeze(counts, [1])), op.Shape(x))
+
+
+def _text_of(node: NodeView, name: str) -> str:
+    value = node.const(name).item()
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+# -- patterns ----------------------------------------------------------------------------------------------------------
+
+
+@converts("RegexFullMatch", "StaticRegexFullMatch")
+def regex_full_match(op: Builder, node: NodeView) -> Any:
+    """ONNX's regular expressions are RE2's, as TensorFlow's are."""
+    pattern = str(node.attr["pattern"]) if node.op.startswith("Static") else _text_of(node, "pattern")
+    return op.RegexFullMatch(node.inputs[0], pattern=pattern)
+
+
+@converts("RegexReplace", "StaticRegexReplace")
+def regex_replace(op: Builder, node: NodeView) -> Any:
+    """A pattern that is plain text: split there, and join with what replaces it."""
+    static = node.op.startswith("Static")
+    pattern = str(node.attr["pattern"]) if static else _text_of(node, "pattern")
+    rewrite = str(node.attr["rewrite"]) if static else _text_of(node, "rewrite")
+    plain = plain_text(pattern)
+    if not plain:
+        raise node.fail(f"ONNX can replace plain text only, not the regular expression {pattern!r}.")
+    replacement = re.sub(r"\\(.)", lambda m: plain if m[1] == "0" else m[1], rewrite)
+    x = node.inputs[0]
+    flat = op.Reshape(x, [-1])
+    pieces, counts = _pieces(op, flat, plain, None if node.attr["replace_global"] else 1)
+    joined = joined_along(op, pieces, 1, replacement, counts)
+    return op.Reshape(joined, op.Shape(x))
+
+
+def plain_text(pattern: str) -> str | None:
+    """The one text that a regular expression matches, or None if it matches others too."""
+    found, i = [], 0
+    while i < len(pattern):
+        c = pattern[i]
+        if c == "\\" and i + 1 < len(pattern):
+            i += 1
+            escapes = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}
+            if pattern[i].isalnum() and pattern[i] not in escapes:
+                return None
+            c = escapes.get(pattern[i], pattern[i])
+        elif c in ".^$*+?{}[]|()":
+            return None
+        found.append(c)
+        i += 1
+    return "".join(found)
+
+
+@converts("UnsortedSegmentJoin")
+def unsorted_segment_join(op: Builder, node: NodeView) -> Any:
+    """The strings of each segment in their order: each goes to its own column of its segment, and the columns are joined."""
+    x, ids, count = node.inputs[0], op.cast(node.inputs[1], int64), op.Reshape(op.cast(node.inputs[2], int64), [1])
+    if x.rank != 1:
+        raise node.fail("only vectors are supported.")
+    same = op.And(
+        op.Equal(op.Unsqueeze(ids, [1]), op.Unsqueeze(ids, [0])),
+        op.Greater(op.Unsqueeze(arange(op, op.Shape(ids)), [1]), op.Unsqueeze(arange(op, op.Shape(ids)), [0])),
+    )
+    column = op.ReduceSum(op.cast(same, int64), [1], keepdims=0)
+    width = op.ReduceMax(op.Concat([0], op.Add(column, ONE), axis=0), keepdims=1)
+    table = op.Expand(EMPTY, op.Concat(count, width, axis=0))
+    places = op.Concat(op.Unsqueeze(ids, [1]), op.Unsqueeze(column, [1]), axis=1)
+    counts = op.ScatterElements(op.ConstantOfShape(count, value=np.zeros(1, np.int64)), ids, op.Add(column, ONE), axis=0, reduction="max")
+    return joined_along(op, op.ScatterND(table, places, x), 1, str(node.attr["separator"]), counts)
