@@ -550,8 +550,8 @@ def _pad_rows(op: Builder, rows: Value, left: Value, right: Value) -> Value:
         result: Value = op.Concat(parts[0], rows, parts[1], axis=0)
         return result
     rest = op.const(np.zeros(len(rows.dims) - 1 + rows.dtype.is_complex, np.int64))
-    result = op.Pad(rows, op.Concat(left, rest, right, rest, axis=0))
-    return result
+    padded: Value = op.Pad(rows, op.Concat(left, rest, right, rest, axis=0))
+    return padded
 
 
 def _grown(op: Builder, rows: Value, start: Value, length: Value, trip: Value, array: Array | None, from_start: bool) -> Dense:
