@@ -23,7 +23,7 @@ margin-top:16px;border-bottom:1px solid var(--line)}
 button{font:inherit;color:inherit;background:var(--soft);border:1px solid var(--line);border-radius:8px;padding:6px 12px;cursor:pointer}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:5px 12px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--dim);font-weight:500}td:first-child{overflow-wrap:anywhere}.n{text-align:right;font-variant-numeric:tabular-nums}
+th{color:var(--dim);font-weight:500}td:first-child{overflow-wrap:anywhere;min-width:9em}.n{text-align:right;font-variant-numeric:tabular-nums}
 .bad{color:var(--error);font-weight:600}
 details.file{border:1px solid var(--line);border-radius:8px;margin:12px 0;scroll-margin-top:64px}
 summary{padding:8px 12px;cursor:pointer;background:var(--soft);border-radius:8px}.path{font-weight:600;overflow-wrap:anywhere}

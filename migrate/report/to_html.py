@@ -137,7 +137,13 @@ def _rows(a: list[str], b: list[str]) -> Iterator[Row]:
             left, right = a1 + offset, b1 + offset
             has_left, has_right = left < a2, right < b2
             kind = "eq" if tag == "equal" else "ch" if has_left and has_right else "de" if has_left else "in"
-            yield kind, left + 1 if has_left else 0, a[left] if has_left else "", right + 1 if has_right else 0, b[right] if has_right else ""
+            yield (
+                kind,
+                left + 1 if has_left else 0,
+                a[left] if has_left else "",
+                right + 1 if has_right else 0,
+                b[right] if has_right else "",
+            )
 
 
 def _marked(old: str, new: str) -> tuple[str, str]:
