@@ -12,9 +12,6 @@ from migrate.names import Binding, Names, dotted
 from migrate.report.finding import Level
 from migrate.rule import REMOVE, Context, Example, Match, rule
 
-_WITH_ALIAS = (cst.ImportAlias, cst.Assign)
-
-
 def _is_gone(path: str | None, symbol: str | None, target: str) -> bool:
     """Missing from the target version, or private, which no version promises."""
     if path is None:
@@ -40,6 +37,7 @@ def _exported(name: str, names: Names, context: Context) -> bool:
         Example("import tensorflow as tf\nrnn = tf.contrib.rnn\n", "import tensorflow as tf\n", target="2"),
         Example("import tensorflow as tf\nfrom tensorflow.contrib import layers\n", None, "1.15 has it", target="1"),
         Example("from tensorflow.contrib import layers\nprint(layers)\n", None, "used", target="2"),
+        Example("import tensorflow as tf\ny = tf.contrib.layers.linear(x, 2)\n", None, "a call does something", target="2"),
         Example("from tensorflow.contrib import layers\n__all__ = ['layers']\n", None, "others may import it from here", target="2"),
     ],
 )
@@ -76,6 +74,8 @@ def _binding(alias: cst.ImportAlias, names: Names) -> Binding | None:
 
 def _unused_alias(node: cst.Assign, names: Names, context: Context) -> Iterator[Match]:
     if len(node.targets) != 1 or not isinstance(node.targets[0].target, cst.Name):
+        return
+    if not isinstance(node.value, (cst.Name, cst.Attribute)):
         return
     symbol = names.symbol(node.value)
     if symbol is None or not _is_gone(names.path(node.value), symbol, context.target) or symbols.exists(symbol, "2.15.1"):
