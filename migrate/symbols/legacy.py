@@ -226,3 +226,9 @@ REMOVED: Mapping[str, str] = {
     "tf.resources": "use tf.report_uninitialized_variables and tf.tables_initializer",
     "tf.sdca": "use tf.train.sdca_optimizer",
 }
+
+# modules that 1.15 does not export and that can be imported from it all the same -> what to do in TensorFlow 2
+IMPORTABLE: Mapping[str, str] = {
+    "tf.contrib.slim.nets": "tf_slim.nets and github.com/tensorflow/models (research/slim) have the networks",
+    "tf.examples": "TensorFlow 2 ships no examples: copy input_data.py from 1.15, or use tf.keras.datasets.mnist",
+}

@@ -102,6 +102,9 @@ def to_one(name: str, old: bool) -> Verdict:
         return renamed(name, legacy.RENAMES[name])
     if exists(name, ONE):
         return same_name(name, old)
+    for prefix, _ in prefixes(name):
+        if prefix in legacy.IMPORTABLE:
+            return Verdict("unchanged", name)
     for prefix, rest in prefixes(name):
         if prefix in legacy.REMOVED:
             return Verdict("removed", None, advice=legacy.REMOVED[prefix])
@@ -117,12 +120,29 @@ def to_one(name: str, old: bool) -> Verdict:
     return Verdict("removed", None, advice=f"{name} was in TensorFlow {versions[-1]} and is not in 1.15; see what {package} has, or copy it from there")
 
 
+def by_position(old: Signature | None, new: Signature | None, rename: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """The renames with those that the two signatures tell: another word at the same place, each unknown to the other signature."""
+    if old is None or new is None:
+        return rename
+    found: dict[str, str | None] = {}
+    for before, after in zip(old.args, new.args, strict=False):
+        known = rename.get(before, before)
+        if known == after:
+            continue
+        if before in rename or before in new.args or before in new.keyword_only or after in old.args or before.startswith("_"):
+            break
+        found[before] = after
+    return {**rename, **found} if found else rename
+
+
 def renamed(name: str, new: str) -> Verdict:
     last = next((v for v in VERSIONS if exists(name, v)), None)
     # members of classes follow their class: only whole functions and classes have signatures here
     before = signature(name, last) if last else None
-    rename = legacy.ARGUMENTS.get(name, NOTHING)
     after = signature(new, ONE)
+    rename = legacy.ARGUMENTS.get(name, NOTHING)
+    if not name.startswith("tf.contrib."):
+        rename = by_position(before, after, rename)
     step = Step(name, new, before or after, after, rename)
     moved = name.startswith("tf.contrib.") != new.startswith("tf.contrib.")
     return Verdict("arguments" if step.changes_arguments else "moved" if moved else "renamed", new, (step,))
@@ -133,6 +153,8 @@ def same_name(name: str, old: bool) -> Verdict:
     before, after = signature(name, OLD), signature(name, ONE)
     if before is None or after is None or before == after and not rename:
         return Verdict("unchanged", name)
+    if not name.startswith("tf.contrib."):
+        rename = by_position(before, after, rename)
     # without knowing that the source is old only keywords that say so themselves are renamed
     step = Step(name, name, before if old else after, after, rename)
     if not rename and not (old and step.changes_arguments):
@@ -156,6 +178,9 @@ def without_leak(name: str) -> str | None:
 def to_two(name: str) -> Verdict:
     if name.startswith("tf.contrib.") or name == "tf.contrib":
         return contrib_to_two(name)
+    for prefix, _ in prefixes(name):
+        if prefix in legacy.IMPORTABLE:
+            return Verdict("removed", None, advice=legacy.IMPORTABLE[prefix])
     base = owner(name, ONE) or name
     rest = name[len(base) :]
     new = native_name(base)
@@ -196,6 +221,8 @@ def step_to_two(name: str, new: str, base: str, base_new: str) -> Verdict:
 
 
 def contrib_to_two(name: str) -> Verdict:
+    if name.startswith("tf.contrib.slim.nets.") and not reachable("tf_slim" + name[15:]):
+        return Verdict("removed", None, advice=contrib.ADVICE["tf.contrib.slim.nets"])
     if name in contrib.MOVED:
         return moved(name, contrib.MOVED[name])
     if not any(prefix in contrib.KEPT for prefix, _ in prefixes(name)):
