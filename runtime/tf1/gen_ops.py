@@ -86,7 +86,7 @@ def op_behind(name: str, parameters: list[str]) -> str | None:
 
 def make(name: str) -> Any:
     """The function behind an API name that is an op, or None."""
-    symbol = symbols.symbol("1.15.5", f"tf.{name}")
+    symbol = symbols.symbol(f"tf.{name}", "1.15.5")
     if symbol is None or symbol.signature is None or symbol.kind != "function":
         return None
     op_type = op_behind(name, list(symbol.signature.args))

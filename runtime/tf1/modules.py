@@ -111,7 +111,7 @@ def lookup(name: str) -> Any:
     public = symbols.homes().get(f"tensorflow.{name}")
     if public is not None and public != f"tf.{name}":
         return lookup(public.removeprefix("tf."))
-    if symbols.symbol("1.15.5", f"tf.{name}") is not None or public is not None:
+    if symbols.symbol(f"tf.{name}", "1.15.5") is not None or public is not None:
         return Unsupported(name)
     if name.split(".")[0] in ("python", "core", "examples", "contrib", "tools"):
         from runtime.tf1 import private
@@ -155,7 +155,7 @@ def _groups() -> dict[str, list[str]]:
 @functools.cache
 def _modules() -> frozenset[str]:
     """API names that are modules in TensorFlow 1.15, private ones that code of the time imports included."""
-    found = {n.removeprefix("tf.") for n in symbols.names("1.15.5") if (s := symbols.symbol("1.15.5", n)) is not None and s.kind == "module"}
+    found = {n.removeprefix("tf.") for n in symbols.names("1.15.5") if (s := symbols.symbol(n, "1.15.5")) is not None and s.kind == "module"}
     for path in symbols.homes():
         parts = path.removeprefix("tensorflow.").split(".")[:-1]
         found.update(".".join(parts[: i + 1]) for i in range(len(parts)))

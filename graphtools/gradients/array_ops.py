@@ -1,0 +1,16 @@
+"""Gradients of ops that move and pick elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphtools.gradients import gradient, not_differentiable
+from graphtools.gradients.walk import Emit
+from graphtools.graph import Node
+
+not_differentiable("Const", "Placeholder", "Shape", "Rank", "Size", "StopGradient", "ZerosLike", "OnesLike", "Range")
+
+
+@gradient("Identity", "RefIdentity")
+def identity(g: Emit, node: Node, dy: Any) -> Any:
+    return dy
