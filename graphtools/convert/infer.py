@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphtools.dtypes import BY_ONNX, DType, bool_, float32, int64
+from graphtools.dtypes import BY_ONNX, DType, bool_, float32, int32, int64
 from graphtools.graph import Dims
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def infer(op_type: str, values: Sequence[Value | None], attrs: dict[str, Any], o
         attrs.get("to") or attrs.get("dtype")
     ):
         dtype = BY_ONNX[attrs.get("to") or attrs["dtype"]]
+    elif op_type in ("ConvInteger", "MatMulInteger"):
+        dtype = int32
     elif op_type in ("Where", "OneHot"):
         chosen = values[1] if op_type == "Where" else values[2]
         dtype = chosen.dtype if chosen is not None else float32
@@ -302,11 +304,13 @@ _RULES = {
     "Concat": _concat,
     "ConstantOfShape": _filled,
     "Conv": _conv,
+    "ConvInteger": _conv,
     "ConvTranspose": _same_rank,
     "DepthToSpace": _same_rank,
     "Expand": _expand,
     "Gather": _gather,
     "MatMul": _mat_mul,
+    "MatMulInteger": _mat_mul,
     "MaxPool": _conv,
     "Pad": _pad,
     "ReduceL2": _reduce,
