@@ -73,10 +73,10 @@ def test_format_3() -> None:
 
 
 def test_inserted_imports_land_in_the_cell_of_the_import() -> None:
-    text = json.dumps(book("from tensorflow.python.ops import math_ops", "y = math_ops.mul(a, b)"))
+    text = json.dumps(book("from tensorflow.python.ops import math_ops", "y = math_ops.matmul(a, b)"))
     outcome = upgrade_bytes(text.encode(), "n.ipynb", Options(target="1"))
     assert outcome.data is not None
-    assert sources(outcome.data.decode())[-1] == "y = tf.multiply(a, b)"
+    assert sources(outcome.data.decode())[-1] == "y = tf.matmul(a, b)"
     assert "import tensorflow as tf" in sources(outcome.data.decode())[0]
 
 
