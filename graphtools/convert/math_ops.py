@@ -26,7 +26,6 @@ DIRECT = {
     "BitwiseOr": "BitwiseOr",
     "BitwiseXor": "BitwiseXor",
     "Ceil": "Ceil",
-    "Cosh": "Cosh",
     "Erf": "Erf",
     "Floor": "Floor",
     "Greater": "Greater",
@@ -42,8 +41,6 @@ DIRECT = {
     "Maximum": "Max",
     "Minimum": "Min",
     "Rint": "Round",
-    "Sinh": "Sinh",
-    "Tan": "Tan",
 }
 direct(DIRECT)
 
@@ -130,13 +127,14 @@ def floor_div(op: Builder, node: NodeView) -> Any:
 
 @converts("FloorMod")
 def floor_mod(op: Builder, node: NodeView) -> Any:
-    """The result has the divisor's sign: ONNX's Mod for integers; fmod(fmod(x, y) + y, y) for floats of different signs."""
+    """The result has the divisor's sign: ONNX's Mod for integers; for floats fmod, plus y where that has the other sign."""
     x, y = node.inputs
     if not x.dtype.is_floating:
         return op.Mod(x, y)
     rest = op.Mod(x, y, fmod=1)
-    same = op.Equal(op.Less(x, op.const(0, x.dtype)), op.Less(y, op.const(0, y.dtype)))
-    return op.Where(same, rest, op.Mod(op.Add(rest, y), y, fmod=1))
+    zero = op.const(0, x.dtype)
+    other = op.And(op.Not(op.Equal(rest, zero)), op.Xor(op.Less(rest, zero), op.Less(y, zero)))
+    return op.Where(other, op.Add(rest, y), rest)
 
 
 @converts("Mod", "TruncateMod")
@@ -234,9 +232,10 @@ def abs_(op: Builder, node: NodeView) -> Any:
 
 @converts("Sign")
 def sign(op: Builder, node: NodeView) -> Any:
+    """Of NaN it is 0, where ONNX's is NaN."""
     x = node.inputs[0]
     if not x.dtype.is_complex:
-        return op.Sign(x)
+        return op.Where(op.IsNaN(x), op.const(0, x.dtype), op.Sign(x)) if x.dtype.is_floating else op.Sign(x)
     a, b = parts(op, x)
     norm = op.Sqrt(op.Add(op.Mul(a, a), op.Mul(b, b)))
     zero = op.const(0, norm.dtype)
@@ -368,6 +367,35 @@ def cos(op: Builder, node: NodeView) -> Any:
         return op.Cos(x)
     a, b = parts(op, x)
     return join(op, op.Mul(op.Cos(a), op.Cosh(b)), op.Neg(op.Mul(op.Sin(a), op.Sinh(b))))
+
+
+@converts("Cosh")
+def cosh(op: Builder, node: NodeView) -> Any:
+    x = node.inputs[0]
+    if not x.dtype.is_complex:
+        return op.Cosh(x)
+    a, b = parts(op, x)
+    return join(op, op.Mul(op.Cosh(a), op.Cos(b)), op.Mul(op.Sinh(a), op.Sin(b)))
+
+
+@converts("Sinh")
+def sinh(op: Builder, node: NodeView) -> Any:
+    x = node.inputs[0]
+    if not x.dtype.is_complex:
+        return op.Sinh(x)
+    a, b = parts(op, x)
+    return join(op, op.Mul(op.Sinh(a), op.Cos(b)), op.Mul(op.Cosh(a), op.Sin(b)))
+
+
+@converts("Tan")
+def tan(op: Builder, node: NodeView) -> Any:
+    x = node.inputs[0]
+    if not x.dtype.is_complex:
+        return op.Tan(x)
+    two = op.const(2, x.dtype.real_dtype)  # (sin 2a + i sinh 2b) / (cos 2a + cosh 2b)
+    a, b = (op.Mul(p, two) for p in parts(op, x))
+    norm = op.Add(op.Cos(a), op.Cosh(b))
+    return join(op, op.Div(op.Sin(a), norm), op.Div(op.Sinh(b), norm))
 
 
 @converts("Tanh")
