@@ -20,7 +20,6 @@ SESSIONS = frozenset(
     {
         "tf.InteractiveSession",
         "tf.Session",
-        "tf.app.run",
         "tf.contrib.slim.evaluation.evaluate_once",
         "tf.contrib.slim.evaluation.evaluation_loop",
         "tf.contrib.slim.learning.train",
@@ -83,7 +82,7 @@ def in_graph_mode(names: Names) -> bool:
     """The file runs a session: what it says must keep meaning what it meant in TensorFlow 1."""
     found = _GRAPH_MODE.get(names)
     if found is None:
-        found = any(symbol in SESSIONS or symbol[13:] and "tf." + symbol[13:] in SESSIONS for symbol in used(names))
+        found = any(symbol in SESSIONS or (symbol[13:] and "tf." + symbol[13:] in SESSIONS) for symbol in used(names))
         _GRAPH_MODE[names] = found
     return found
 
@@ -214,7 +213,7 @@ def is_of_two(call: cst.Call, symbol: str) -> bool:
 
 def plan(call: cst.Call, symbol: str, found: Verdict, names: Names, context: Context) -> Plan | None:
     """What a call becomes; None when it has to stay: nothing to call, its version unknown, or of TensorFlow 2 already."""
-    if found.name is None:
+    if found.name is None or is_done(call, symbol, context):
         return None
     if not any(step.changes_arguments for step in found.steps) and is_read_alike(call, found.steps):
         return Plan(found.name)
@@ -278,7 +277,7 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
         items = moved
         if after is not None:
             shape = after
-    if not same(laid_out(items, bound.extra, shape), call.args) or plan.name != steps[0].old and not is_read_alike(call, steps):
+    if not same(laid_out(items, bound.extra, shape), call.args) or (plan.name != steps[0].old and not is_read_alike(call, steps)):
         plan.args = laid_out(items, bound.extra, shape, plan.name)
     return plan
 
@@ -291,7 +290,7 @@ def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature, 
     args: list[cst.Arg] = []
     in_place = True
     for index, item in enumerate(items):
-        is_there = index < len(shape.args) and (shape.args[index] == item.parameter or shape.varkw and item.parameter not in shape.args)
+        is_there = index < len(shape.args) and (shape.args[index] == item.parameter or (shape.varkw and item.parameter not in shape.args))
         in_place = in_place and item.is_positional and is_there
         in_place = in_place and (not name or is_agreed(name, index, item.parameter))
         args.append(keyword(item.arg, None if in_place else item.parameter))
@@ -368,13 +367,26 @@ def describe(plan: Plan, symbol: str) -> str:
     return "; ".join(parts)
 
 
-def reference_name(found: Verdict) -> str | None:
+def reference_name(found: Verdict, target: Target) -> str | None:
     """The name for a function that is passed on, not called: one whose first arguments mean the same; None when there is none."""
     for index, step in enumerate(found.steps):
         count = min(2, len(step.old_signature.args)) if step.old_signature else 0
         if step.changes_arguments and not step.keeps_leading(count):
-            return step.fallback if step.fallback and index == len(found.steps) - 1 else None
+            if step.fallback and index == len(found.steps) - 1:
+                return step.fallback
+            first = found.steps[0].old
+            same = first if target == "1" else "tf.compat.v1." + first[3:]
+            return same if exists(first, ONE) and not is_ambiguous(first, count) and is_target_name(same, target) else None
     return found.name
+
+
+def is_done(node: cst.CSTNode, symbol: str, context: Context) -> bool:
+    """Whether a name is what this run made of another: what a newer TensorFlow calls so needs nothing more."""
+    before = context.original(node)
+    if before is None or before is node or context.target == "1":
+        return False
+    first = context.first_symbol(before)
+    return first is not None and first != symbol and verdict(first, context.target, context.generation.version == 0).name == symbol
 
 
 def is_target_name(name: str, target: Target) -> bool:

@@ -156,6 +156,7 @@ class _Run:
     def one_pass(self, names: Names, generation: Generation) -> bool:
         context = Context(names, self.target, generation, self.filename, *self.surroundings)
         context.original = self._original
+        context.first_symbol = (self.first or names).symbol
         self.names, self.context = names, context
         self.hits: dict[int, _Hit] = {}  # changes, by the node they replace
         self.extra: list[_Hit] = []  # changes that only insert

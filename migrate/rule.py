@@ -127,6 +127,7 @@ class Context:
         self.moved: dict[int, str] = {}  # id of an ImportAlias or aliasing assignment's value -> its new symbol in this pass
         self.pending_imports: list[str] = []  # of the match being made
         self.original: Callable[[cst.CSTNode], cst.CSTNode | None] = lambda node: node  # the node of the source that it came from
+        self.first_symbol: Callable[[cst.CSTNode], str | None] = names.symbol  # of a node of the source
 
     @property
     def generation(self) -> Generation:

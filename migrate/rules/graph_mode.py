@@ -43,7 +43,7 @@ V1_SESSIONS = frozenset("tf.compat.v1." + name[3:] for name in SESSIONS if not n
     ],
 )
 def graph_mode(node: Any, names: Names, context: Context) -> Iterator[Match]:
-    if isinstance(node, cst.ImportAlias) or any(symbol.rpartition(".")[2] in DECIDED for symbol in used(names)):
+    if names.call_of(node) is None or any(symbol.rpartition(".")[2] in DECIDED for symbol in used(names)):
         return
     is_v1 = names.visible("tf", node) is None and names.visible("tf.compat.v1", node) is not None
     statement = "{tf}.disable_v2_behavior()" if is_v1 else STATEMENT

@@ -29,8 +29,10 @@ def new_name(node: Any, names: Names, context: Context) -> tuple[str, Verdict] |
             return None
         name: str | None = plan.name
     else:
+        if calls.is_done(node, symbol, context):
+            return None
         found = verdict(symbol, context.target, context.generation.version == 0)
-        name = found.name if isinstance(node, cst.ImportAlias) else reference_name(found)
+        name = found.name if isinstance(node, cst.ImportAlias) else reference_name(found, context.target)
     if name is None or found.outcome in ("removed", "unknown"):
         return None
     return name, found
@@ -118,7 +120,7 @@ def passed_function(node: Any, names: Names, context: Context) -> Iterator[Match
     if isinstance(names.parent(node), cst.Attribute) and isinstance(node, cst.Attribute) and names.symbol(names.parent(node)) is not None:
         return
     found = verdict(symbol, context.target, context.generation.version == 0)
-    if found.name is not None and reference_name(found) is None:
+    if found.name is not None and reference_name(found, context.target) is None:
         yield Match(
             node,
             f"{symbol} is passed on here, and its arguments changed",

@@ -413,7 +413,8 @@ def glimpse_noise(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
     noise = context.parse("'uniform' if {flag} else 'gaussian'", flag=given.value)
     args = []
     for name, arg in bound.args.items():
-        args.append(keyword(arg, "noise").with_changes(value=noise) if name == "uniform_noise" else arg)
+        new = arg if name in ("input", "size", "offsets", "centered", "normalized") else keyword(arg, "noise" if name == "uniform_noise" else name)
+        args.append(new.with_changes(value=noise) if name == "uniform_noise" else new)
     yield Match(node, "tf.image.extract_glimpse takes the noise by name", replacement=same_function(node, args, names, context))
 
 

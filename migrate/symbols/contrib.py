@@ -197,4 +197,5 @@ ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
     "tf.contrib.framework.list_variables": {"checkpoint_dir": "ckpt_dir_or_file"},
     "tf.contrib.framework.load_checkpoint": {"filepattern": "ckpt_dir_or_file"},
     "tf.contrib.framework.load_variable": {"checkpoint_dir": "ckpt_dir_or_file"},
+    "tf.contrib.layers.recompute_grad": {"fn": "f", "tupleize_grads": None, "use_data_dep": None},
 }

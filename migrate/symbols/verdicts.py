@@ -181,6 +181,8 @@ def to_two(name: str) -> Verdict:
     for prefix, _ in prefixes(name):
         if prefix in legacy.IMPORTABLE:
             return Verdict("removed", None, advice=legacy.IMPORTABLE[prefix])
+    if name.startswith("tf.compat."):
+        return Verdict("unchanged", name) if exists(name, TWO) else Verdict("removed", None, advice=f"{name} is not in TensorFlow 2")
     base = owner(name, ONE) or name
     rest = name[len(base) :]
     new = native_name(base)
