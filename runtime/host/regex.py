@@ -36,7 +36,9 @@ def _category(name: str) -> str:
     ranges: list[list[int]] = []
     for code in range(sys.maxunicode + 1):
         char = chr(code)
-        if not (unicodedata.category(char).startswith(name) if len(name) <= 2 else unicodedata.name(char, "").startswith(name.upper() + " ")):
+        if not (
+            unicodedata.category(char).startswith(name) if len(name) <= 2 else unicodedata.name(char, "").startswith(name.upper() + " ")
+        ):
             continue
         if ranges and ranges[-1][1] == code - 1:
             ranges[-1][1] = code
@@ -108,40 +110,31 @@ def _replace(regex: re.Pattern[str], text: str, rewrite: str, everywhere: bool) 
     """RE2's GlobalReplace: no empty match right after a match."""
     out: list[str] = []
     at = end = 0
-    previous = -1
-    while at <= len(text):
-        match = regex.search(text, at)
-        if match is None:
-            break
-        if match.start() == match.end() == previous:
-            at = previous + 1
-            previous = -1
-            if at <= len(text):
-                match = regex.search(text, at)
-                if match is None:
-                    break
-        if match.start() < end:
-            break
+    while at <= len(text) and (match := regex.search(text, at)) is not None:
+        if out and match.start() == match.end() == end:
+            at = end + 1
+            if (match := regex.search(text, at)) is None or at > len(text):
+                break
         out += [text[end : match.start()], _expand(rewrite, match)]
-        at = end = previous = match.end()
+        at = end = match.end()
         if not everywhere:
             break
     out.append(text[end:])
     return "".join(out)
 
 
-def _check_rewrite(regex: re.Pattern[str], rewrite: str) -> None:
+def _usable(rewrite: str, regex: re.Pattern[str]) -> str:
+    """The rewrite up to its first escape that stands for no group, where RE2 stops."""
     for escape in _REWRITE.finditer(rewrite):
         token = escape.group(1)
         if token is None or (token != "\\" and int(token) > regex.groups):
-            raise InvalidArgumentError(
-                None, None, f"Invalid rewrite {rewrite!r} for the pattern {regex.pattern!r}, which has {regex.groups} groups."
-            )
+            return rewrite[: escape.start()]
+    return rewrite
 
 
 def _replace_all(node: Node, value: Array, pattern: bytes, rewrite: bytes) -> Array:
-    regex, with_text = compile_re2(pattern), rewrite.decode("utf-8", "surrogateescape")
-    _check_rewrite(regex, with_text)
+    regex = compile_re2(pattern)
+    with_text = _usable(rewrite.decode("utf-8", "surrogateescape"), regex)
     everywhere = node.attr["replace_global"]
 
     def change(text: bytes) -> bytes:

@@ -62,9 +62,14 @@ def as_string(run: Run, node: Node, value: Array) -> Array:
         raise InvalidArgumentError(None, None, f"precision not supported for datatype {value.dtype.name}")
     form = "%" + fill + (str(a["width"]) if a["width"] > -1 else "") + (f".{a['precision']}" if a["precision"] > -1 else "")
     form += "d" if kind in "iu" else "e" if a["scientific"] else "g" if a["shortest"] else "f"
+    unpadded = form.replace("%0", "%", 1)  # C pads inf and nan with spaces
+
+    def show(number: Any) -> str:
+        return (form if math.isfinite(number) else unpadded) % number
+
     if kind == "c":
-        return each_value(lambda v: f"({form % v.real},{form % v.imag})", value)
-    return each_value(lambda v: form % v, value)
+        return each_value(lambda v: f"({show(v.real)},{show(v.imag)})", value)
+    return each_value(show, value)
 
 
 def each_value(function: Callable[[Any], str], value: Array) -> Array:
@@ -72,7 +77,7 @@ def each_value(function: Callable[[Any], str], value: Array) -> Array:
 
 
 _NUMBER = re.compile(rb"\s*[-+]?(\d+\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|inf(inity)?|nan|0[xX][0-9a-fA-F]+)\s*", re.IGNORECASE)
-_INTEGER = re.compile(rb"\s*[-+]?\d+\s*")
+_INTEGER = re.compile(rb"\s*-?\d+\s*")
 
 
 def parse_number(text: bytes, dtype: Any) -> Any:
@@ -98,7 +103,9 @@ def string_to_number(run: Run, node: Node, value: Array) -> Array:
     def parse(text: bytes) -> Any:
         number = parse_number(text, dtype)
         if number is None:
-            raise InvalidArgumentError(None, None, f"StringToNumberOp could not correctly convert string: {text.decode('utf-8', 'replace')}")
+            raise InvalidArgumentError(
+                None, None, f"StringToNumberOp could not correctly convert string: {text.decode('utf-8', 'replace')}"
+            )
         return number
 
     return each_number(parse, value, dtype)
@@ -152,8 +159,14 @@ def string_split_v2(run: Run, node: Node, value: Array, separator: Array) -> tup
         raise InvalidArgumentError(None, None, f"input must be a vector, got shape: {list(value.shape)}")
     if separator.ndim:
         raise InvalidArgumentError(None, None, f"sep must be a scalar, got shape: {list(separator.shape)}")
-    limit = node.attr["maxsplit"]
-    return _rows([s.split(separator.item() or None, limit) if limit else [s] for s in value])
+    by, limit = separator.item() or None, node.attr["maxsplit"]
+
+    def split(text: bytes) -> list[bytes]:
+        pieces = text.split(by, limit) if limit else [text]
+        # Splitting at white space, TensorFlow gives what is left after the last split even where nothing is.
+        return [*pieces, b""] if by is None and len(pieces) == limit > 0 else pieces
+
+    return _rows([split(s) for s in value])
 
 
 def _join_axes(value: Array, axes: Array) -> list[int]:
@@ -169,12 +182,20 @@ def _join_axes(value: Array, axes: Array) -> list[int]:
 
 @host("ReduceJoin")
 def reduce_join(run: Run, node: Node, value: Array, axes: Array) -> Array:
-    """The pieces join in the order in which the axes are given, the last one fastest."""
+    """The pieces join in the order in which the axes are given, the first one fastest."""
     separator, reduced = attr_bytes(node.attr["separator"]), _join_axes(value, axes)
     kept = [d for d in range(value.ndim) if d not in reduced]
-    moved = value.transpose(kept + reduced)
-    rows = moved.reshape(math.prod(value.shape[d] for d in kept), -1) if value.size else np.empty((math.prod(value.shape[d] for d in kept), 0), object)
-    shape = tuple(1 if d in reduced else n for d, n in enumerate(value.shape)) if node.attr["keep_dims"] else tuple(value.shape[d] for d in kept)
+    moved = value.transpose(kept + reduced[::-1])
+    rows = (
+        moved.reshape(math.prod(value.shape[d] for d in kept), -1)
+        if value.size
+        else np.empty((math.prod(value.shape[d] for d in kept), 0), object)
+    )
+    shape = (
+        tuple(1 if d in reduced else n for d, n in enumerate(value.shape))
+        if node.attr["keep_dims"]
+        else tuple(value.shape[d] for d in kept)
+    )
     return strings((separator.join(row) for row in rows.tolist()), shape)
 
 
@@ -189,11 +210,10 @@ def unsorted_segment_join(run: Run, node: Node, value: Array, segments: Array, c
     width = math.prod(rest)
     joined: list[list[list[bytes]]] = [[[] for _ in range(width)] for _ in range(total)]
     for segment, row in zip(segments.ravel().tolist(), value.reshape(segments.size, width), strict=True):
-        if segment >= total:
-            raise InvalidArgumentError(None, None, f"segment_ids must be < num_segments ({total}), got {segment}")
-        if segment >= 0:
-            for cell, text in zip(joined[segment], row, strict=True):
-                cell.append(text)
+        if not 0 <= segment < total:
+            raise InvalidArgumentError(None, None, f"segment_ids must be of [0, num_segments) = [0, {total}), got {segment}")
+        for cell, text in zip(joined[segment], row, strict=True):
+            cell.append(text)
     return strings((separator.join(cell) for row in joined for cell in row), (total, *rest))
 
 
@@ -224,7 +244,7 @@ def string_ngrams(run: Run, node: Node, data: Array, splits: Array) -> tuple[Arr
 def _utf8_characters(text: bytes) -> list[bytes]:
     """The characters of UTF-8 text; a byte that starts none goes with the character before, as TensorFlow counts."""
     starts = [i for i, byte in enumerate(text) if byte & 0xC0 != 0x80]
-    return [text[i:j] for i, j in zip(starts, [*starts[1:], len(text)], strict=True)]
+    return [text[i:j] for i, j in itertools.pairwise([*starts, len(text)])]
 
 
 @host("StringLength")
@@ -244,16 +264,16 @@ def substr(run: Run, node: Node, value: Array, position: Array, length: Array) -
     try:
         texts, positions, lengths = np.broadcast_arrays(value, position, length)
     except ValueError as e:
-        raise InvalidArgumentError(None, None, f"input of shape {list(value.shape)} and pos of shape {list(position.shape)} do not broadcast") from e
+        raise InvalidArgumentError(
+            None, None, f"input of shape {list(value.shape)} and pos of shape {list(position.shape)} do not broadcast"
+        ) from e
     found = []
     for i, (text, start, count) in enumerate(zip(texts.ravel(), positions.ravel().tolist(), lengths.ravel().tolist(), strict=True)):
         units: Any = _utf8_characters(text) if by_character else text
         if not -len(units) <= start <= len(units):
-            raise InvalidArgumentError(
-                None, None, f"pos {start} out of range for string b'{text.decode('latin-1')}' at index {i}"
-            )
+            raise InvalidArgumentError(None, None, f"pos {start} out of range for string b'{text.decode('latin-1')}' at index {i}")
         start += len(units) if start < 0 else 0
-        piece = units[start : start + max(count, 0)]
+        piece = units[start:] if count < 0 and not by_character else units[start : start + max(count, 0)]
         found.append(b"".join(piece) if by_character else piece)
     return strings(found, texts.shape)
 
@@ -330,7 +350,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9_-]*={0,2}")
 def decode_base64(run: Run, node: Node, value: Array) -> Array:
     def decode(text: bytes) -> bytes:
         bare = text.rstrip(b"=")
-        if not _BASE64.fullmatch(text) or len(bare) % 4 == 1:
+        if not _BASE64.fullmatch(text) or len(bare) % 4 == 1 or (bare != text and len(text) % 4):
             raise InvalidArgumentError(None, None, f"Invalid character found in base64, or a wrong length: {text!r}")
         try:
             return base64.urlsafe_b64decode(bare + b"=" * (-len(bare) % 4))
@@ -358,7 +378,9 @@ def decode_raw(run: Run, node: Node, value: Array) -> Array:
             )
     if first % dtype.itemsize:
         raise InvalidArgumentError(
-            None, None, f"Input to DecodeRaw has length {first} that is not a multiple of {dtype.itemsize}, the size of {node.attr['out_type'].name}"
+            None,
+            None,
+            f"Input to DecodeRaw has length {first} that is not a multiple of {dtype.itemsize}, the size of {node.attr['out_type'].name}",
         )
     flat = np.frombuffer(b"".join(value.ravel()), dtype)
     return flat.astype(dtype.newbyteorder("=")).reshape(*value.shape, first // dtype.itemsize)

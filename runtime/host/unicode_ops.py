@@ -37,9 +37,10 @@ def _characters(node: Node, text: bytes, encoding: str) -> Iterator[tuple[int, i
             good, bad_stop = text[at : at + e.start].decode(encoding), at + e.end
         for char in good:
             code = ord(char)
-            if a["replace_control_characters"] and code < 32 and char not in "\t\n\r":
-                code = a["replacement_char"]
-            yield code, at
+            if not a["replace_control_characters"] or code >= 32:
+                yield code, at
+            elif a["errors"] != "ignore":
+                yield a["replacement_char"], at
             at += len(char.encode(encoding))
         if bad_stop is None:
             return
@@ -68,10 +69,6 @@ def unicode_decode_with_offsets(run: Run, node: Node, value: Array) -> tuple[Arr
     return _decode(node, value)
 
 
-def _is_character(code: int) -> bool:
-    return 0 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF
-
-
 @host("UnicodeEncode")
 def unicode_encode(run: Run, node: Node, values: Array, splits: Array) -> Array:
     a = node.attr
@@ -80,7 +77,9 @@ def unicode_encode(run: Run, node: Node, values: Array, splits: Array) -> Array:
     for start, stop in itertools.pairwise(splits.tolist()):
         chars = []
         for code in values[start:stop].tolist():
-            if _is_character(code):
+            if 0xD800 <= code <= 0xDFFF:  # half a surrogate pair
+                chars.append("\ufffd")
+            elif 0 <= code <= 0x10FFFF:
                 chars.append(chr(code))
             elif a["errors"] == "strict":
                 raise InvalidArgumentError(None, None, f"Code point is out of range for Unicode, or a noncharacter: {code}")
