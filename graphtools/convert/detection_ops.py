@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.convert import converts
+from graphtools.convert.random_ops import random_seed, uniform
 from graphtools.dtypes import bool_, float32, int32, int64
 
 if TYPE_CHECKING:
@@ -183,3 +184,64 @@ def combined_non_max_suppression(op: Builder, node: NodeView) -> Any:
         op.Where(valid, op.cast(class_of, float32), 0),
         found,
     )
+
+
+@converts("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2")
+def sample_distorted_bounding_box(op: Builder, node: NodeView) -> Any:
+    """Of `max_attempts` random crops, of which ONNX draws all at once, the first that covers enough of a box; else the whole image."""
+    a = node.attr
+    tries = max(int(a["max_attempts"]), 1)
+    seed = random_seed(node)
+    size = op.cast(node.input("image_size"), float32)
+    height, width = op.Slice(size, [0], [1], [0]), op.Slice(size, [1], [2], [0])
+    boxes = op.Reshape(op.cast(node.input("bounding_boxes"), float32), op.const([-1, 4]))
+    if a["use_image_if_no_bounding_boxes"]:
+        none = op.Equal(op.Shape(boxes, start=0, end=1), 0)
+        rows = op.cast(none, int64)
+        whole = op.Expand(op.const(np.float32([[0, 0, 1, 1]])), op.Concat(rows, op.const([4]), axis=0))
+        boxes = op.Concat(boxes, whole, axis=0)
+    covered = node.input("min_object_covered") if node.op.endswith("V2") else op.const(np.float32(a["min_object_covered"]))
+    shape = op.const([tries])
+    draws = [uniform(op, shape, None if seed is None else seed + i) for i in range(4)]
+    (least_ratio, most_ratio), (least_area, most_area) = a["aspect_ratio_range"], a["area_range"]
+    ratio = op.Add(op.Mul(draws[0], float(most_ratio - least_ratio)), float(least_ratio))
+    area = op.Mul(height, width)
+    low, high = op.Mul(area, float(least_area)), op.Mul(area, float(most_area))
+    shortest, tallest = op.Round(op.Sqrt(op.Div(low, ratio))), op.Round(op.Sqrt(op.Div(high, ratio)))
+    fits = op.Floor(op.Div(op.Add(width, 0.499), ratio))
+    tallest = op.Min(op.Where(op.Greater(op.Round(op.Mul(tallest, ratio)), width), fits, tallest), height)
+    shortest = op.Min(shortest, tallest)
+    rows = op.Min(op.Add(shortest, op.Floor(op.Mul(draws[1], op.Add(op.Sub(tallest, shortest), 1.0)))), tallest)
+    columns = op.Round(op.Mul(rows, ratio))
+    rows = op.Where(op.Less(op.Mul(rows, columns), low), op.Add(rows, 1.0), rows)
+    columns = op.Round(op.Mul(rows, ratio))
+    got = op.Mul(rows, columns)
+    fine = op.And(
+        op.And(op.GreaterOrEqual(got, low), op.LessOrEqual(got, high)), op.And(op.Greater(got, 0.0), op.LessOrEqual(rows, height))
+    )
+    fine = op.And(fine, op.LessOrEqual(columns, width))
+    top = op.Floor(op.Mul(draws[2], op.Max(op.Sub(height, rows), 0.0)))
+    left = op.Floor(op.Mul(draws[3], op.Max(op.Sub(width, columns), 0.0)))
+    ends = (top, left, op.Add(top, rows), op.Add(left, columns))
+    # [tries, boxes]: what each crop covers of each box
+    edges = [op.Squeeze(op.Slice(boxes, [i], [i + 1], [1]), [1]) for i in range(4)]
+    edges = [op.Unsqueeze(op.Floor(op.Mul(e, (height, width)[i % 2])), [0]) for i, e in enumerate(edges)]
+    crops = [op.Unsqueeze(e, [1]) for e in ends]
+    tall = op.Max(op.Sub(op.Min(crops[2], edges[2]), op.Max(crops[0], edges[0])), 0.0)
+    wide = op.Max(op.Sub(op.Min(crops[3], edges[3]), op.Max(crops[1], edges[1])), 0.0)
+    full = op.Mul(op.Sub(edges[2], edges[0]), op.Sub(edges[3], edges[1]))
+    enough = op.And(op.GreaterOrEqual(op.Mul(tall, wide), op.Mul(full, covered)), op.Greater(full, 0.0))
+    hits = op.ReduceMax(op.cast(enough, float32), [1], keepdims=0)
+    fine = op.And(fine, op.Or(op.Greater(hits, 0.0), op.LessOrEqual(covered, 0.0)))
+    first = op.ArgMax(op.cast(fine, float32), axis=0, keepdims=1)
+    found = op.Gather(fine, first, axis=0)
+    top, left, bottom, right = (
+        op.Where(found, op.Gather(e, first, axis=0), f)
+        for e, f in zip(ends, (op.Mul(height, 0.0), op.Mul(width, 0.0), height, width), strict=True)
+    )
+    dtype = node.dtype
+    begin = op.Concat(op.cast(top, dtype), op.cast(left, dtype), op.const(np.array([0], dtype.as_numpy_dtype)), axis=0)
+    extent = [op.cast(op.Sub(b, t), dtype) for t, b in ((top, bottom), (left, right))]
+    size_out = op.Concat(*extent, op.const(np.array([-1], dtype.as_numpy_dtype)), axis=0)
+    box = op.Concat(op.Div(top, height), op.Div(left, width), op.Div(bottom, height), op.Div(right, width), axis=0)
+    return begin, size_out, op.Reshape(box, op.const([1, 1, 4]))
