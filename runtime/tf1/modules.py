@@ -22,7 +22,7 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
-    "train": ("train.optimizer", "train.optimizers"),
+    "train": ("train.optimizer", "train.optimizers", "train.learning_rate_decay", "train.training_util"),
 }
 
 
