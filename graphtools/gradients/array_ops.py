@@ -14,3 +14,18 @@ not_differentiable("Const", "Placeholder", "Shape", "Rank", "Size", "StopGradien
 @gradient("Identity", "RefIdentity")
 def identity(g: Emit, node: Node, dy: Any) -> Any:
     return dy
+
+
+@gradient("Reshape")
+def reshape(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Reshape", dy, g.shape(node.inputs[0])), None
+
+
+@gradient("ExpandDims")
+def expand_dims(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Reshape", dy, g.shape(node.inputs[0])), None
+
+
+@gradient("Squeeze")
+def squeeze(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Reshape", dy, g.shape(node.inputs[0]))

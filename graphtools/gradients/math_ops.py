@@ -137,3 +137,54 @@ def mean(g: Emit, node: Node, dy: Any) -> Any:
         left = g.op("Prod", g.op("Shape", y, out_type=int32), g.const([0], int32), name="Prod")
         factor = g.op("FloorDiv", elements, g.op("Maximum", left, g.const(1, int32, "Maximum/y")), name="floordiv")
     return g.op("RealDiv", total, g.op("Cast", factor, DstT=total.dtype.base_dtype), name="truediv"), None
+
+
+@gradient("RealDiv")
+def real_div(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    dx = g.sum_to(g.op("RealDiv", dy, y), sx, rx)
+    minus = g.op("RealDiv", g.op("RealDiv", g.op("Neg", x), y), y)
+    return dx, g.sum_to(g.op("Mul", dy, minus, name="mul"), sy, ry)
+
+
+@gradient("Neg")
+def neg(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Neg", dy)
+
+
+@gradient("Exp")
+def exp(g: Emit, node: Node, dy: Any) -> Any:
+    with g.graph.control_dependencies([dy.node]):
+        return g.op("Mul", dy, node.outputs[0], name="mul")
+
+
+@gradient("Log")
+def log(g: Emit, node: Node, dy: Any) -> Any:
+    with g.graph.control_dependencies([dy.node]):
+        return g.op("Mul", dy, g.op("Reciprocal", node.inputs[0]), name="mul")
+
+
+@gradient("Log1p")
+def log1p(g: Emit, node: Node, dy: Any) -> Any:
+    x = node.inputs[0]
+    with g.graph.control_dependencies([dy.node]):
+        return g.op("Mul", dy, g.op("Reciprocal", g.op("AddV2", g.const(1, x.dtype.base_dtype, "add/x"), x, name="add")), name="mul")
+
+
+@gradient("AddN")
+def add_n(g: Emit, node: Node, dy: Any) -> Any:
+    return [dy] * len(node.inputs)
+
+
+@gradient("Abs")
+def abs_(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Mul", dy, g.op("Sign", node.inputs[0]), name="mul")
+
+
+@gradient("Cast")
+def cast(g: Emit, node: Node, dy: Any) -> Any:
+    source, target = node.inputs[0].dtype.base_dtype, node.outputs[0].dtype.base_dtype
+    if (source.is_floating or source.is_complex) and (target.is_floating or target.is_complex):
+        return g.op("Cast", dy, DstT=source)
+    return None

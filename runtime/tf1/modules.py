@@ -22,6 +22,9 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "contrib.learn.datasets.mnist": ("input_data",),
+    "contrib.learn.python.learn.datasets": ("input_data",),
+    "examples.tutorials.mnist": ("input_data",),
     "train": ("train.optimizer", "train.optimizers", "train.learning_rate_decay", "train.training_util"),
 }
 
