@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Array, Carried, TensorList, as_sequence
+from graphtools.convert.lists import Carried, TensorList, as_sequence, joined_elements
 from graphtools.convert.loops import WhileConversion
 from graphtools.dtypes import bool_, string
 from graphtools.errors import ConversionError
@@ -154,14 +154,14 @@ def select(
     sides = [build(body) for build, body in zip((then, other), bodies, strict=True)]
     results: list[Any] = []
     through: list[tuple[int, Value, Value]] = []
-    lists: dict[int, tuple[Array | None, Any]] = {}
+    lists: dict[int, tuple[TensorList, TensorList]] = {}
     for n, (a, b) in enumerate(zip(*sides, strict=True)):
         if a is b:
             results.append(a)
             continue
         if isinstance(a, TensorList) or isinstance(b, TensorList):
             a, b = _as_lists(a, b, node)
-            lists[n] = a.array, a
+            lists[n] = a, b
             a, b = a.sequence(bodies[0]), b.sequence(bodies[1])
         elif not (isinstance(a, Value) and isinstance(b, Value)):
             if a == b:
@@ -183,8 +183,9 @@ def select(
     for (n, a, b), value in zip(through, made if isinstance(made, tuple) else (made,), strict=True):
         value.dtype, value.dims = a.dtype, join([a.dims, b.dims])
         if n in lists:
-            array, model = lists[n]
-            results[n] = Carried(op, as_sequence(value, model.dtype, value.dims), array, value.dims)
+            element, is_empty = joined_elements(*lists[n])
+            results[n] = Carried(op, as_sequence(value, value.dtype, element), lists[n][0].array, element, is_empty=is_empty)
+            results[n].grows = lists[n][0].grows or lists[n][1].grows
         else:
             results[n] = value
     return results

@@ -51,6 +51,8 @@ class Array:
 class TensorList:
     """Elements of one dtype. `element` is what is known of their shape; `array` the TensorArray they are the content of."""
 
+    is_empty = False  # whether nothing is written yet: then the first write says what shape the elements have
+
     def __init__(self, dtype: DType, element: Dims, array: Array | None = None) -> None:
         self.dtype = dtype.base_dtype
         self.element = element
@@ -125,6 +127,20 @@ def merged(a: Dims, b: Dims) -> Dims:
     return tuple(y if x is None else x for x, y in zip(a, b, strict=True))
 
 
+def joined(a: Dims, b: Dims) -> Dims:
+    """The shape that covers both."""
+    if a is None or b is None or len(a) != len(b):
+        return None
+    return tuple(x if x == y else None for x, y in zip(a, b, strict=True))
+
+
+def joined_elements(a: TensorList, b: TensorList) -> tuple[Dims, bool]:
+    """The shape of the elements of a list that is one of these, and whether neither has any."""
+    if a.is_empty or b.is_empty:
+        return (merged(a.element, b.element) if a.is_empty else merged(b.element, a.element)), a.is_empty and b.is_empty
+    return joined(a.element, b.element), False
+
+
 def empty_sequence(op: Builder, dtype: DType) -> Value:
     return as_sequence(op.SequenceEmpty(dtype=dtype.real_dtype.onnx), dtype, None)
 
@@ -151,6 +167,8 @@ def zeros(op: Builder, dtype: DType, shape: Sequence[Value | int]) -> Value:
 
 class Blank(TensorList):
     """A list of `size` elements of which none is written: zeros where they are read."""
+
+    is_empty = True
 
     def __init__(self, dtype: DType, element: Dims, size: Value, array: Array | None = None) -> None:
         super().__init__(dtype, element, array)
@@ -270,6 +288,7 @@ class Items(TensorList):
         super().__init__(dtype, element, array)
         self.items = items
         self.grows = grows
+        self.is_empty = all(v is None for v in items)
 
     def _with(self, items: list[Value | None]) -> Items:
         dims = next((v.dims for v in items if v is not None and v.dims is not None), None)
@@ -407,19 +426,21 @@ def plain(value: Value) -> Value:
 class Carried(TensorList):
     """A list as an ONNX sequence, for what no other form can do."""
 
-    def __init__(self, op: Builder, content: TensorList | Value, array: Array | None = None, element: Dims = None) -> None:
+    def __init__(
+        self, op: Builder, content: TensorList | Value, array: Array | None = None, element: Dims = None, *, is_empty: bool = False
+    ) -> None:
         if isinstance(content, TensorList):
             super().__init__(content.dtype, content.element, content.array)
             self.value = content.sequence(op)
             self.grows = content.grows
+            self.is_empty = content.is_empty
         else:
             super().__init__(content.dtype, element, array)
             self.value = content
+            self.is_empty = is_empty
 
     def _next(self, op: Builder, value: Value, dims: Dims) -> Carried:
-        element = self.element
-        if element is not None and dims is not None:
-            element = tuple(a if a == b else None for a, b in zip(element, dims, strict=True)) if len(element) == len(dims) else None
+        element = merged(self.element, dims) if self.is_empty else joined(self.element, dims)
         result = Carried(op, as_sequence(value, self.dtype, element), self.array, element)
         result.grows = self.grows
         return result
@@ -464,7 +485,8 @@ class Carried(TensorList):
     def pop(self, op: Builder) -> tuple[TensorList, Value]:
         last = op.const(np.array(-1, np.int64))
         value = self.get(op, last)
-        return self._next(op, op.SequenceErase(self.value, last), self.element), value
+        rest = Carried(op, as_sequence(op.SequenceErase(self.value, last), self.dtype, self.element), self.array, self.element)
+        return rest, value
 
     def sequence(self, op: Builder) -> Value:
         return self.value

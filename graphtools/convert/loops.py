@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +22,13 @@ from graphtools.convert.lists import (
     TensorList,
     Weaken,
     as_sequence,
+    joined_elements,
     plain,
     same_value,
 )
 from graphtools.dtypes import bool_, int64
 from graphtools.graph import Dims, Function, Tensor
-from graphtools.shapes.control_flow_ops import infer_loop, join
+from graphtools.shapes.control_flow_ops import infer_function, join
 
 if TYPE_CHECKING:
     from graphtools.convert.walk import NodeView, Walk
@@ -135,13 +136,14 @@ class WhileConversion:
             raise node.fail(
                 f"{count} loop variables, but its body takes {len(self.body.inputs)} and gives {len(self.body.outputs)}, its condition takes {len(self.cond.inputs)}."
             )
-        known = infer_loop(
-            self.cond, self.body, [v.dims if isinstance(v, Value) else t.dims for v, t in zip(self.inits, node.node.inputs, strict=True)]
-        )
-        self.dims: list[Dims] = known
+        # The shapes that the variables start with, widened when the body turns out to change them.
+        self.dims: list[Dims] = [v.dims if isinstance(v, Value) else t.dims for v, t in zip(self.inits, node.node.inputs, strict=True)]
         self.modes: dict[int | str, str] = {}
         self.steps: dict[int, int] = {}
         self.arrays: dict[int | str, Array] = {}
+        self.elements: dict[
+            int | str, tuple[Dims, bool]
+        ] = {}  # of the lists carried as sequences: the elements' shape; whether none is written
         for k, (init, result) in enumerate(zip(self.inits, self.body.outputs, strict=True)):
             if passes_through(result, self.body.inputs[k]):
                 self.modes[k] = INVARIANT
@@ -151,11 +153,13 @@ class WhileConversion:
                 self.modes[k] = LIST
             elif isinstance(init, Value):
                 self.modes[k] = TENSOR
-                step = counter_step(result, self.body.inputs[k])
-                if step is not None and init.dtype.is_integer:
-                    self.steps[k] = step
             else:
                 raise node.fail(f"its variable {node.node.inputs[k].name!r}, a {node.node.inputs[k].dtype.name}, changes in the loop.")
+        for k, result in enumerate(self.body.outputs):
+            if self.modes[k] == TENSOR and result.dtype.is_integer:
+                step = counter_step(result, self.body.inputs[k], self._known)
+                if step is not None:
+                    self.steps[k] = step
         self.trip = self._trip_count()
         if self.trip is not None:
             for k in self.steps:
@@ -170,6 +174,14 @@ class WhileConversion:
         for key in stacks:
             self.states[key] = self.walk.stack(node.node, key)
             self.modes[key] = LIST
+
+    def _known(self, tensor: Tensor) -> Any:
+        """The value of a tensor of the body, as far as constants outside and inside tell it."""
+        for k, parameter in enumerate(self.body.inputs):
+            if parameter is tensor:
+                init = self.inits[k]
+                return init.const if self.modes[k] == INVARIANT and isinstance(init, Value) else None
+        return constant(tensor)
 
     def run(self) -> list[Any]:
         for _ in range(MAX_ATTEMPTS):
@@ -284,6 +296,8 @@ class WhileConversion:
     def _attempt(self) -> list[Any] | None:
         """The values of the node's outputs; None when the shapes taken for the variables turned out too narrow."""
         op, walk, at = self.op, self.walk, self.node.node
+        for function in (self.body, self.cond):
+            infer_function(function, self.dims)
         body = op.subgraph(f"{self.node.name}/body")
         loop = Loop(op, body)
         loop.conversion = self  # type: ignore[attr-defined]
@@ -375,9 +389,12 @@ class WhileConversion:
             return value
         carried.append(slot)
         if mode == SEQUENCE:
-            value = as_sequence(body.input(f"{name}:0", init.dtype, init.element), init.dtype, None)
+            element, is_empty = self.elements.setdefault(slot, (init.element, init.is_empty))
+            value = as_sequence(body.input(f"{name}:0", init.dtype, element), init.dtype, element)
             loop.slots[value] = slot
-            return Carried(body, value, init.array)
+            held = Carried(body, value, init.array, element, is_empty=is_empty)
+            held.grows = init.grows
+            return held
         value = body.input(f"{name}:0", init.dtype, dims)
         loop.slots[value] = slot
         if isinstance(slot, int) and slot in self.steps:
@@ -405,6 +422,15 @@ class WhileConversion:
         holds = True
         for slot in carried:
             value = after[slot]
+            if self.modes[slot] == SEQUENCE and isinstance(value, TensorList):
+                known = self.elements[slot]
+                wider = joined_elements(
+                    Blank(value.dtype, known[0], self.op.const(0)) if known[1] else TensorList(value.dtype, known[0]), value
+                )
+                if wider != known:
+                    holds = False
+                    self.elements[slot] = wider
+                continue
             if self.modes[slot] != TENSOR or not isinstance(value, Value):
                 continue
             dims = self.dims[slot] if isinstance(slot, int) else self.state_dims.get(slot)
@@ -462,8 +488,10 @@ class WhileConversion:
             return op.cast(moved if start.const is not None and not start.const.any() else op.Add(start, moved), init.dtype)
         if mode == SEQUENCE:
             assert output is not None
-            element = value.element if isinstance(value, TensorList) else None
-            return Carried(op, as_sequence(output, init.dtype, element), init.array, element)
+            element, is_empty = self.elements[slot]
+            held = Carried(op, as_sequence(output, init.dtype, element), init.array, element, is_empty=is_empty)
+            held.grows = init.grows
+            return held
         if mode == TENSOR:
             return output
         assert isinstance(value, Recorded) and loop.trip is not None
@@ -515,14 +543,11 @@ class WhileConversion:
             ) or (start.const is not None and loop.trip.const is not None and int(start.const) + 1 == int(loop.trip.const))
             fills = from_start and same_value(loop.trip, length)
         array = value.array
-        written = array is not None and array.forward is None  # a TensorArray: what is not written cannot be read
         if isinstance(init, Blank):
             if fills:
                 return Dense(rows, array)
             if value.grows and step > 0:
                 return _grown(op, rows, start, length, loop.trip, array, from_start)
-            if written and from_start:
-                return Dense(rows, array, count=init.size)
             left = op.Reshape(start if step > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
             right = op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(loop.trip, [1]))
             return Dense(_pad_rows(op, rows, left, right), array)
@@ -626,8 +651,8 @@ def _handed_on(node: Any, index: int, depth: int) -> Tensor | None:
     return None
 
 
-def counter_step(result: Tensor, parameter: Tensor) -> int | None:
-    """The step of a loop variable whose next value is itself plus or minus a constant."""
+def counter_step(result: Tensor, parameter: Tensor, known: Callable[[Tensor], Any] = constant) -> int | None:
+    """The step of a loop variable whose next value is itself plus or minus a constant; `known` gives the values of constants."""
     node = _origin(result).node
     if node.op not in ("Add", "AddV2", "Sub") or not result.dtype.is_integer:
         return None
@@ -636,7 +661,7 @@ def counter_step(result: Tensor, parameter: Tensor) -> int | None:
         left, right = right, left
     if left is not parameter:
         return None
-    step = constant(right)
+    step = known(right)
     if step is None or step.ndim or not int(step):
         return None
     return -int(step) if node.op == "Sub" else int(step)

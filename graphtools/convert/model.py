@@ -128,7 +128,7 @@ def _write_value_info(value: Value, proto: onnx.ValueInfoProto) -> None:
     tensor = proto.type.sequence_type.elem_type.tensor_type if value.is_sequence else proto.type.tensor_type
     complex_parts = value.dtype.is_complex
     tensor.elem_type = value.dtype.real_dtype.onnx if complex_parts else value.dtype.onnx
-    if value.dims is not None:
+    if value.dims is not None and not value.is_sequence:
         shape = tensor.shape
         shape.SetInParent()
         for i, d in enumerate((*value.dims, 2) if complex_parts else value.dims):

@@ -12,33 +12,51 @@ import numpy as np
 
 from graphtools.dtypes import bool_, int32, resource, string, variant
 from graphtools.errors import ConversionError
-from graphtools.graph import Func, Graph, Node, Tensor, topological
+from graphtools.graph import Func, Function, Graph, Node, Tensor, topological
 from graphtools.passes.frames import MERGE, SWITCH, origin
-from graphtools.passes.outline import Parameter, free_name, is_stateful, outline
+from graphtools.passes.outline import Outlined, Parameter, free_name, is_stateful, outline
 
 Guard = frozenset[tuple[Tensor, int]]
 NOTHING: Guard = frozenset()
 
 
-def raise_conds(graph: Graph) -> bool:
-    """Raise every cond of a graph, the outermost first, and those in the branches that this makes."""
-    if not any(node.op in SWITCH or node.op in MERGE or node.op == "_SwitchN" for node in graph):
+def raise_conds(graph: Graph, function: Function | None = None) -> bool:
+    """Raise every cond of a graph, the outermost first, and those in the branches that this makes.
+
+    `function` is the one whose body the graph is.
+    """
+    if not any(is_switch(node) or node.op in MERGE for node in graph):
         return False
-    _Conds(graph).run()
+    conds = _Conds(graph, set() if function is None else set(function.outputs))
+    conds.run()
+    if function is not None:
+        function.outputs[:] = [conds.moved.get(t, t) for t in function.outputs]
+        function.control_outputs[:] = dict.fromkeys(conds.homes.get(n, n) for n in function.control_outputs if n not in conds.preds)
     return True
 
 
 class _Conds:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, results: set[Tensor]) -> None:
         self.graph = graph
+        self.results = results  # what is read from outside of the graph
+        self.homes: dict[Node, Node] = {}  # what went into an If -> the If
         self.order = topological(graph.nodes.values())
         self.guards: dict[Node, Guard] = {}
         self.branches: dict[Tensor, int] = {}  # predicate -> how many branches
         self.joins: dict[Node, tuple[Tensor, list[int]]] = {}  # Merge -> its predicate and the branch of each input
         self.before: dict[Tensor, set[Tensor]] = {}  # predicate -> the predicates it is decided under
+        self.preds: dict[Node, Tensor] = {}  # Switch -> its predicate, behind Identity nodes
+        self.moved: dict[Tensor, Tensor] = {}  # what an If gives in the place of a tensor that went into it
+        self.stage: dict[Node, int] = {}
+        self.groups: dict[tuple[int, Tensor], list[Node]] = {}
+        self.clones: dict[Node, list[Node]] = {}
+        self.rank: dict[Tensor, int] = {}
         self.readers: dict[Tensor, list[Node]] = {}
         self.waiters: dict[Node, list[Node]] = {}
         for node in self.order:
+            if is_switch(node):
+                self.preds[node] = origin(node.inputs[1])
+                node.inputs = [node.inputs[0], self.preds[node]]
             self._guard(node)
             for tensor in node.inputs:
                 self.readers.setdefault(tensor, []).append(node)
@@ -49,15 +67,13 @@ class _Conds:
         """The guard of a tensor: that of its node, and of the side of a Switch."""
         node = tensor.node
         guard = self.guards[node]
-        if node.op in SWITCH or node.op == "_SwitchN":
-            return guard | {(origin(node.inputs[1]), tensor.index)}
-        return guard
+        return guard | {(self.preds[node], tensor.index)} if node in self.preds else guard
 
     def _guard(self, node: Node) -> None:
         guards = [self._guard_of(t) for t in node.inputs]
         controls = [self.guards[c] for c in node.control_inputs]
-        if node.op in SWITCH or node.op == "_SwitchN":
-            pred = origin(node.inputs[1])
+        if node in self.preds:
+            pred = self.preds[node]
             self.branches[pred] = max(self.branches.get(pred, 0), len(node.outputs))
             self.before.setdefault(pred, set()).update(p for p, _ in self._guard_of(pred))
         if node.op in MERGE:
@@ -98,28 +114,35 @@ class _Conds:
         for node in self.order:
             guard = self.guards[node]
             first[node] = min((p for p, _ in guard), key=rank.__getitem__) if guard else None
-        stage: dict[Node, int] = {}
         for node in self.order:
             level = 0
             for need in (*(t.node for t in node.inputs), *node.control_inputs):
-                level = max(level, stage[need])
+                level = max(level, self.stage[need])
             if node in self.joins and first[node] is None:
                 level += 1
-            stage[node] = level
-        groups: dict[tuple[int, Tensor], list[Node]] = {}
+            self.stage[node] = level
+        for node in reversed(self.order):
+            if first[node] is not None:
+                self._delay(node)
+        nested = [n for n in self.order if (n in self.preds or n.op == "Const") and first[n] is not None]
+        for node in reversed(nested):
+            self._follow_readers(node)
         for node in self.order:
             pred = first[node]
             if pred is not None:
-                groups.setdefault((stage[node], pred), []).append(node)
+                self.groups.setdefault((self.stage[node], pred), []).append(node)
         merges: dict[tuple[int, Tensor], list[Node]] = {}
         for node, (pred, _) in self.joins.items():
             if first[node] is None:
-                merges.setdefault((stage[node] - 1, pred), []).append(node)
-        keys = sorted({*groups, *merges}, key=lambda k: (k[0], rank[k[1]]))
-        for key in keys:
-            self._raise(key[1], groups.get(key, []), merges.get(key, []))
-        for node in self.order:
-            if (node.op in SWITCH or node.op == "_SwitchN") and self.graph.nodes.get(node.name) is node:
+                merges.setdefault((self.stage[node] - 1, pred), []).append(node)
+        for node in nested:
+            for clone in self.clones.get(node, ()):
+                self.groups.setdefault((self.stage[clone], first[node]), []).append(clone)  # type: ignore[arg-type]
+        self.rank = rank
+        for key in sorted({*self.groups, *merges}, key=lambda k: (k[0], rank[k[1]])):
+            self._raise(key[0], key[1], self.groups.get(key, []), merges.get(key, []))
+        for node in self.preds:
+            if self.graph.nodes.get(node.name) is node:
                 for waiter in self.waiters.get(node, ()):
                     waiter.control_inputs = [c for c in waiter.control_inputs if c is not node]
                 del self.graph.nodes[node.name]
@@ -135,17 +158,68 @@ class _Conds:
                 visit(other, (*path, pred))
             rank.setdefault(pred, len(rank))
 
-        for node in self.order:
-            if node.op in SWITCH or node.op == "_SwitchN":
-                visit(origin(node.inputs[1]), ())
+        for pred in self.preds.values():
+            visit(pred, ())
         return rank
+
+    def _read_at(self, node: Node) -> int:
+        """The stage that a node takes its inputs at."""
+        return self.stage[node] - (node in self.joins and not self.guards[node])
+
+    def _delay(self, node: Node) -> None:
+        """Put a node into the first stage that needs it: what a stage gives to a later one is an output of its If."""
+        needed = [self._read_at(r) for t in node.outputs for r in self.readers.get(t, ())]
+        needed.extend(self._read_at(w) for w in self.waiters.get(node, ()))
+        if needed:
+            self.stage[node] = max(self.stage[node], min(needed))
+
+    def _follow_readers(self, node: Node) -> None:
+        """Give each stage that reads a Switch or constant inside a cond one of its own."""
+        by_stage: dict[int, list[Node]] = {}
+        for tensor in node.outputs:
+            for reader in self.readers.get(tensor, ()):
+                by_stage.setdefault(self._read_at(reader), []).append(reader)
+        for stage, readers in by_stage.items():
+            if stage > self.stage[node]:
+                clone = self._clone(node, stage)
+                self.clones.setdefault(node, []).append(clone)
+                for old, new in zip(node.outputs, clone.outputs, strict=True):
+                    self._hand_over(old, new, [r for r in readers if old in r.inputs])
+
+    def _clone(self, node: Node, stage: int) -> Node:
+        if node in self.preds:
+            return self._switch(node.inputs[0], self.preds[node], len(node.outputs), node, self.guards[node], stage)
+        clone = self.graph.add_raw_node(free_name(self.graph, f"{node.name}/again"), node.op, dict(node.attr), node.device)
+        clone.outputs = [self.graph.tensor_type(clone, t.index, t.dtype, t.dims) for t in node.outputs]
+        self.guards[clone], self.stage[clone] = self.guards[node], stage
+        return clone
+
+    def _switch(self, data: Tensor, pred: Tensor, count: int, like: Node, guard: Guard, stage: int) -> Node:
+        """A new Switch."""
+        op = "Switch" if count == 2 else "_SwitchN"
+        attr = {"T": data.dtype.base_dtype} | ({} if count == 2 else {"num_outs": count})
+        node = self.graph.add_raw_node(free_name(self.graph, f"{like.name}/Switch"), op, attr, like.device)
+        node.outputs = [self.graph.tensor_type(node, i, data.dtype, data.dims) for i in range(count)]
+        node.inputs = [data, self.moved.get(pred, pred)]
+        for tensor in node.inputs:
+            self.readers.setdefault(tensor, []).append(node)
+        self.preds[node], self.guards[node], self.stage[node] = pred, guard, stage
+        return node
+
+    def _hand_over(self, old: Tensor, new: Tensor, readers: list[Node]) -> None:
+        """Let readers of one tensor read another."""
+        for reader in readers:
+            reader.inputs = [new if t is old else t for t in reader.inputs]
+        gone = set(readers)
+        self.readers[old] = [r for r in self.readers.get(old, ()) if r not in gone]
+        self.readers.setdefault(new, []).extend(readers)
 
     # -- raising one group ---------------------------------------------------------------------------------------
 
     def _branch_of(self, node: Node, pred: Tensor) -> int:
         return next(b for p, b in self.guards[node] if p is pred)
 
-    def _raise(self, pred: Tensor, members: list[Node], merges: list[Node]) -> None:
+    def _raise(self, stage: int, pred: Tensor, members: list[Node], merges: list[Node]) -> None:
         graph, count = self.graph, self.branches[pred]
         for node in members:
             self._pass_through(node, pred)
@@ -159,7 +233,7 @@ class _Conds:
         def outer(tensor: Tensor) -> Tensor:
             """What a tensor that a branch takes is outside: through the Switch that lets it in."""
             node = tensor.node
-            while node not in inside and (node.op in SWITCH or node.op == "_SwitchN") and origin(node.inputs[1]) is pred:
+            while node not in inside and self.preds.get(node) is pred:
                 tensor = node.inputs[0]
                 node = tensor.node
             return tensor
@@ -192,26 +266,28 @@ class _Conds:
                 results.append([None] * count)
         merged = {m.outputs[i] for m in merges for i in range(len(m.outputs))}
         kept: list[tuple[Tensor, int]] = []  # inner tensors that a later stage reads
-        for node in members:
-            for tensor in node.outputs:
-                if tensor in consumers and tensor not in merged:
-                    side = self._branch_of(node, pred)
-                    if node.op in SWITCH and origin(node.inputs[1]) is pred:
-                        continue
-                    row = [None] * count
-                    row[side] = tensor
-                    kept.append((tensor, len(results)))
-                    results.append(row)
+        leaving = [t for n in members for t in n.outputs if t in consumers and t not in merged and self.preds.get(n) is not pred]
+        seen: set[Tensor] = set()
+        while leaving:
+            tensor = leaving.pop()
+            if tensor in seen:
+                continue
+            seen.add(tensor)
+            row = [None] * count
+            row[self._branch_of(tensor.node, pred)] = tensor
+            kept.append((tensor, len(results)))
+            results.append(row)
+            leaving.extend(p for p, _ in self._extra(tensor, pred) if p.node in inside)
         for node in members:
             for tensor in node.inputs:
                 take(tensor)
         taken = list(parameters.values())
-        dropped = {n for n in self.order if n.op in SWITCH or n.op == "_SwitchN"}
+        dropped = set(self.preds)
         functions, controls = [], dict[Node, None]()
         base = _scope(merges, members, pred)
         names = ("else", "then") if count == 2 else tuple(f"branch{b}" for b in range(count))
         for b, side in enumerate(sides):
-            function, outside = self._branch(f"{base}_{names[b]}", b, side, taken, results, indices, dropped)
+            function, outside = self._branch(f"{base}_{names[b]}", b, pred, side, taken, results, indices, dropped)
             functions.append(function)
             controls.update((c, None) for c in outside)
         sources = list(parameters)
@@ -227,32 +303,32 @@ class _Conds:
         node = graph.add_raw_node(free_name(graph, base), op, attr, members[0].device if members else "")
         node.source = next((m.source for m in (*merges, *members) if m.source), None)
         graph.set_outputs(node)
-        node.inputs = [pred, *sources]
+        node.inputs = [self.moved.get(pred, pred), *sources]
         for tensor in node.inputs:
             self.readers.setdefault(tensor, []).append(node)
         node.control_inputs = [c for c in controls if c not in inside]
         for control in node.control_inputs:
             self.waiters.setdefault(control, []).append(node)
         self.guards[node] = NOTHING
+        self._guard_again(node, pred, kept)
         self._replace(node, inside, merges, outputs, kept)
         from graphtools import shapes
 
         shapes.infer(node)
         for function in functions:
-            raise_conds(graph.functions[function.name].graph)
+            raise_conds(graph.functions[function.name].graph, graph.functions[function.name])
 
     def _pass_through(self, node: Node, pred: Tensor) -> None:
         """Let what reads a Switch on a predicate that is decided already read what the Switch reads."""
-        if (node.op in SWITCH or node.op == "_SwitchN") and origin(node.inputs[1]) is pred:
+        if self.preds.get(node) is pred:
             data, chosen = node.inputs[0], node.outputs[self._branch_of(node, pred)]
-            for reader in self.readers.pop(chosen, ()):
-                reader.inputs = [data if t is chosen else t for t in reader.inputs]
-                self.readers.setdefault(data, []).append(reader)
+            self._hand_over(chosen, data, list(self.readers.get(chosen, ())))
 
     def _branch(
         self,
         name: str,
         b: int,
+        pred: Tensor,
         side: list[Node],
         taken: list[Parameter],
         results: list[list[Tensor | None]],
@@ -281,17 +357,60 @@ class _Conds:
                 holder.outputs = [tensor]
                 constants[tensor] = value
             wanted.append(tensor)
-        # A switch whose side this branch is: the parameter already stands for both its data and its output.
-        members = [n for n in side if not ((n.op in SWITCH or n.op == "_SwitchN") and all(self._is_parameter(t, taken) for t in n.outputs))]
+        members = [n for n in side if self.preds.get(n) is not pred]
         read = {t for n in members for t in n.inputs} | set(wanted)
         reach = {n for n in members for n in n.control_inputs}
-        effects = [n for n in members if not any(t in read for t in n.outputs) and n not in reach]
+        effects = [n for n in members if not any(t in read for t in n.outputs) and n not in reach and n not in self.preds]
         outlined = outline(graph, name, members, taken, wanted, constants=constants, effects=effects, dropped=dropped)
+        for i, tensor in enumerate(wanted):
+            extra = self._extra(tensor, pred) if tensor.node in self.guards else []
+            if extra and tensor.node in outlined.copies:
+                outlined.function.outputs[i] = self._fill(outlined, tensor, extra)
         return Func(outlined.function.name), outlined.outside
 
-    @staticmethod
-    def _is_parameter(tensor: Tensor, taken: list[Parameter]) -> bool:
-        return any(tensor in p.tensors for p in taken)
+    def _extra(self, tensor: Tensor, pred: Tensor) -> list[tuple[Tensor, int]]:
+        """What must have been decided for a tensor beside `pred`, the outermost first."""
+        return sorted(((p, b) for p, b in self._guard_of(tensor) if p is not pred), key=lambda g: self.rank[g[0]])
+
+    def _fill(self, outlined: Outlined, tensor: Tensor, extra: list[tuple[Tensor, int]]) -> Tensor:
+        """A tensor of one side of an inner cond, made whole: zero on its other sides."""
+        body = outlined.function.graph
+        result = outlined.tensors[tensor]
+        for pred, branch in reversed(extra):
+            dims = tuple(d or 0 for d in tensor.dims or ())
+            dtype = tensor.dtype.base_dtype
+            base = f"{tensor.node.name}/whole"
+            blank = np.full(dims, b"" if dtype is string else 0, dtype.as_numpy_dtype)
+            zero = body.add_node("Const", [], {"dtype": dtype, "value": blank}, name=free_name(body, f"{base}/zero"))
+            count = self.branches[pred]
+            attr = {"T": dtype} | ({} if count == 2 else {"num_outs": count})
+            switch = body.add_raw_node(free_name(body, f"{base}/Switch"), "Switch" if count == 2 else "_SwitchN", attr)
+            body.set_outputs(switch)
+            switch.inputs = [zero.outputs[0], outlined.tensors[pred]]
+            merge = body.add_raw_node(free_name(body, base), "Merge", {"T": dtype, "N": count})
+            body.set_outputs(merge)
+            merge.inputs = [result if b == branch else switch.outputs[b] for b in range(count)]
+            result = merge.outputs[0]
+        return result
+
+    def _guard_again(self, node: Node, pred: Tensor, kept: list[tuple[Tensor, int]]) -> None:
+        """Let the readers of a half dead tensor that left a group read it through the Switches of what must have been decided."""
+        self.moved.update((old, node.outputs[i]) for old, i in kept)
+        for old, i in kept:
+            extra = self._extra(old, pred)
+            if not extra:
+                continue
+            by_stage: dict[int, list[Node]] = {}
+            for reader in self.readers.get(old, ()):
+                if self.graph.nodes.get(reader.name) is reader and self.stage.get(reader, -1) > self.stage[old.node]:
+                    by_stage.setdefault(self.stage[reader], []).append(reader)
+            for stage, readers in by_stage.items():
+                data, guard = node.outputs[i], frozenset(g for g in self.guards[old.node] if g[0] is pred)
+                for inner, branch in extra:
+                    switch = self._switch(data, inner, self.branches[inner], old.node, guard, stage)
+                    self.groups.setdefault((stage, pred), []).append(switch)
+                    data, guard = switch.outputs[branch], guard | {(inner, branch)}
+                self._hand_over(old, data, readers)
 
     def _type(self, row: list[Tensor | None], merges: list[Node], i: int, indices: list[tuple[int, list[int]]]) -> object:
         found = next((t.dtype for t in row if t is not None), None)
@@ -305,7 +424,7 @@ class _Conds:
         """The tensors of a group, and of its merges, that nodes outside of the group read."""
         joined = set(merges)
         found = {t for n in inside for t in n.outputs if any(r not in inside and r not in joined for r in self.readers.get(t, ()))}
-        return found | {t for n in joined for t in n.outputs if self.readers.get(t)}
+        return found | {t for n in joined for t in n.outputs if self.readers.get(t) or t in self.results}
 
     def _replace(
         self, node: Node, inside: set[Node], merges: list[Node], outputs: list[tuple[Tensor, int]], kept: list[tuple[Tensor, int]]
@@ -317,21 +436,23 @@ class _Conds:
         for merge in merges:
             index = merge.outputs[1]
             if index in by_tensor:
-                new[index] = node.outputs[by_tensor[index]]
+                new[index] = self.moved[index] = node.outputs[by_tensor[index]]
             merge.inputs = [node.outputs[by_tensor[merge.outputs[0]]]]
             merge.control_inputs = list(dict.fromkeys(node if c in inside else c for c in merge.control_inputs))
             _become_identity(merge)
         for old, tensor in new.items():
-            readers = [r for r in self.readers.pop(old, ()) if r not in inside]
-            self.readers.setdefault(tensor, []).extend(readers)
-            for reader in readers:
-                reader.inputs = [tensor if t is old else t for t in reader.inputs]
+            self._hand_over(old, tensor, [r for r in self.readers.get(old, ()) if r not in inside])
         for member in inside:
             for waiter in self.waiters.pop(member, ()):
                 if waiter not in inside:
                     waiter.control_inputs = list(dict.fromkeys(node if c is member else c for c in waiter.control_inputs))
                     self.waiters.setdefault(node, []).append(waiter)
+            self.homes[member] = node
             del graph.nodes[member.name]
+
+
+def is_switch(node: Node) -> bool:
+    return node.op in SWITCH or node.op == "_SwitchN"
 
 
 def _become_identity(node: Node) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphtools.graph import Graph
+from graphtools.graph import Function, Graph
 from graphtools.passes.conds import raise_conds
 from graphtools.passes.frames import raise_frames
 
@@ -13,12 +13,12 @@ def run(graph: Graph) -> bool:
     """Loops first: what is left of Switch and Merge then belongs to conds."""
     changed = raise_graph(graph)
     for name in list(graph.functions):
-        changed |= raise_graph(graph.functions[name].graph)
+        changed |= raise_graph(graph.functions[name].graph, graph.functions[name])
     return changed
 
 
-def raise_graph(graph: Graph) -> bool:
+def raise_graph(graph: Graph, function: Function | None = None) -> bool:
     if not any(node.op in V1 for node in graph):
         return False
     changed = raise_frames(graph)
-    return raise_conds(graph) or changed
+    return raise_conds(graph, function) or changed

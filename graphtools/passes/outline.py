@@ -21,10 +21,11 @@ class Parameter:
 
 @dataclass(slots=True)
 class Outlined:
-    """The new function, and what was left behind: control inputs of its members on nodes that are not members."""
+    """The new function, where nodes and tensors went, and what was left behind: control inputs of members on other nodes."""
 
     function: Function
     copies: dict[Node, Node]
+    tensors: dict[Tensor, Tensor]
     outside: list[Node]
 
 
@@ -88,7 +89,7 @@ def outline(
     function = Function(unique_function(graph, name), body, inputs, [mapped[t] for t in results])
     function.control_outputs = [copies[e] for e in effects if e in copies]
     graph.functions[function.name] = function
-    return Outlined(function, copies, list(outside))
+    return Outlined(function, copies, mapped, list(outside))
 
 
 def free_name(graph: Graph, name: str) -> str:
