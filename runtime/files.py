@@ -140,6 +140,8 @@ def compressor(compression: str) -> zlib._Compress | None:
 
 def match(pattern: str) -> list[str]:
     """The files that match, sorted. `*` and `?` stop at a slash. Raises NotFoundError if the folder before the wildcards is not there."""
+    if "/" not in pattern:
+        pattern = f"./{pattern}"
     path = local(pattern)
     prefix = pattern[: len(pattern) - len(path)]
     parts = path.split("/")

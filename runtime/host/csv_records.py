@@ -92,35 +92,35 @@ class CsvParser:
         self._selected = list(selected)
         self._excluded = set(excluded)
 
-    def _fields(self, record: bytes, number: int) -> list[bytes]:
+    def _fields(self, record: bytes, where: str) -> list[bytes]:
         fields = fields_of(record, self._delimiter, self._is_quoted)
         if self._selected:
             fields = [fields[i] for i in self._selected if i < len(fields)]
         elif self._excluded:
             fields = [f for i, f in enumerate(fields) if i not in self._excluded]
         if len(fields) != len(self._types):
-            raise _error(f"Expect {len(self._types)} fields but have {len(fields)} in record {number}")
+            raise _error(f"Expect {len(self._types)} fields but have {len(fields)} in record{where}")
         return fields
 
     def columns(self, records: Sequence[bytes]) -> list[list[Any]]:
         """The values of records, by column."""
-        table = [self._fields(record, number) for number, record in enumerate(records)]
-        return [[self._value(row[c], c, number) for number, row in enumerate(table)] for c in range(len(self._types))]
+        table = [self._fields(record, f" {number}") for number, record in enumerate(records)]
+        return [[self._value(row[c], c, f" {number}") for number, row in enumerate(table)] for c in range(len(self._types))]
 
-    def row(self, record: bytes, number: int) -> Row:
-        """One record as scalar tensors."""
-        fields = self._fields(record, number)
-        return tuple([self._scalar(self._value(f, c, number), t) for c, (f, t) in enumerate(zip(fields, self._types, strict=True))])
+    def row(self, record: bytes, where: str = "") -> Row:
+        """One record as scalar tensors. `where` follows "record" in messages."""
+        fields = self._fields(record, where) if record or where else [b""]
+        return tuple([self._scalar(self._value(f, c, where), t) for c, (f, t) in enumerate(zip(fields, self._types, strict=False))])
 
     @staticmethod
     def _scalar(value: Any, dtype: DType) -> Array:
         return rows.text(value) if dtype is string else np.array(value, dtype.as_numpy_dtype)
 
-    def _value(self, field: bytes, column: int, number: int) -> Any:
+    def _value(self, field: bytes, column: int, where: str) -> Any:
         if not field or field == self._missing:
             default = self._defaults[column]
             if default is None:
-                raise _error(f"Field {column} is required but missing in record {number}!")
+                raise _error(f"Field {column} is required but missing in record{where}!")
             return default
         dtype = self._types[column]
         if dtype is string:
@@ -132,9 +132,4 @@ class CsvParser:
             value = int(field)
             if dtype.min <= value <= dtype.max:
                 return value
-        raise _error(
-            f"Field {column} in record {number} is not a valid {_TYPE_NAMES.get(dtype.name, dtype.name)}: {field.decode('utf-8', 'replace')}"
-        )
-
-
-_TYPE_NAMES = {"float32": "float", "float64": "double"}
+        raise _error(f"Field {column} in record{where} is not a valid {rows.type_text(dtype)}: {field.decode('utf-8', 'replace')}")

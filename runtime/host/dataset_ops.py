@@ -139,48 +139,49 @@ def _names(filenames: Array) -> list[str]:
 
 @dataset("TextLineDataset")
 def text_line_dataset(run: Run, node: Node, filenames: Array, compression: Array, buffer_size: Array) -> Dataset:
-    def lines(context: Context) -> Rows:
-        for name in _names(filenames):
-            with files.open_stream(name, rows.name_of(compression), int(buffer_size)) as stream:
-                for line in stream:
-                    yield (rows.text(line.removesuffix(b"\n").removesuffix(b"\r")),)
+    def line(raw: bytes) -> Row:
+        return (rows.text(raw.removesuffix(b"\n").replace(b"\r", b"")),)
 
-    return Dataset(lines)
+    def lines(name: str) -> Rows:
+        return map(line, files.open_stream(name, rows.name_of(compression), int(buffer_size)))
+
+    return Dataset(lambda context: datasets.FileRows(_names(filenames), lines))
 
 
 @dataset("TFRecordDataset")
 def tf_record_dataset(run: Run, node: Node, filenames: Array, compression: Array, buffer_size: Array) -> Dataset:
-    def read(context: Context) -> Rows:
-        for name in _names(filenames):
-            with files.open_stream(name, rows.name_of(compression), int(buffer_size)) as stream:
-                for record in records.read(stream, name):
-                    yield (rows.text(record),)
+    def row(record: bytes) -> Row:
+        return (rows.text(record),)
 
-    return Dataset(read)
+    def read(name: str) -> Rows:
+        return map(row, records.read(files.open_stream(name, rows.name_of(compression), int(buffer_size)), name))
+
+    return Dataset(lambda context: datasets.FileRows(_names(filenames), read))
 
 
 @dataset("FixedLengthRecordDataset", "FixedLengthRecordDatasetV2")
 def fixed_length_record_dataset(
     run: Run, node: Node, filenames: Array, header: Array, size: Array, footer: Array, buffer_size: Array, compression: Array | None = None
 ) -> Dataset:
-    def read(context: Context) -> Rows:
-        for name in _names(filenames):
-            with files.open_stream(name, "" if compression is None else rows.name_of(compression)) as stream:
-                data = stream.read()
-            body = len(data) - int(header) - int(footer)
-            if body < 0 or body % int(size):
-                raise InvalidArgumentError(
-                    None,
-                    None,
-                    f'Excluding the header ({int(header)} bytes) and footer ({int(footer)} bytes), input file "{name}" has body length {body} bytes, '
-                    f"which is not an exact multiple of the record length ({int(size)} bytes).",
-                )
-            for record in io_ops.fixed_records(data, name, int(header), int(size), int(footer)):
-                yield (rows.text(record),)
+    def row(record: bytes) -> Row:
+        return (rows.text(record),)
+
+    def read(name: str) -> Rows:
+        with files.open_stream(name, "" if compression is None else rows.name_of(compression)) as stream:
+            data = stream.read()
+        body = len(data) - int(header) - int(footer)
+        if body < 0 or body % int(size):
+            raise InvalidArgumentError(
+                None,
+                None,
+                f'Excluding the header ({int(header)} bytes) and footer ({int(footer)} bytes), input file "{name}" has body length {body} bytes, '
+                f"which is not an exact multiple of the record length ({int(size)} bytes).",
+            )
+        return map(row, io_ops.fixed_records(data, name, int(header), int(size), int(footer)))
 
     if int(size) <= 0:
         raise InvalidArgumentError(None, None, f"`record_bytes` must be > 0, not {int(size)}.")
-    return Dataset(read)
+    return Dataset(lambda context: datasets.FileRows(_names(filenames), read))
 
 
 @dataset("MatchingFilesDataset")
@@ -298,7 +299,13 @@ def repeat_dataset(run: Run, node: Node, source: Dataset, count: Array) -> Datas
         cardinality = 0 if source.cardinality == 0 else INFINITE
     else:
         cardinality = 0 if times == 0 else scaled(source.cardinality, lambda n: n * times)
-    return Dataset(lambda context: datasets.Repeated(context, source, times), cardinality)
+
+    def iterate(context: Context) -> Rows:
+        if context.fuses_shuffle_and_repeat and source.repeat_shuffled is not None:
+            return source.repeat_shuffled(context, times)
+        return datasets.Repeated(context, source, times)
+
+    return Dataset(iterate, cardinality)
 
 
 @dataset("TakeDataset")
@@ -378,7 +385,11 @@ def _shuffled(source: Dataset, size: int, seed: int, seed2: int, count: int, res
         def iterate(context: Context) -> Rows:
             return datasets.Shuffled(context, source, size, SingleSamples(*seeds.draw()), count)
 
+        def repeat(context: Context, times: int) -> Rows:
+            return datasets.Shuffled(context, source, size, SingleSamples.seeded(seed, seed2), times)
+
     else:
+        repeat = None  # type: ignore[assignment]
         fixed = (seed, seed2) if seed or seed2 else datasets.Seeds(seed, seed2).draw()
 
         def iterate(context: Context) -> Rows:
@@ -388,7 +399,7 @@ def _shuffled(source: Dataset, size: int, seed: int, seed2: int, count: int, res
         cardinality = 0 if source.cardinality == 0 else INFINITE
     else:
         cardinality = scaled(source.cardinality, lambda n: n * count)
-    return Dataset(iterate, cardinality)
+    return Dataset(iterate, cardinality, repeat if count == 1 else None)
 
 
 @dataset("ShuffleAndRepeatDataset")
@@ -484,7 +495,7 @@ def _cache_key(number: int, component: int) -> str:
 
 _PASS_THROUGH = (
     "AssertNextDataset", "AssertPrevDataset", "AutoShardDataset", "BytesProducedStatsDataset", "FinalizeDataset", "LatencyStatsDataset", "MaxIntraOpParallelismDataset",
-    "ModelDataset", "NonSerializableDataset", "OptimizeDataset", "OptimizeDatasetV2", "OptionsDataset", "PrefetchDataset", "PrivateThreadPoolDataset", "RewriteDataset",
+    "ModelDataset", "NonSerializableDataset", "OptionsDataset", "PrefetchDataset", "PrivateThreadPoolDataset", "RewriteDataset",
     "SetStatsAggregatorDataset", "SleepDataset", "ThreadPoolDataset",
 )  # fmt: skip
 
@@ -492,3 +503,10 @@ _PASS_THROUGH = (
 @dataset(*_PASS_THROUGH)
 def pass_through_dataset(run: Run, node: Node, source: Dataset, *settings: Any) -> Dataset:
     return source
+
+
+@dataset("OptimizeDataset", "OptimizeDatasetV2")
+def optimize_dataset(run: Run, node: Node, source: Dataset, *optimizations: Array) -> Dataset:
+    """Only one of the optimizations changes what comes out: shuffle().repeat() becomes one buffer that all passes go through."""
+    fuses = b"shuffle_and_repeat_fusion" in [name for names in optimizations for name in names.ravel().tolist()]
+    return Dataset(lambda context: source.iterate(context.with_fusion(fuses)), source.cardinality)

@@ -15,7 +15,7 @@ import numpy as np
 
 from graphtools.graph import Func
 from runtime import ort
-from runtime.errors import InvalidArgumentError, OutOfRangeError
+from runtime.errors import DataLossError, InvalidArgumentError, OpError, OutOfRangeError
 from runtime.host import Run, rows
 from runtime.host.rows import Array, Row
 from runtime.host.single_samples import SingleSamples
@@ -24,10 +24,30 @@ INFINITE, UNKNOWN = -1, -2  # cardinalities
 
 
 @dataclass(slots=True)
-class Context:
-    """What an iterator works in: the run that asks for its next row."""
-
+class _Caller:
     run: Run
+
+
+class Context:
+    """What an iterator works in: the run that asks for its next row, and what tf.data's optimizer may change."""
+
+    __slots__ = ("_caller", "fuses_shuffle_and_repeat")
+
+    def __init__(self, run: Run, fuses_shuffle_and_repeat: bool = False, *, caller: _Caller | None = None) -> None:
+        self._caller = _Caller(run) if caller is None else caller
+        self.fuses_shuffle_and_repeat = fuses_shuffle_and_repeat
+
+    @property
+    def run(self) -> Run:
+        return self._caller.run
+
+    @run.setter
+    def run(self, run: Run) -> None:
+        self._caller.run = run
+
+    def with_fusion(self, fuses_shuffle_and_repeat: bool) -> Context:
+        """The same context under another setting."""
+        return Context(self.run, fuses_shuffle_and_repeat, caller=self._caller)
 
     def call(self, function: Func, args: Sequence[Any]) -> Row:
         return tuple([v if isinstance(v, np.ndarray) else ort.to_numpy(v) for v in self.run.call(function, args)])
@@ -39,11 +59,14 @@ Rows = Iterator[Row]
 class Dataset:
     """A recipe: `iterate(context)` starts a new pass over its rows."""
 
-    __slots__ = ("__weakref__", "cardinality", "iterate")
+    __slots__ = ("__weakref__", "cardinality", "iterate", "repeat_shuffled")
 
-    def __init__(self, iterate: Callable[[Context], Rows], cardinality: int = UNKNOWN) -> None:
+    def __init__(
+        self, iterate: Callable[[Context], Rows], cardinality: int = UNKNOWN, repeat_shuffled: Callable[[Context, int], Rows] | None = None
+    ) -> None:
         self.iterate = iterate
         self.cardinality = cardinality
+        self.repeat_shuffled = repeat_shuffled  # of a shuffled dataset: several passes through one buffer
 
     @classmethod
     def of(cls, held: Sequence[Row]) -> Dataset:
@@ -133,7 +156,7 @@ class Flattened:
     __slots__ = ("_apply", "_context", "_current", "_source")
 
     def __init__(self, context: Context, source: Rows, apply: Callable[[Row], Row]) -> None:
-        self._context = context
+        self._context = context.with_fusion(False)  # the optimizer does not look into functions
         self._source = source
         self._apply = apply
         self._current: Rows = iter(())
@@ -160,7 +183,7 @@ class Interleaved:
     def __init__(
         self, context: Context, source: Rows, apply: Callable[[Row], Row], cycle: int, block: int, refills_in_place: bool = False
     ) -> None:
-        self._context = context
+        self._context = context.with_fusion(False)
         self._source = source
         self._apply = apply
         self._slots: list[Rows | None] = [None] * cycle
@@ -253,7 +276,7 @@ def stack_padded_rows(taken: Sequence[Row], shapes: Sequence[Sequence[int]], fil
         sizes = [max(cell.shape[d] for cell in column) if size < 0 else size for d, size in enumerate(shape)]
         for cell in column:
             if any(s > t for s, t in zip(cell.shape, sizes, strict=True)):
-                raise InvalidArgumentError(None, None, "Attempted to pad to a smaller size than the input element.")
+                raise DataLossError(None, None, "Attempted to pad to a smaller size than the input element.")
         columns.append(rows.stack_padded(column, sizes, fill.item() if fill.dtype == np.object_ else fill))
     return tuple(columns)
 
@@ -390,6 +413,36 @@ class Tried:
                 return next(self._source)
             except self._errors:
                 continue
+
+
+class FileRows:
+    """The rows of files, one after the other. A file that cannot be opened is tried again; one that is damaged is left."""
+
+    __slots__ = ("_at", "_current", "_names", "_open")
+
+    def __init__(self, names: Sequence[str], open_file: Callable[[str], Rows]) -> None:
+        self._names = names
+        self._open = open_file
+        self._at = 0
+        self._current: Rows | None = None
+
+    def __iter__(self) -> Rows:
+        return self
+
+    def __next__(self) -> Row:
+        while self._at < len(self._names):
+            if self._current is None:
+                self._current = self._open(self._names[self._at])
+            try:
+                return next(self._current)
+            except StopIteration:
+                self._current = None
+                self._at += 1
+            except OpError:
+                self._current = None
+                self._at += 1
+                raise
+        raise StopIteration
 
 
 class Cache:

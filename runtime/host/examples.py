@@ -29,10 +29,6 @@ def error(text: str) -> InvalidArgumentError:
     return InvalidArgumentError(None, None, text)
 
 
-def type_name(dtype: DType) -> str:
-    return {"float32": "float"}.get(dtype.name, dtype.name)
-
-
 @dataclass(frozen=True, slots=True)
 class Sparse:
     """A feature of any number of values."""
@@ -120,22 +116,22 @@ def dense_values(features: Any, spec: Dense, where: str, missing: str) -> Array:
         if spec.is_variable:
             return np.empty((0, *spec.dims[1:]), spec.dtype.as_numpy_dtype)  # type: ignore[arg-type]
         if not spec.default.size and math.prod(d or 0 for d in spec.dims):
-            raise error(f"{missing}Feature: {spec.key} (data type: {type_name(spec.dtype)}) is required but could not be found.")
+            raise error(f"{missing}Feature: {spec.key} (data type: {rows.type_text(spec.dtype)}) is required but could not be found.")
         return spec.default.reshape(spec.dims)  # type: ignore[arg-type]
     kind = KINDS.get(spec.dtype)
     if found != kind:
-        raise error(f"{where}Data types don't match. Data type: {KIND_NAMES[found]} but expected type: {type_name(spec.dtype)}")
+        raise error(f"{where}Data types don't match. Data type: {KIND_NAMES[found]} but expected type: {rows.type_text(spec.dtype)}")
     values = values_of(feature, found)
     if spec.is_variable:
         if spec.stride == 0 or len(values) % spec.stride:
             raise error(
-                f"{where}Number of {type_name(spec.dtype)} values is not a multiple of stride length. "
+                f"{where}Number of {rows.type_text(spec.dtype)} values is not a multiple of stride length. "
                 f"Saw {len(values)} values but output shape is: {rows.shape_text(spec.dims)}"
             )
         return values.reshape(-1, *spec.dims[1:])  # type: ignore[arg-type]
     if len(values) != math.prod(d or 0 for d in spec.dims):
         raise error(
-            f"{where}Number of {type_name(spec.dtype)} values != expected.  Values size: {len(values)} but output shape: {rows.shape_text(spec.dims)}"
+            f"{where}Number of {rows.type_text(spec.dtype)} values != expected.  Values size: {len(values)} but output shape: {rows.shape_text(spec.dims)}"
         )
     return values.reshape(spec.dims)  # type: ignore[arg-type]
 
@@ -147,7 +143,7 @@ def sparse_values(features: Any, key: str, dtype: DType, where: str) -> Array:
     if found is None:
         return np.empty(0, dtype.as_numpy_dtype)
     if found != KINDS.get(dtype):
-        raise error(f"{where}Data types don't match. Expected type: {type_name(dtype)}, Actual type: {KIND_NAMES[found]}")
+        raise error(f"{where}Data types don't match. Expected type: {rows.type_text(dtype)}, Actual type: {KIND_NAMES[found]}")
     return values_of(feature, found)
 
 

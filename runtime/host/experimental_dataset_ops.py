@@ -265,15 +265,15 @@ def csv_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
         excluded=excluded,
     )
 
+    def read(name: str) -> Rows:
+        lines = iter(files.open_stream(name, rows.name_of(given["compression_type"])))
+        if bool(given["header"]):
+            next(lines, None)
+        return csv_records.records_of(lines, bool(given["use_quote_delim"]))  # type: ignore[return-value]
+
     def iterate(context: Context) -> Rows:
-        for name in given["filenames"].ravel().tolist():
-            with files.open_stream(rows.name_of(name), rows.name_of(given["compression_type"])) as stream:
-                lines = iter(stream)
-                if bool(given["header"]):
-                    next(lines, None)
-                for number, record in enumerate(csv_records.records_of(lines, bool(given["use_quote_delim"]))):
-                    if record:
-                        yield parser.row(record, number)
+        found = datasets.FileRows([rows.name_of(n) for n in given["filenames"].ravel().tolist()], read)
+        return map(parser.row, found)  # type: ignore[arg-type]
 
     return Dataset(iterate)
 

@@ -27,8 +27,9 @@ Records = Iterator[tuple[bytes, bytes]]
 class Reader:
     """Takes file names off a queue and gives the records of each file, with keys that say where they are."""
 
-    def __init__(self, name: str, open_work: Callable[[bytes], Records]) -> None:
+    def __init__(self, name: str, open_work: Callable[[bytes], Records], is_one_record: bool = False) -> None:
         self.name = name
+        self._is_one_record = is_one_record  # a file is finished with its only record, not when the next is asked for
         self._open_work = open_work
         self._changed = threading.Condition()
         self._is_busy = False
@@ -83,7 +84,6 @@ class Reader:
             record = next(self._records, None)
         except NotFoundError:
             self._records = None
-            self.finished += 1
             raise
         except OpError as e:
             self._failed = e
@@ -93,6 +93,9 @@ class Reader:
             self.finished += 1
             return None
         self.produced += 1
+        if self._is_one_record:
+            self._records = None
+            self.finished += 1
         return record
 
     def reset(self) -> None:
@@ -190,7 +193,12 @@ _READERS: dict[str, Callable[[Node], Callable[[bytes], Records]]] = {
 
 @host(*_READERS, *(f"{op}V2" for op in _READERS))
 def reader(run: Run, node: Node) -> Reader:
-    return run.resource(node, lambda: Reader(resource_name(node), _READERS[node.op.removesuffix("V2")](node)))
+    return run.resource(node, lambda: _make_reader(node))
+
+
+def _make_reader(node: Node) -> Reader:
+    op = node.op.removesuffix("V2")
+    return Reader(resource_name(node), _READERS[op](node), op in ("IdentityReader", "WholeFileReader"))
 
 
 @host("ReaderRead", "ReaderReadV2")
@@ -335,11 +343,13 @@ def _open(run: Run, node: Node, pattern: str) -> checkpoint.Checkpoint:
     except FormatError as e:
         if os.path.exists(path) or os.path.exists(path + ".index"):
             raise DataLossError(None, None, f"Unable to open table file {pattern}: {e}") from e
-        if node.op == "RestoreV2":
-            text = f"Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {pattern}"
-        else:
-            text = f"Unsuccessful TensorSliceReader constructor: Failed to get matching files on {pattern}: Not found: {path}"
-        raise NotFoundError(None, None, text) from e
+        start = "Unsuccessful TensorSliceReader constructor: Failed to"
+        folder = os.path.dirname(path)
+        if folder and not os.path.isdir(folder):
+            raise InvalidArgumentError(
+                None, None, f"{start} get matching files on {pattern}: Not found: {folder}; No such file or directory"
+            ) from e
+        raise NotFoundError(None, None, f"{start} find any matching files for {pattern}") from e
     except OSError as e:
         raise files.error_of(e, pattern) from e
 
@@ -350,7 +360,9 @@ def _restore(held: checkpoint.Checkpoint, name: str, spec: bytes, dtype: Any) ->
     stored = held.dtype(name)
     if stored is not dtype.base_dtype:
         raise InvalidArgumentError(
-            None, None, f"tensor_name = {name}; expected dtype {dtype.base_dtype.name} does not equal original dtype {stored.name}"
+            None,
+            None,
+            f"tensor_name = {name}; expected dtype {rows.type_text(dtype)} does not equal original dtype {rows.type_text(stored)}",
         )
     part = _slice(spec)
     try:

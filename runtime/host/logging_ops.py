@@ -33,6 +33,8 @@ def summarize(value: Any, limit: int) -> str:
     """The first `limit` elements as Print and Assert show them: a pair of brackets for each row but the outermost."""
     if not isinstance(value, np.ndarray):
         return f"<{type(value).__name__}>"
+    if not value.size:
+        return ""
     if limit < 0:
         limit = value.size
     if value.ndim == 0:

@@ -37,7 +37,7 @@ def decode_csv(run: Run, node: Node, records: Array, *defaults: Array) -> Row:
         ),
     )
     if records.ndim == 0:
-        return parser.row(records.item(), 0)
+        return parser.row(records.item(), " 0")
     columns = parser.columns(records.ravel().tolist())
     return tuple([_column(c, t, records.shape) for c, t in zip(columns, types, strict=True)])
 
@@ -205,12 +205,12 @@ def _sequence_dense(lists: Any, spec: Dense, may_be_missing: bool, name: str) ->
             shown = schema.to_text(frame).strip() or "empty"
             raise error(
                 f"Name: {name}, Feature list: {spec.key}, Index: {i}.  Data types don't match. "
-                f"Expected type: {examples.type_name(spec.dtype)}  Feature is: {shown}"
+                f"Expected type: {rows.type_text(spec.dtype)}  Feature is: {shown}"
             )
         values = examples.values_of(frame, found)
         if len(values) != int(np.prod(spec.dims or (1,))):
             raise error(
-                f"Name: {name}, Key: {spec.key}, Index: {i}.  Number of {examples.type_name(spec.dtype)} values != expected.  "
+                f"Name: {name}, Key: {spec.key}, Index: {i}.  Number of {rows.type_text(spec.dtype)} values != expected.  "
                 f"values size: {len(values)} but output shape: {rows.shape_text(spec.dims)}"
             )
         cells.append(values.reshape(spec.dims))  # type: ignore[arg-type]
@@ -375,7 +375,7 @@ def _deserialized(data: bytes, dtype: DType) -> Array:
         raise error(f"Cannot parse tensor from proto: {e}") from e
     found = tensor.dtype_of(proto.dtype, "A serialized tensor")
     if found is not dtype.base_dtype:
-        raise error(f"Type mismatch between parsed tensor ({examples.type_name(found)}) and dtype ({examples.type_name(dtype)})")
+        raise error(f"Type mismatch between parsed tensor ({rows.type_text(found)}) and dtype ({rows.type_text(dtype)})")
     return value
 
 

@@ -90,6 +90,14 @@ def shape_text(dims: Any) -> str:
     return "<unknown>" if dims is None else "[" + ",".join("?" if d is None or d < 0 else str(d) for d in dims) + "]"
 
 
+_TYPE_NAMES = {"float32": "float", "float64": "double", "float16": "half"}
+
+
+def type_text(dtype: DType) -> str:
+    """A dtype in TensorFlow's words: float, where Python says float32."""
+    return _TYPE_NAMES.get(dtype.base_dtype.name, dtype.base_dtype.name)
+
+
 def is_compatible(shape: Sequence[int], dims: Dims) -> bool:
     """Whether a tensor of `shape` fits the static shape `dims`."""
     return dims is None or (len(shape) == len(dims) and all(d is None or d < 0 or d == s for s, d in zip(shape, dims, strict=True)))
