@@ -115,23 +115,31 @@ def rewrite(
     run = _Run(module, target, filename, dispatch_for(target, only), disabled)
     run.surroundings = (dialect, siblings)
     generation: Generation | None = None
+    first = Generation()
+    tried: set[int | None] = set()
     changed = False
     for _ in range(PASSES):
         names = Names(run.module, collect=run.dispatch.collect, public=public)
         if run.first is None:
             run.first = names
         if generation is None:
-            generation = judge(names)
+            first = generation = judge(names)
+            tried.add(generation.version)
         if not names.imports and not names.star_imports and not run.dispatch.by_type:
             break
-        if not run.one_pass(names, generation):
+        if run.one_pass(names, generation):
+            changed = True
+            continue
+        # The new text speaks for another version than the old one did. What it still leaves open is decided by that,
+        # as it would be the next time somebody upgrades the file: so that time nothing is left to change.
+        again = judge(names) if changed else generation
+        if again.version in tried:
             break
-        changed = True
+        tried.add(again.version)
+        generation = again
     else:
-        run.findings.append(
-            (None, ENGINE, Level.WARNING, f"the rewriting did not settle after {PASSES} passes: run upgrade again", None, "")
-        )
-    return Result(run.module, run.located(filename), changed, generation or Generation(), run.asked)
+        run.findings.append((None, ENGINE, Level.WARNING, f"the rewriting did not settle after {PASSES} passes: run upgrade again", None, ""))
+    return Result(run.module, run.located(filename), changed, first, run.asked)
 
 
 class _Run:

@@ -53,7 +53,7 @@ def upgrade_source(
         seen.append(generations.evidence(names))
         if generation is not None:
             return Generation(generation, ("asked for",)) if isinstance(generation, int) else generation
-        return generations.judge(seen[0], tree)
+        return generations.judge(seen[-1], tree)
 
     result = engine.rewrite(
         parsed.module,
@@ -71,7 +71,7 @@ def upgrade_source(
         findings += [Finding(PYTHON2, Level.NOTE, c.message, Location(filename, c.line, 1, c.line, 1), "rewritten") for c in parsed.changes]
         findings.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
     changed = result.changed or parsed.dialect == 2
-    return Upgrade(source.written(result.module, text) if changed else text, findings, changed, result.generation, result.asked, *seen)
+    return Upgrade(source.written(result.module, text) if changed else text, findings, changed, result.generation, result.asked, *seen[:1])
 
 
 def _public(path: str) -> str | None:
