@@ -467,9 +467,14 @@ def roll(op: Builder, node: NodeView) -> Any:
 def select(op: Builder, node: NodeView) -> Any:
     """A vector condition of Select picks whole rows."""
     condition, x, y = node.inputs
-    if node.op == "Select" and condition.rank != 0 and x.rank is not None and x.rank > 1 and condition.rank in (1, None):
-        if condition.rank == 1:
-            condition = op.Unsqueeze(condition, list(range(1, x.rank)))
+    if node.op == "Select" and condition.rank in (1, None):
+        if condition.rank == 1 and x.rank is not None:
+            condition = op.Unsqueeze(condition, list(range(1, x.rank))) if x.rank > 1 else condition
+        elif x.rank is None or x.rank > 1:  # as many axes of length 1 as the condition lacks
+            shape = op.Shape(condition)
+            missing = op.Sub(op.Size(op.Shape(x)) if x.rank is None else np.int64(x.rank), op.Size(shape))
+            condition = op.Reshape(condition, op.Concat(shape, op.Expand(np.int64(1), op.Reshape(missing, [1])), axis=0))
+            condition.dims = None
     if x.dtype.is_complex:
         return join(op, *(op.Where(condition, a, b) for a, b in zip(parts(op, x), parts(op, y), strict=True)))
     return op.Where(condition, x, y)
@@ -494,7 +499,7 @@ def one_hot(op: Builder, node: NodeView) -> Any:
     indices, depth, on, off = node.inputs
     axis = int(node.attr["axis"])
     indices, depth = op.cast(indices, int64), op.cast(depth, int64)
-    if on.dtype in (float32, int32, int64):
+    if on.dtype in (float32, int64):
         kept = op.Where(op.Less(indices, np.int64(0)), depth, indices)
         values = op.Concat(op.Unsqueeze(off, [0]), op.Unsqueeze(on, [0]), axis=0)
         return op.OneHot(kept, depth, values, axis=axis)
