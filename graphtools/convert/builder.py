@@ -133,7 +133,7 @@ class Builder:
             folded = self._simplify(op_type, values, attrs, outputs)
             if folded is not None:
                 return folded
-            widened = wider(op_type, values)
+            widened = wider(op_type, values, attrs)
             if widened is not None:
                 return self._append_wide(op_type, values, attrs, outputs, *widened)
         return self._append(op_type, values, attrs, outputs, domain)

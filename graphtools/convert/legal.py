@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from graphtools.dtypes import DType, bfloat16, bool_, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from graphtools.dtypes import DType, bfloat16, bool_, float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Value
@@ -50,8 +50,11 @@ def kernels() -> dict[str, dict[str, frozenset[int]]]:
     return {op: {p: frozenset(types) for p, types in params.items()} for op, params in raw.items()}
 
 
-def wider(op_type: str, values: Sequence[Value | None]) -> tuple[list[int], DType, list[int]] | None:
+def wider(op_type: str, values: Sequence[Value | None], attrs: Mapping[str, Any]) -> tuple[list[int], DType, list[int]] | None:
     """The positions to cast, the dtype to compute in, and the outputs to cast back; None where a kernel exists."""
+    if op_type in ("ScatterElements", "ScatterND") and attrs.get("reduction", "none") != "none":
+        data = values[0]  # the kernel takes halves, and refuses to combine them when it runs
+        return ([0, 2], float32, [0]) if data is not None and data.dtype in (bfloat16, float16) else None
     typed = TYPED.get(op_type)
     if typed is None:
         return None

@@ -132,8 +132,11 @@ def matrix_diag(op: Builder, node: NodeView) -> Any:
 @converts("MatrixDiagV2", "MatrixDiagV3")
 @by_parts
 def matrix_diag_v2(op: Builder, node: NodeView) -> Any:
+    return _either(op, node, _is_single(node, node.inputs[1], _rank_of(node), _rank_of(node, 0, 1)), _matrix_diag)
+
+
+def _matrix_diag(op: Builder, node: NodeView, single: bool) -> Value:
     diagonal, k, rows, columns, padding = node.inputs
-    single = _is_single(node, diagonal, k, grows=True)
     band = Band(op, node, k, single=single)
     length = size_of(op, diagonal, -1)
     rows, columns = (op.Reshape(op.cast(v, int64), SCALAR) for v in (rows, columns))
@@ -146,22 +149,43 @@ def matrix_diag_v2(op: Builder, node: NodeView) -> Any:
     )
     inside, place = band.of_matrix(op, rows, columns, length)
     flat = diagonal if single else _flat_matrix(op, diagonal)
-    return op.Where(inside, _take(op, flat, place), padding)
+    result: Value = op.Where(inside, _take(op, flat, place), padding)
+    return result
 
 
-def _is_single(node: NodeView, diagonal: Value, k: Value, *, grows: bool) -> bool:
-    """Whether `k` names one diagonal, which then has no axis of its own."""
-    if k.const is not None:
-        flat = k.const.ravel()
-        return bool(flat[0] == flat[-1])
+def _rank_of(node: NodeView, index: int | None = None, plus: int = 0) -> int | None:
+    """The rank of an input, or of the output, and some more."""
+    if index is None:
+        return None if node.dims is None else len(node.dims)
+    rank = node.inputs[index].rank
+    return None if rank is None else rank + plus
+
+
+def _is_single(node: NodeView, k: Value, rank: int | None, if_single: int | None) -> bool | None:
+    """Whether `k` names one diagonal, which then has no axis of its own; None where only running tells."""
+    known = k.const
+    if known is not None:
+        return bool(known.ravel()[0] == known.ravel()[-1])
     if k.rank == 0 or k.dims == (1,):
         return True
-    rank = None if node.dims is None else len(node.dims)
-    if grows and rank is not None and diagonal.rank is not None:
-        return rank == diagonal.rank + 1
-    if not grows and diagonal.rank is not None and node.inputs[0].rank is not None:
-        return diagonal.rank == node.inputs[0].rank - 1
-    raise node.fail("whether k names one diagonal or several must be known.")
+    return None if rank is None or if_single is None else rank == if_single
+
+
+def _either(op: Builder, node: NodeView, single: bool | None, convert: Callable[[Builder, NodeView, bool], Value]) -> Value:
+    """One conversion, or both in an If on whether the first and last element of k are the same."""
+    if single is not None:
+        return convert(op, node, single)
+    k = op.Reshape(op.cast(node.input("k"), int64), [-1])
+    branches = []
+    for one in (True, False):
+        body = op.subgraph()
+        body.output(convert(body, node, one))
+        branches.append(body)
+    result: Value = op.If(
+        op.Equal(op.ReduceMax(k, keepdims=0), op.ReduceMin(k, keepdims=0)), then_branch=branches[0], else_branch=branches[1]
+    )
+    result.dtype, result.dims = node.dtype, None
+    return result
 
 
 @converts("BatchMatrixDiagPart", "MatrixDiagPart")
@@ -176,28 +200,32 @@ def matrix_diag_part(op: Builder, node: NodeView) -> Any:
 @converts("MatrixDiagPartV2", "MatrixDiagPartV3")
 @by_parts
 def matrix_diag_part_v2(op: Builder, node: NodeView) -> Any:
+    return _either(op, node, _is_single(node, node.inputs[1], _rank_of(node), _rank_of(node, 0, -1)), _matrix_diag_part)
+
+
+def _matrix_diag_part(op: Builder, node: NodeView, single: bool) -> Value:
     x, k, padding = node.inputs
-    if k.const is None and k.rank != 0 and k.dims != (1,):
-        if node.dims is None or x.rank is None:
-            raise node.fail("whether k names one diagonal or several must be known.")
-        single = len(node.dims) == x.rank - 1
-    else:
-        single = k.const is None or bool(k.const.ravel()[0] == k.const.ravel()[-1])
     band = Band(op, node, k, single=single)
     rows, columns = size_of(op, x, -2), size_of(op, x, -1)
     inside, place = band.of_diagonals(op, rows, columns, band.length(op, rows, columns))
-    return op.Where(inside, _take(op, _flat_matrix(op, x), place), padding)
+    result: Value = op.Where(inside, _take(op, _flat_matrix(op, x), place), padding)
+    return result
 
 
 @converts("BatchMatrixSetDiag", "MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3")
 @by_parts
 def matrix_set_diag(op: Builder, node: NodeView) -> Any:
+    if len(node.inputs) < 3:
+        return _matrix_set_diag(op, node, True)
+    return _either(op, node, _is_single(node, node.inputs[2], _rank_of(node, 1), _rank_of(node, 0, -1)), _matrix_set_diag)
+
+
+def _matrix_set_diag(op: Builder, node: NodeView, single: bool) -> Value:
     x, diagonal = node.inputs[:2]
-    k = node.inputs[2] if len(node.inputs) > 2 else None
-    single = k is None or _is_single(node, diagonal, k, grows=False)
-    band = Band(op, node, k, single=single)
+    band = Band(op, node, node.inputs[2] if len(node.inputs) > 2 else None, single=single)
     inside, place = band.of_matrix(op, size_of(op, x, -2), size_of(op, x, -1), size_of(op, diagonal, -1))
-    return op.Where(inside, _take(op, diagonal if single else _flat_matrix(op, diagonal), place), x)
+    result: Value = op.Where(inside, _take(op, diagonal if single else _flat_matrix(op, diagonal), place), x)
+    return result
 
 
 @converts("Diag")

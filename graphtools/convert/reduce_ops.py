@@ -57,7 +57,7 @@ def _complex_reduce(op: Builder, node: NodeView) -> Any:
 
 
 def reduced(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Value:
-    if axes.const is not None and axes.const.size == 0 or x.rank == 0:
+    if (axes.const is not None and axes.const.size == 0) or x.rank == 0:
         return x
     axes = op.Reshape(op.cast(axes, int64), [-1])
     if onnx_op in ("ReduceMax", "ReduceMin") and 0 in (x.dims or (0,)) and x.dims is not None and axes.const is not None:
