@@ -5,6 +5,7 @@ python dump_symbols.py homes OUT.json.gz            # inside a TensorFlow: priva
 python dump_symbols.py aliases OUT.json.gz          # inside TensorFlow 1: contrib name -> the name of the same object outside contrib
 python dump_symbols.py canonical OUT.json.gz        # inside TensorFlow 2: name of TensorFlow 1 -> the native name of the same object
 python dump_symbols.py pack OUT.json.gz DUMP        # the form migrate/symbols reads: flat, members of classes left out
+python dump_symbols.py private OUT.json.gz MODULES   # the form migrate/symbols reads: from module -> names, what people import of tensorflow.python
 python dump_symbols.py merge OUT.json.gz HOMES...   # earlier files win
 """
 # runs inside Pythons as old as 3.6: no annotations
@@ -202,6 +203,22 @@ def pack(out, path):
     write(out, packed)
 
 
+# packages under tensorflow.python of which programs take no names
+INTERNAL = ("_pywrap", "autograph", "compiler", "debug", "distribute", "estimator", "feature_column", "keras", "profiler", "tools", "tpu")
+
+
+def private(out, path):
+    modules = read(path)
+    leaves = {m.rpartition(".")[2] for m in modules}
+    skipped = leaves | {"absolute_import", "division", "print_function", "tf_export"}
+    result = {}
+    for module, names in modules.items():
+        parts = module.split(".")
+        if parts[:2] == ["tensorflow", "python"] and len(parts) > 2 and parts[2] not in INTERNAL and not parts[-1].startswith("gen_"):
+            result[".".join(parts[2:])] = " ".join(n for n in names if n not in skipped)
+    write(out, result)
+
+
 def merge(out, paths):
     merged = {}
     for path in paths:
@@ -212,4 +229,4 @@ def merge(out, paths):
 
 if __name__ == "__main__":
     command, out, *rest = sys.argv[1:]
-    {"dump": dump, "homes": homes, "aliases": aliases, "canonical": canonical, "pack": pack, "merge": lambda out, *paths: merge(out, paths)}[command](out, *rest)
+    {"dump": dump, "homes": homes, "aliases": aliases, "canonical": canonical, "pack": pack, "private": private, "merge": lambda out, *paths: merge(out, paths)}[command](out, *rest)

@@ -10,6 +10,7 @@ import libcst as cst
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
+from migrate.symbols import TARGETS, has_private
 from migrate.symbols import symbol as find
 from migrate.symbols.verdicts import ONE, OLD, verdict
 
@@ -26,11 +27,16 @@ from migrate.symbols.verdicts import ONE, OLD, verdict
         Example("import tensorflow as tf\nf = tf.RegisterShape('Mul')\n", None, "removed in 1.0", reported=True),
         Example("import tensorflow as tf\ny = tf.contrib.crf.crf_decode(a, b, c)\n", None, "1.15 has it", target="1"),
         Example("import tensorflow as tf\ny = tf.nosuchthing(a)\n", None, "no version has it", reported=True),
+        Example("from tensorflow.python.ops.variable_scope import _VARSCOPE_KEY\n", None, "private, and gone", reported=True),
+        Example("from tensorflow.python.framework import tensor_util\ns = tensor_util.GetNumpyAppendFn\n", None, target="1"),
     ],
 )
 def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]:
     symbol = names.symbol(node)
-    if symbol is None or is_stored(node):
+    if symbol is None or is_stored(node, names):
+        return
+    if symbol.startswith(("tf.core", "tf.python")):
+        yield from gone_private(node, symbol, names, context)
         return
     found = verdict(symbol, context.target, context.generation.version == 0)
     if found.outcome not in ("removed", "unknown"):
@@ -47,5 +53,20 @@ def is_module(symbol: str) -> bool:
     return any(entry is not None and entry.kind == "module" for entry in (find(symbol, OLD), find(symbol, ONE)))
 
 
-def is_stored(node: Any) -> bool:
-    return False
+def is_stored(node: Any, names: Names) -> bool:
+    """The file keeps something of its own on the module: tf.model = ..."""
+    above = names.parent(node)
+    return isinstance(above, cst.AssignTarget)
+
+
+def gone_private(node: Any, symbol: str, names: Names, context: Context) -> Iterator[Match]:
+    """Private names are nobody's promise; those that the target lacks are a fact."""
+    if isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None or symbol.startswith("tf.core"):
+        return
+    if isinstance(node, cst.ImportAlias) and symbol.rpartition(".")[2].islower() and has_private(symbol, ONE):
+        return  # a module: what is used of it is looked at where it is used
+    has = has_private(symbol, TARGETS[context.target])
+    if has is False or has is None and context.target == "2":
+        target = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
+        certain = "has no" if has is False else "promises no"
+        yield Match(node, f"{target} {certain} {symbol}: it is private", level=Level.WARNING, advice="use what is public, or copy the function")

@@ -74,6 +74,25 @@ def slim() -> dict[str, str]:
     return read("tf_slim-1.1.0.json.gz")
 
 
+@cache
+def private_modules(version: str) -> dict[str, str]:
+    """Module under tensorflow.python -> its names, with spaces between."""
+    return read(f"private-{version}.json.gz")
+
+
+@cache
+def has_private(path: str, version: str) -> bool | None:
+    """Whether tf.python.MODULE.NAME can be imported from a version; None where nothing is known about the package."""
+    modules = private_modules(version)
+    parts = path.split(".")[2:]
+    for count in range(len(parts), 0, -1):
+        names = modules.get(".".join(parts[:count]))
+        if names is not None:
+            rest = parts[count:]
+            return not rest or rest[0] in names.split() or ".".join(parts[: count + 1]) in modules
+    return None if parts and not any(m.startswith(parts[0] + ".") for m in modules) else not parts
+
+
 def public(path: str) -> str | None:
     """The public name of a private path such as tf.python.ops.math_ops.matmul, if it has one."""
     from migrate.symbols import verdicts

@@ -291,18 +291,51 @@ def public(path: str) -> str | None:
     """The public name of a private path such as tf.python.ops.math_ops.matmul, if it has one."""
     if path.startswith("tf.contrib.") and ".python." not in path + ".":
         return None
-    if not path.startswith(("tf.python.", "tf.contrib.")):
-        return None
     known = homes()
+    if not path.startswith(("tf.python.", "tf.contrib.")):
+        return leaked(path, known)
     for prefix, rest in prefixes(path):
-        found = PRIVATE.get(prefix) or known.get("tensorflow" + prefix[2:])
+        found = known.get("tensorflow" + prefix[2:])
         if found is not None:
+            return found + rest
+        found = PRIVATE.get(prefix)
+        if found is not None and (not rest or exists(found + rest, ONE) or exists(found + rest, OLD)):
             return found + rest
     return None
 
 
+def leaked(path: str, known: Mapping[str, str]) -> str | None:
+    """tf.ops.convert_to_tensor: before 0.6 the modules of the implementation showed at the top."""
+    parts = path.split(".")
+    if len(parts) < 3 or parts[1] not in LEAKED:
+        return None
+    found = known.get(f"tensorflow.python.{LEAKED[parts[1]]}.{parts[2]}")
+    return found + "".join("." + p for p in parts[3:]) if found is not None else None
+
+
+# modules that showed as tf.MODULE -> where they are
+LEAKED: Mapping[str, str] = {
+    **{
+        module: f"ops.{module}"
+        for module in (
+            "array_ops", "clip_ops", "control_flow_ops", "data_flow_ops", "embedding_ops", "image_ops", "init_ops", "io_ops", "linalg_ops",
+            "logging_ops", "math_ops", "nn_ops", "parsing_ops", "random_ops", "rnn_cell", "script_ops", "sparse_ops", "state_ops", "string_ops",
+            "variable_scope", "variables",
+        )
+    },
+    "dtypes_lib": "framework.dtypes",
+    "op_def_registry": "framework.op_def_registry",
+    "ops": "framework.ops",
+    "tensor_shape": "framework.tensor_shape",
+    "tensor_util": "framework.tensor_util",
+}  # fmt: skip
+
 # private modules with a public twin, beside what homes() knows object by object (0.x had some of them elsewhere)
 PRIVATE: Mapping[str, str] = {
+    "tf.contrib.rnn.python.ops.core_rnn": "tf.contrib.rnn",
+    "tf.contrib.rnn.python.ops.core_rnn_cell": "tf.contrib.rnn",
+    "tf.contrib.rnn.python.ops.core_rnn_cell_impl": "tf.contrib.rnn",
+    "tf.contrib.rnn.python.ops.rnn_cell_impl": "tf.contrib.rnn",
     "tf.python.client.session": "tf",
     "tf.python.framework.dtypes": "tf",
     "tf.python.framework.errors": "tf.errors",
