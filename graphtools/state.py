@@ -70,7 +70,7 @@ def written_inputs(node: Node) -> list[int]:
 
 
 def source_variable(tensor: Tensor, bound: dict[Tensor, str] | None = None) -> str | None:
-    """The key of the variable whose ref or handle a tensor is, followed through ops that hand it on; None for other tensors.
+    """The key of the variable whose ref or handle a tensor is, followed through ops that hand it on (a write gives back its ref); None for other tensors.
 
     `bound` gives the keys of function parameters.
     """
@@ -82,9 +82,7 @@ def source_variable(tensor: Tensor, bound: dict[Tensor, str] | None = None) -> s
             return variable_of(node).key
         if node.op in STACKS:
             return node.name
-        if node.op not in HANDS_ON or not node.inputs:
-            return None
-        if not (tensor.dtype.is_ref or tensor.dtype is resource):
+        if not node.inputs or not (tensor.dtype.is_ref or (tensor.dtype is resource and node.op in HANDS_ON)):
             return None
         tensor = node.inputs[tensor.index if node.op == "IdentityN" else 0]
     return None

@@ -38,8 +38,8 @@ PREFER_HOST = frozenset(
 # Handles that conversion resolves by itself, as long as all that use one are in one segment.
 COMPILED_HANDLES = ("TensorArray", "TensorList", "EmptyTensorList", "Stack")
 
-# Nodes that only carry order.
-NEUTRAL = frozenset({"NoOp", "ControlTrigger", *VARIABLES})
+# Nodes that only carry order, or whose value is known.
+NEUTRAL = frozenset({"Const", "ControlTrigger", "NoOp", *VARIABLES})
 
 ONNX, HOST = 0, 1  # the parity of a level: ONNX segments are even, host steps odd
 
@@ -209,7 +209,7 @@ class Planner:
             for tensor in node.inputs:
                 if _is_compiled_handle(tensor) and tensor.node in kinds and node in kinds:
                     parent[root(node)] = root(tensor.node)
-        hosted = {root(n) for n, k in kinds.items() if k == HOST and n in parent or k == HOST and any(_is_compiled_handle(t) for t in n.outputs)}
+        hosted = {root(n) for n, k in kinds.items() if (k == HOST and n in parent) or (k == HOST and any(_is_compiled_handle(t) for t in n.outputs))}
         for node in list(kinds):
             if node in parent and root(node) in hosted:
                 kinds[node] = HOST
@@ -294,7 +294,7 @@ class Planner:
     def _source(self, tensor: Tensor, reader: Node) -> Source:
         found = self.sources.get(tensor)
         if found is None:
-            value = constant.constant(tensor)
+            value = tensor.node.attr["value"] if tensor.node.op == "Const" else constant.constant(tensor)
             if value is not None:
                 found = self.sources[tensor] = Source(-1, value)
             else:
@@ -325,6 +325,9 @@ class Planner:
                     if version and self.levels[self.versions.writers[variable.key][version - 1]] != level and (variable.key, version) not in walk.states:
                         slot = self.states[variable.key, version]
                         walk.states[variable.key, version] = from_slot(slot, f"{variable.key}:state{version}", variable.dtype, variable.dims)
+                    continue
+                if tensor.node.op == "Const":
+                    walk.convert(tensor.node)
                     continue
                 source = self._source(tensor, node)
                 if source.slot < 0:
