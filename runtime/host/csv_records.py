@@ -109,7 +109,7 @@ class CsvParser:
 
     def row(self, record: bytes, where: str = "") -> Row:
         """One record as scalar tensors. `where` follows "record" in messages."""
-        fields = self._fields(record, where) if record or where else [b""]
+        fields = self._fields(record, where) if record or where or self._selected else [b""]
         return tuple([self._scalar(self._value(f, c, where), t) for c, (f, t) in enumerate(zip(fields, self._types, strict=False))])
 
     @staticmethod

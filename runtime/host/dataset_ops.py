@@ -143,7 +143,8 @@ def text_line_dataset(run: Run, node: Node, filenames: Array, compression: Array
         return (rows.text(raw.removesuffix(b"\n").replace(b"\r", b"")),)
 
     def lines(name: str) -> Rows:
-        return map(line, files.open_stream(name, rows.name_of(compression), int(buffer_size)))
+        stream = files.open_stream(name, rows.name_of(compression), int(buffer_size))
+        return datasets.closing(stream, map(line, stream))
 
     return Dataset(lambda context: datasets.FileRows(_names(filenames), lines))
 
@@ -154,7 +155,8 @@ def tf_record_dataset(run: Run, node: Node, filenames: Array, compression: Array
         return (rows.text(record),)
 
     def read(name: str) -> Rows:
-        return map(row, records.read(files.open_stream(name, rows.name_of(compression), int(buffer_size)), name))
+        stream = files.open_stream(name, rows.name_of(compression), int(buffer_size))
+        return datasets.closing(stream, map(row, records.read(stream, name)))
 
     return Dataset(lambda context: datasets.FileRows(_names(filenames), read))
 
@@ -234,8 +236,12 @@ def flat_map_dataset(run: Run, node: Node, source: Dataset, *captured: Any) -> D
     return Dataset(lambda context: datasets.Flattened(context, source.iterate(context), bind(context)))
 
 
-@dataset("InterleaveDataset", "ParallelInterleaveDatasetV2", "ParallelInterleaveDatasetV3", "ParallelInterleaveDatasetV4")
+@dataset(
+    "InterleaveDataset", "LegacyParallelInterleaveDatasetV2", "ParallelInterleaveDataset", "ParallelInterleaveDatasetV2", "ParallelInterleaveDatasetV3",
+    "ParallelInterleaveDatasetV4",
+)  # fmt: skip
 def interleave_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
+    """The parallel ones give the same order as long as they are not told to be sloppy, and then any order is right."""
     given = arguments(node, inputs)
     cycle, block = int(given["cycle_length"]), int(given["block_length"])
     if cycle == -1:
@@ -245,17 +251,6 @@ def interleave_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     source: Dataset = given["input_dataset"]
     bind = function_of(node, "f", given["other_arguments"])
     return Dataset(lambda context: datasets.Interleaved(context, source.iterate(context), bind(context), cycle, block))
-
-
-@dataset("ParallelInterleaveDataset", "LegacyParallelInterleaveDatasetV2")
-def parallel_interleave_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
-    given = arguments(node, inputs)
-    cycle, block = int(given["cycle_length"]), int(given["block_length"])
-    if cycle <= 0 or block <= 0:
-        raise InvalidArgumentError(None, None, f"`cycle_length` and `block_length` must be > 0, not {cycle} and {block}.")
-    source: Dataset = given["input_dataset"]
-    bind = function_of(node, "f", given["other_arguments"])
-    return Dataset(lambda context: datasets.Interleaved(context, source.iterate(context), bind(context), cycle, block, True))
 
 
 def batch_cardinality(cardinality: int, size: int, drops_remainder: bool) -> int:

@@ -9,7 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -173,16 +173,11 @@ class Flattened:
 
 
 class Interleaved:
-    """Blocks of rows from `cycle` datasets in turn. A slot whose dataset ended is filled when its turn comes again.
+    """Blocks of rows from `cycle` datasets in turn. A slot whose dataset ended is filled when its turn comes again."""
 
-    With `refills_in_place` the ended dataset is followed by its successor at once.
-    """
+    __slots__ = ("_apply", "_block", "_context", "_is_done", "_opened", "_slot", "_slots", "_source", "_taken")
 
-    __slots__ = ("_apply", "_block", "_context", "_is_done", "_opened", "_refills_in_place", "_slot", "_slots", "_source", "_taken")
-
-    def __init__(
-        self, context: Context, source: Rows, apply: Callable[[Row], Row], cycle: int, block: int, refills_in_place: bool = False
-    ) -> None:
+    def __init__(self, context: Context, source: Rows, apply: Callable[[Row], Row], cycle: int, block: int) -> None:
         self._context = context.with_fusion(False)
         self._source = source
         self._apply = apply
@@ -190,7 +185,6 @@ class Interleaved:
         self._block = block
         self._slot = self._taken = self._opened = 0
         self._is_done = False
-        self._refills_in_place = refills_in_place
 
     def __iter__(self) -> Rows:
         return self
@@ -206,8 +200,7 @@ class Interleaved:
                     return row
                 self._slots[self._slot] = None
                 self._opened -= 1
-                if not self._refills_in_place:
-                    self._advance()
+                self._advance()
             elif not self._is_done:
                 for row in self._source:
                     self._slots[self._slot] = dataset_in(self._apply(row)[0]).iterate(self._context)
@@ -443,6 +436,12 @@ class FileRows:
                 self._at += 1
                 raise
         raise StopIteration
+
+
+def closing(stream: BinaryIO, items: Iterator[Any]) -> Iterator[Any]:
+    """The items that are read from a stream, which is closed after them."""
+    with stream:
+        yield from items
 
 
 class Cache:

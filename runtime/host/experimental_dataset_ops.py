@@ -266,10 +266,11 @@ def csv_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     )
 
     def read(name: str) -> Rows:
-        lines = iter(files.open_stream(name, rows.name_of(given["compression_type"])))
+        stream = files.open_stream(name, rows.name_of(given["compression_type"]))
+        lines = iter(stream)
         if bool(given["header"]):
             next(lines, None)
-        return csv_records.records_of(lines, bool(given["use_quote_delim"]))  # type: ignore[return-value]
+        return datasets.closing(stream, csv_records.records_of(lines, bool(given["use_quote_delim"])))
 
     def iterate(context: Context) -> Rows:
         found = datasets.FileRows([rows.name_of(n) for n in given["filenames"].ravel().tolist()], read)

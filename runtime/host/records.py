@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import weakref
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -61,6 +62,7 @@ class RecordWriter:
         self._deflate = files.compressor(compression)
         with files.translated(path):
             self._file: Any = open(files.local(path), "wb")  # noqa: SIM115 - closed by close
+        self._at_exit = weakref.finalize(self, self._file.close)  # so that a writer nobody closed is complete
 
     def write(self, record: bytes) -> None:
         if self._file is None:
@@ -82,6 +84,7 @@ class RecordWriter:
             if self._deflate is not None:
                 self._file.write(self._deflate.flush())
             self._file.close()
+        self._at_exit.detach()
         self._file = None
 
     def __enter__(self) -> RecordWriter:
