@@ -34,12 +34,7 @@ def highest(dtype: DType) -> Any:
     return np.inf if dtype.is_floating else dtype.max
 
 
-def may_be_empty(value: Value) -> bool:
-    """Whether an axis has, or cannot be ruled out to have, no elements."""
-    return value.dims is None or any(d is None or d == 0 for d in value.dims)
-
-
-@converts(*(name for name in REDUCTIONS))
+@converts(*REDUCTIONS)
 def reduce(op: Builder, node: NodeView) -> Any:
     """No axes reduce nothing, where ONNX without axes reduces all."""
     x, axes = node.inputs
@@ -60,22 +55,40 @@ def reduced(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Val
     if (axes.const is not None and axes.const.size == 0) or x.rank == 0:
         return x
     axes = op.Reshape(op.cast(axes, int64), [-1])
-    if onnx_op in ("ReduceMax", "ReduceMin") and 0 in (x.dims or (0,)) and x.dims is not None and axes.const is not None:
+    if x.dims is not None and 0 in x.dims and axes.const is not None and onnx_op in ("ReduceMax", "ReduceMean", "ReduceMin"):
         return _reduce_nothing(op, onnx_op, x, axes, keep)
+    if x.dtype is bool_ and _may_reduce_nothing(x, axes):
+        return _counted(op, onnx_op, x, axes, keep)
     result: Value = op.append(onnx_op, [x, axes], {"keepdims": int(keep), "noop_with_empty_axes": 1})
     if axes.const is None and not keep and result.dims is None and x.rank == 1:
         result.dims = ()
     return result
 
 
+def _may_reduce_nothing(x: Value, axes: Value) -> bool:
+    """Whether the axes reduced have, or cannot be ruled out to have, no elements."""
+    if x.dims is None or axes.const is None:
+        return x.dims is None or any(d in (None, 0) for d in x.dims)
+    return any(x.dims[a] in (None, 0) for a in axes.const.tolist())
+
+
+def _counted(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Value:
+    """All and any by the number of elements that are false or true: ONNX Runtime refuses to reduce no bools."""
+    wanted = op.Not(x) if onnx_op == "ReduceMin" else x
+    count = op.ReduceSum(op.cast(wanted, int32), axes, keepdims=int(keep), noop_with_empty_axes=1)
+    zero = op.const(0, int32)
+    result: Value = op.Equal(count, zero) if onnx_op == "ReduceMin" else op.Greater(count, zero)
+    return result
+
+
 def _reduce_nothing(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Value:
-    """The extremes of no elements, which ONNX Runtime refuses to reduce: the lowest or highest value."""
-    sums = op.ReduceSum(op.cast(x, int64) if x.dtype is not int64 else x, axes, keepdims=int(keep), noop_with_empty_axes=1)
-    fill = False if x.dtype is bool_ else None
-    if fill is None:
-        fill = lowest(x.dtype) if onnx_op == "ReduceMax" else highest(x.dtype)
-    elif onnx_op == "ReduceMin":
-        fill = True
+    """What ONNX Runtime refuses to reduce, or reduces to 0: of no elements the extremes are the lowest or highest value, the mean is NaN."""
+    if x.dtype is bool_:
+        return _counted(op, onnx_op, x, axes, keep)
+    sums = op.ReduceSum(op.cast(x, int64), axes, keepdims=int(keep), noop_with_empty_axes=1)
+    fill = np.nan if onnx_op == "ReduceMean" else lowest(x.dtype) if onnx_op == "ReduceMax" else highest(x.dtype)
+    if onnx_op == "ReduceMean" and not x.dtype.is_floating:
+        fill = 0
     result: Value = op.Expand(op.const(fill, x.dtype), op.Shape(sums))
     return result
 
@@ -104,6 +117,8 @@ def cumprod(op: Builder, node: NodeView) -> Any:
     if x.rank is None:
         raise node.fail("the rank of the input must be known.")
     axis %= x.rank
+    if x.dims is not None and 0 in x.dims:
+        return x
     return _scan(op, x, axis, bool(node.attr["exclusive"]), bool(node.attr["reverse"]), "Mul", 1)
 
 
@@ -142,7 +157,8 @@ def cumulative_log_sum_exp(op: Builder, node: NodeView) -> Any:
     place = op.Reshape(op.cast(axis, int64), np.zeros(0, np.int64))
     top = op.ReduceMax(x, op.Reshape(place, [1]), keepdims=1)
     total = op.CumSum(op.Exp(op.Sub(x, top)), place, exclusive=int(node.attr["exclusive"]), reverse=int(node.attr["reverse"]))
-    return op.Add(op.Log(total), top)
+    result = op.Add(op.Log(total), top)
+    return op.Max(result, op.const(x.dtype.min, x.dtype)) if node.attr["exclusive"] else result
 
 
 # -- rankings ----------------------------------------------------------------------------------------------------------
