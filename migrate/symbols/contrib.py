@@ -15,6 +15,14 @@ MOVED: Mapping[str, str] = {
     "tf.contrib.data": "tf.data.experimental",
     "tf.contrib.distribute.CrossDeviceOps": "tf.distribute.CrossDeviceOps",
     "tf.contrib.distribute.ReductionToOneDeviceCrossDeviceOps": "tf.distribute.ReductionToOneDevice",
+    "tf.contrib.distributions": "tensorflow_probability.distributions",
+    "tf.contrib.distributions.auto_correlation": "tensorflow_probability.stats.auto_correlation",
+    "tf.contrib.distributions.bijectors": "tensorflow_probability.bijectors",
+    "tf.contrib.distributions.fill_triangular": "tensorflow_probability.math.fill_triangular",
+    "tf.contrib.distributions.fill_triangular_inverse": "tensorflow_probability.math.fill_triangular_inverse",
+    "tf.contrib.distributions.percentile": "tensorflow_probability.stats.percentile",
+    "tf.contrib.distributions.reduce_weighted_logsumexp": "tensorflow_probability.math.reduce_weighted_logsumexp",
+    "tf.contrib.distributions.softplus_inverse": "tensorflow_probability.math.softplus_inverse",
     "tf.contrib.eager.Checkpoint": "tf.compat.v1.train.Checkpoint",
     "tf.contrib.eager.GradientTape": "tf.GradientTape",
     "tf.contrib.eager.Iterator": "tf.compat.v1.data.Iterator",
@@ -198,4 +206,22 @@ ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
     "tf.contrib.framework.load_checkpoint": {"filepattern": "ckpt_dir_or_file"},
     "tf.contrib.framework.load_variable": {"checkpoint_dir": "ckpt_dir_or_file"},
     "tf.contrib.layers.recompute_grad": {"fn": "f", "tupleize_grads": None, "use_data_dep": None},
+}
+
+# what tensorflow_probability 0.23 has of the two modules; the packages themselves are there too
+PROBABILITY: Mapping[str, frozenset[str]] = {
+    "tensorflow_probability.bijectors": frozenset(
+        "AbsoluteValue BatchNormalization Bijector Chain CholeskyOuterProduct Exp FillTriangular Identity Inline Invert MaskedAutoregressiveFlow "
+        "MatrixInverseTriL Permute PowerTransform RealNVP Reshape Sigmoid SinhArcsinh SoftmaxCentered Softplus Softsign Square TransformDiagonal "
+        "masked_autoregressive_default_template masked_dense real_nvp_default_template".split()
+    ),
+    "tensorflow_probability.distributions": frozenset(
+        "Autoregressive BatchReshape Bernoulli Beta Binomial Categorical Cauchy Chi2 Deterministic Dirichlet DirichletMultinomial Distribution "
+        "ExpRelaxedOneHotCategorical Exponential FULLY_REPARAMETERIZED Gamma Geometric HalfNormal Independent InverseGamma Kumaraswamy Laplace "
+        "Logistic Mixture MixtureSameFamily Multinomial MultivariateNormalDiag MultivariateNormalDiagPlusLowRank "
+        "MultivariateNormalFullCovariance MultivariateNormalTriL NOT_REPARAMETERIZED NegativeBinomial Normal OneHotCategorical Poisson "
+        "PoissonLogNormalQuadratureCompound QuantizedDistribution RegisterKL RelaxedBernoulli RelaxedOneHotCategorical ReparameterizationType "
+        "SinhArcsinh StudentT TransformedDistribution Uniform VectorDeterministic kl_divergence normal_conjugates_known_scale_posterior "
+        "normal_conjugates_known_scale_predictive quadrature_scheme_lognormal_gauss_hermite quadrature_scheme_lognormal_quantiles".split()
+    ),
 }

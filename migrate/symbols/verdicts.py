@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
@@ -60,6 +60,12 @@ class Verdict:
 @cache
 def verdict(name: str, target: Literal["1", "2"], old: bool = False) -> Verdict:
     """What becomes of a dotted name. `old`: the source is known to be written for TensorFlow 0.x."""
+    if name.startswith("tf.compat.v1.") and not exists(name, TARGETS[target]):
+        # whoever imports compat.v1 as tf may use names that it lacks
+        plain = verdict("tf." + name[13:], target, old)
+        again = plain.name and "tf.compat.v1." + plain.name[3:]
+        if plain.outcome in ("renamed", "arguments") and again and exists(again, TARGETS[target]) and len(plain.steps) == 1:
+            return Verdict(plain.outcome, again, (replace(plain.steps[0], old=name, new=again),))
     first = to_one(name, old)
     if target == "1" or first.name is None:
         return first
@@ -76,6 +82,9 @@ def reachable(name: str) -> bool:
     """Whether the target of --to 2, or a package beside it, has the name."""
     if name.startswith("tf_slim"):
         return name in slim() or name.rpartition(".")[0] in slim() and slim()[name.rpartition(".")[0]][0] != "m"
+    for module, known in contrib.PROBABILITY.items():
+        if name.startswith(module + "."):
+            return name[len(module) + 1 :].partition(".")[0] in known
     return exists(name, TWO) if name == "tf" or name.startswith("tf.") else True
 
 
@@ -83,6 +92,8 @@ def reachable(name: str) -> bool:
 def note(name: str) -> str:
     """What a person should know of a name of 1.15 when it is taken to TensorFlow 2, beside its new name."""
     if name.startswith("tf.contrib."):
+        if name.startswith("tf.contrib.distributions.") and (contrib_to_two(name).name or "").startswith("tensorflow_probability."):
+            return "install tensorflow_probability, and take the other distributions of the program from it too"
         return contrib.CHECK.get(name, "")
     for prefix, rest in prefixes(name):
         found = native.NOTES.get(prefix if not rest else prefix + ".")
@@ -299,14 +310,18 @@ def public(path: str) -> str | None:
         if found is not None:
             return found + rest
         found = PRIVATE.get(prefix)
+        if found is not None and not rest:
+            return found
         if found is not None and (not rest or exists(found + rest, ONE) or exists(found + rest, OLD)):
             return found + rest
-    return None
+    return leaked(path, known)
 
 
 def leaked(path: str, known: Mapping[str, str]) -> str | None:
     """tf.ops.convert_to_tensor: before 0.6 the modules of the implementation showed at the top."""
     parts = path.split(".")
+    if parts[1:2] == ["python"]:
+        parts = parts[1:]
     if len(parts) < 3 or parts[1] not in LEAKED:
         return None
     found = known.get(f"tensorflow.python.{LEAKED[parts[1]]}.{parts[2]}")
@@ -332,6 +347,7 @@ LEAKED: Mapping[str, str] = {
 
 # private modules with a public twin, beside what homes() knows object by object (0.x had some of them elsewhere)
 PRIVATE: Mapping[str, str] = {
+    "tf.contrib.layers.python.layers.utils": "tf.contrib.slim.utils",
     "tf.contrib.rnn.python.ops.core_rnn": "tf.contrib.rnn",
     "tf.contrib.rnn.python.ops.core_rnn_cell": "tf.contrib.rnn",
     "tf.contrib.rnn.python.ops.core_rnn_cell_impl": "tf.contrib.rnn",
@@ -349,7 +365,9 @@ PRIVATE: Mapping[str, str] = {
     "tf.python.platform.gfile": "tf.gfile",
     "tf.python.platform.resource_loader": "tf.resource_loader",
     "tf.python.platform.tf_logging": "tf.logging",
+    "tf.python.training.saver_pb2": "tf.train",
     "tf.python.training.training": "tf.train",
+    "tf.python.util.nest.is_sequence": "tf.nest.is_nested",
 }
 
 
