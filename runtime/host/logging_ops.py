@@ -242,20 +242,25 @@ def _outputs(tag: str, kind: str, count: int, most: int) -> Iterator[tuple[int, 
         yield i, f"{tag}/{kind}/{i}" if most > 1 else f"{tag}/{kind}"
 
 
-@host("ImageSummary")
-def image_summary(run: Run, node: Node, tag: Array, images: Array) -> Array:
+def summarize_images(tag: Array, images: Array, bad_color: Any, most: int) -> Array:
+    """A serialized summary of at most `most` images [batch, height, width, channels]."""
     if images.ndim != 4 or images.shape[-1] not in _COLOR_TYPES:
         raise InvalidArgumentError(None, None, f"Tensor must be 4-D with last dim 1, 3, or 4, not {rows.shape_text(images.shape)}")
     channels = images.shape[-1]
-    bad = np.ravel(node.attr["bad_color"]).astype(np.uint8)
+    bad = np.ravel(bad_color).astype(np.uint8)
     if len(bad) < channels:
         raise InvalidArgumentError(None, None, f"expected at least {channels} values for bad_color; {len(bad)} were given")
     summary = schema.message("Summary")()
-    for i, name in _outputs(_text(tag.item()), "image", len(images), node.attr["max_images"]):
+    for i, name in _outputs(_text(tag.item()), "image", len(images), most):
         entry = summary.value.add(tag=name)
         entry.image.height, entry.image.width, entry.image.colorspace = images.shape[1], images.shape[2], channels
         entry.image.encoded_image_string = png(to_pixels(images[i], bad[:channels]))
     return _serialized(summary)
+
+
+@host("ImageSummary")
+def image_summary(run: Run, node: Node, tag: Array, images: Array) -> Array:
+    return summarize_images(tag, images, node.attr["bad_color"], node.attr["max_images"])
 
 
 def wav(samples: Array, sample_rate: int) -> bytes:
@@ -270,14 +275,15 @@ def wav(samples: Array, sample_rate: int) -> bytes:
     )
 
 
-def _audio_summary(node: Node, tag: Array, samples: Array, sample_rate: float) -> Array:
+def summarize_audio(tag: Array, samples: Array, sample_rate: float, most: int) -> Array:
+    """A serialized summary of at most `most` clips [batch, frames] or [batch, frames, channels]."""
     if samples.ndim not in (2, 3):
         raise InvalidArgumentError(None, None, f"Tensor must be 3-D or 2-D, got: {rows.shape_text(samples.shape)}")
     if sample_rate <= 0:
         raise InvalidArgumentError(None, None, f"sample_rate must be > 0, not {sample_rate}")
     summary = schema.message("Summary")()
     clips = samples.reshape(*samples.shape[:2], -1) if samples.ndim == 3 else samples[:, :, np.newaxis]
-    for i, name in _outputs(_text(tag.item()), "audio", len(clips), node.attr["max_outputs"]):
+    for i, name in _outputs(_text(tag.item()), "audio", len(clips), most):
         entry = summary.value.add(tag=name)
         entry.audio.sample_rate = sample_rate
         entry.audio.num_channels, entry.audio.length_frames = clips.shape[2], clips.shape[1]
@@ -288,12 +294,12 @@ def _audio_summary(node: Node, tag: Array, samples: Array, sample_rate: float) -
 
 @host("AudioSummary")
 def audio_summary(run: Run, node: Node, tag: Array, samples: Array) -> Array:
-    return _audio_summary(node, tag, samples, node.attr["sample_rate"])
+    return summarize_audio(tag, samples, node.attr["sample_rate"], node.attr["max_outputs"])
 
 
 @host("AudioSummaryV2")
 def audio_summary_v2(run: Run, node: Node, tag: Array, samples: Array, sample_rate: Array) -> Array:
-    return _audio_summary(node, tag, samples, float(sample_rate))
+    return summarize_audio(tag, samples, float(sample_rate), node.attr["max_outputs"])
 
 
 # -- summaries of summaries and tensors --------------------------------------------------------------------------
@@ -336,4 +342,4 @@ def tensor_summary_v2(run: Run, node: Node, tag: Array, value: Array, metadata: 
     return _serialized(summary)
 
 
-__all__ = ["histogram", "png", "scalar_summary", "summarize", "to_pixels", "wav"]
+__all__ = ["histogram", "png", "scalar_summary", "summarize", "summarize_audio", "summarize_images", "to_pixels", "wav"]

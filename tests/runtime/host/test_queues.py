@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from fake_run import FakeRun
+
 from graphtools.dtypes import int32
 from runtime.errors import CancelledError, InvalidArgumentError, OutOfRangeError
 from runtime.host.queues import Queue, ShuffleQueue

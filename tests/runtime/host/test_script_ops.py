@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from fake_run import FakeRun, run_op, text
+
 from graphtools.dtypes import DType, float32, float64, int32, int64, string
 from runtime.errors import InvalidArgumentError, OutOfRangeError, ResourceExhaustedError, UnimplementedError, UnknownError
 from runtime.host.script_ops import register_py_func, unregister_py_func
