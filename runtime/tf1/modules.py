@@ -22,6 +22,11 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "case": ("control_flow",),
+    "cond": ("control_flow",),
+    "nest": ("nest",),
+    "switch_case": ("control_flow",),
+    "while_loop": ("control_flow",),
     "contrib.learn.datasets.mnist": ("input_data",),
     "contrib.learn.python.learn.datasets": ("input_data",),
     "examples.tutorials.mnist": ("input_data",),
