@@ -133,6 +133,10 @@ class Builder:
             folded = self._simplify(op_type, values, attrs, outputs)
             if folded is not None:
                 return folded
+            if op_type == "Gather" and like is string and (values[0] is None or values[0].rank != 1):
+                gathered = self._gather_strings(values[0], values[1], attrs.get("axis", 0))
+                if gathered is not None:
+                    return gathered
             widened = wider(op_type, values, attrs)
             if widened is not None:
                 return self._append_wide(op_type, values, attrs, outputs, *widened)
@@ -165,6 +169,22 @@ class Builder:
         if outputs == 1:
             return self.cast(result, narrow) if 0 in back else result
         return tuple(self.cast(r, narrow) if i in back else r for i, r in enumerate(result))
+
+    def _gather_strings(self, x: Value | None, indices: Value | None, axis: int) -> Value | None:
+        """ONNX Runtime's Gather copies one string of every row it picks; GatherND copies rows. None where Gather picks single strings."""
+        if x is None or indices is None or indices.rank is None or (x.rank is None and axis != 0):
+            return None
+        rank, count = x.rank or 0, indices.rank
+        axis = axis % rank if rank else 0
+        if rank and axis == rank - 1:
+            return None
+        if axis:
+            x = self.Transpose(x, perm=[axis, *(i for i in range(rank) if i != axis)])
+        picked: Value = self.GatherND(x, self.Unsqueeze(self.cast(indices, int64), [count]))
+        if axis:
+            order = [*range(count, count + axis), *range(count), *range(count + axis, count + rank - 1)]
+            picked = self.Transpose(picked, perm=order)
+        return picked
 
     def _simplify(self, op_type: str, values: list[Value | None], attrs: dict[str, Any], outputs: int) -> Any:
         """The node's values without the node: folded, or a shape that is known, or an input handed on."""

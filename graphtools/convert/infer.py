@@ -180,6 +180,17 @@ def _gather(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
     return (*dims[:axis], *indices, *dims[axis + 1 :])
 
 
+def _gather_nd(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
+    dims, indices, batch = values[0].dims, values[1].dims, attrs.get("batch_dims", 0)  # type: ignore[union-attr]
+    if dims is None or indices is None or indices[-1] is None:
+        return None
+    return (*indices[:-1], *dims[batch + indices[-1] :])
+
+
+def _gather_elements(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
+    return values[1].dims  # type: ignore[union-attr]
+
+
 def _reduce(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
     dims, axes, keep = values[0].dims, _const(values, 1), attrs.get("keepdims", 1)  # type: ignore[union-attr]
     if dims is None:
@@ -309,6 +320,8 @@ _RULES = {
     "DepthToSpace": _same_rank,
     "Expand": _expand,
     "Gather": _gather,
+    "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
     "MatMul": _mat_mul,
     "MatMulInteger": _mat_mul,
     "MaxPool": _conv,

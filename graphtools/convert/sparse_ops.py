@@ -235,11 +235,13 @@ def sparse_split(op: Builder, node: NodeView) -> Any:
 
 @converts("SparseAdd")
 def sparse_add(op: Builder, node: NodeView) -> Any:
-    """Elements at the same place add up; sums smaller than the threshold are dropped."""
+    """Elements at the same place add up; such sums are dropped where they are smaller than the threshold."""
     a_indices, a_values, shape, b_indices, b_values, _, threshold = node.inputs
     keys = op.Concat(ravel(op, a_indices, shape), ravel(op, b_indices, shape), axis=0)
+    ones = op.ConstantOfShape(op.Shape(keys), value=np.ones(1, np.int64))
+    _, met = combine(op, keys, ones)
     keys, sums = combine(op, keys, op.Concat(a_values, b_values, axis=0))
-    kept = nonzero(op, op.GreaterOrEqual(op.Abs(sums), threshold))
+    kept = nonzero(op, op.Or(op.Equal(met, ONE), op.GreaterOrEqual(op.Abs(sums), threshold)))
     return unravel(op, op.Gather(keys, kept, axis=0), shape), op.Gather(sums, kept, axis=0), shape
 
 
@@ -277,9 +279,11 @@ def sparse_reduce(op: Builder, node: NodeView) -> Any:
     reducing_max = node.op == "SparseReduceMax"
     axes = np.ravel(node.const("reduction_axes"))
     rank = shape.dims[0] if shape.dims else None
+    if rank is None and indices.dims is not None:
+        rank = indices.dims[-1]
     if rank is None:
         raise node.fail("the rank of the sparse tensor must be known.")
-    gone = {int(a) % rank for a in axes} if axes.size else set(range(rank))
+    gone = {int(a) % rank for a in axes}
     kept = [i for i in range(rank) if i not in gone]
     sizes = op.Gather(shape, np.array(kept, np.int64), axis=0)
     count = op.ReduceProd(sizes, keepdims=1)

@@ -65,10 +65,12 @@ def _along(op: Builder, real: Value, imag: Value | None, axis: int, sign: int, k
 
 
 def _by_dft(op: Builder, real: Value, imag: Value | None, axis: int, sign: int, kept: int | None) -> tuple[Value, Value]:
+    """Computed in float64: for lengths that are no power of 2 the kernel loses digits in float32."""
     carrier = op.Unsqueeze(real, [-1]) if imag is None else as_real(op, join(op, real, imag))
+    carrier = op.cast(carrier, float64)
     place = op.const(np.int64(axis - 1))
     result = op.DFT(carrier, None, place, inverse=int(sign > 0), onesided=int(kept is not None and imag is None))
-    result.dtype = real.dtype
+    result = op.cast(result, real.dtype)
     result.dims = None if real.dims is None else (*(None if i == len(real.dims) + axis else d for i, d in enumerate(real.dims)), 2)
     a, b = parts(op, as_complex(op, result))
     if sign > 0:  # ONNX divides the inverse by the length; that is done once, below

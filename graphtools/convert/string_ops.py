@@ -37,7 +37,7 @@ def string_join(op: Builder, node: NodeView) -> Any:
 
 @converts("ReduceJoin")
 def reduce_join(op: Builder, node: NodeView) -> Any:
-    """Joined along the axes in the order they are given; no axes join all, the last axis first."""
+    """Joined along one axis after the other; no axes leave all as it is."""
     x, separator, keep = node.inputs[0], str(node.attr["separator"]), bool(node.attr["keep_dims"])
     if x.rank is None:
         raise node.fail("the rank of the input must be known.")
@@ -45,9 +45,9 @@ def reduce_join(op: Builder, node: NodeView) -> Any:
     if not axes:
         return x
     flat = x if len(axes) == 1 else None
-    if flat is None:  # the axes as one, the first given being the slowest
+    if flat is None:  # the axes as one, the first given being the fastest
         others = [i for i in range(x.rank) if i not in axes]
-        turned = op.Transpose(x, perm=[*others, *axes])
+        turned = op.Transpose(x, perm=[*others, *reversed(axes)])
         head = op.Gather(op.Shape(x), np.array(others, np.int64), axis=0)
         flat = op.Reshape(turned, op.Concat(head, [-1], axis=0))
         joined = joined_along(op, flat, len(others), separator)
@@ -112,7 +112,7 @@ def fixed_point(op: Builder, x: Value, digits: int) -> Value:
         digits = 9
     scale = 10**digits
     size = op.Abs(x)
-    whole = op.Floor(size)
+    whole = op.Floor(size) if digits else op.Round(size)
     part = op.cast(op.Round(op.Mul(op.Sub(size, whole), np.float64(scale))), int64)
     carry = op.cast(op.GreaterOrEqual(part, np.int64(scale)), int64)
     part = op.Sub(part, op.Mul(carry, np.int64(scale)))
@@ -179,6 +179,10 @@ def string_split_v2(op: Builder, node: NodeView) -> Any:
     separator = _text_of(node, "sep")
     most = int(node.attr["maxsplit"])
     pieces, counts = _pieces(op, x, separator or None, most if most > 0 else None)
+    if separator:  # an empty string is one empty piece, where ONNX has none
+        counts = op.Max(counts, ONE)
+        missing = op.Concat(op.Shape(x), op.cast(op.Equal(op.Shape(pieces, start=1, end=2), ZERO), int64), axis=0)
+        pieces = op.Concat(pieces, op.Expand(EMPTY, missing), axis=1)
     places = op.Unsqueeze(arange(op, op.Shape(pieces, start=1, end=2)), [0])
     return _sparse_pieces(op, pieces, op.Less(places, op.Unsqueeze(counts, [1])), op.Shape(x))
 
