@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -24,7 +24,7 @@ _IGNORE: Final = re.compile(r"#.*?\btfrevive:\s*ignore\b(?:\[([\w\s,-]*)\])?")
 
 @dataclass(slots=True)
 class Result:
-    module: cst.Module
+    code: str
     findings: list[Finding]
     changed: bool
     generation: Generation = field(default_factory=Generation)
@@ -51,9 +51,14 @@ class Dispatch:
         self.any_reference: list[Rule] = []  # prefix rules and rules without symbols
         self.any_call: list[Rule] = []
         self.by_type: dict[type, list[Rule]] = {}
+        self.by_method: dict[str, list[Rule]] = {}  # of calls, whatever they call
         for rule in rules:
             for kind in rule.visits:
                 by_symbol = rule.symbols is not None or rule.prefix
+                if kind is cst.Call and rule.methods:
+                    for method in rule.methods:
+                        self.by_method.setdefault(method, []).append(rule)
+                    continue
                 if kind is cst.Call and by_symbol:
                     self._index(self.calls, self.any_call, rule)
                 elif kind in (cst.Name, cst.Attribute, cst.ImportAlias):
@@ -61,7 +66,7 @@ class Dispatch:
                         self._index(self.references, self.any_reference, rule)
                 else:
                     self.by_type.setdefault(kind, []).append(rule)
-        self.collect = frozenset(self.by_type)
+        self.collect = frozenset(self.by_type) | (frozenset({cst.Call}) if self.by_method else frozenset())
 
     @staticmethod
     def _index(by_symbol: dict[str, list[Rule]], rest: list[Rule], rule: Rule) -> None:
@@ -86,13 +91,14 @@ class Dispatch:
         return sorted(found.values(), key=lambda r: (r.order, r.id))
 
 
-_DISPATCH: dict[tuple[str, frozenset[str] | None], Dispatch] = {}
+_DISPATCH: dict[tuple[str, frozenset[str] | None, int], Dispatch] = {}
 
 
-def dispatch_for(target: Target, only: frozenset[str] | None) -> Dispatch:
-    key = (target, only)
+def dispatch_for(target: Target, only: frozenset[str] | None = None, dialect: int = 3) -> Dispatch:
+    key = (target, only, dialect)
     if key not in _DISPATCH:
-        _DISPATCH[key] = Dispatch(r for r in load() if target in r.targets and (only is None or r.id in only))
+        rules = (r for r in load() if target in r.targets and (only is None or r.id in only) and (dialect == 2 or not r.only_python2))
+        _DISPATCH[key] = Dispatch(rules)
     return _DISPATCH[key]
 
 
@@ -101,6 +107,7 @@ Judge = Callable[[Names], Generation]
 
 def rewrite(
     module: cst.Module,
+    text: str,
     *,
     target: Target,
     filename: str,
@@ -111,8 +118,8 @@ def rewrite(
     dialect: int = 3,
     siblings: frozenset[str] = frozenset(),
 ) -> Result:
-    """Run the rules over a module until nothing changes. `dialect` is the Python it was written in, `siblings` the modules beside it."""
-    run = _Run(module, target, filename, dispatch_for(target, only), disabled)
+    """Run the rules over a module, which was read from `text`, until nothing changes. `dialect` is the Python it was written in, `siblings` the modules beside it."""
+    run = _Run(module, text, target, filename, dispatch_for(target, only, dialect), disabled)
     run.surroundings = (dialect, siblings)
     generation: Generation | None = None
     first = Generation()
@@ -138,13 +145,25 @@ def rewrite(
         tried.add(again.version)
         generation = again
     else:
-        run.findings.append((None, ENGINE, Level.WARNING, f"the rewriting did not settle after {PASSES} passes: run upgrade again", None, ""))
-    return Result(run.module, run.located(filename), changed, first, run.asked)
+        run.findings.append(
+            (None, ENGINE, Level.WARNING, f"the rewriting did not settle after {PASSES} passes: run upgrade again", None, "")
+        )
+    findings = run.located(filename)
+    return Result(run.code() if changed else text, findings, changed, first, run.asked)
+
+
+def _method(call: Any) -> str:
+    """`save` of x.save(...) and of save(...)."""
+    func = call.func
+    if isinstance(func, cst.Attribute):
+        func = func.attr
+    return func.value if isinstance(func, cst.Name) else ""
 
 
 class _Run:
-    def __init__(self, module: cst.Module, target: Target, filename: str, dispatch: Dispatch, disabled: frozenset[str]) -> None:
+    def __init__(self, module: cst.Module, text: str, target: Target, filename: str, dispatch: Dispatch, disabled: frozenset[str]) -> None:
         self.original = module
+        self.text = text
         self.module = module
         self.target: Target = target
         self.filename = filename
@@ -178,19 +197,24 @@ class _Run:
                 later.append(node)
         for node in later:
             self._chain(node)
-        calls: dict[int, list[Rule]] = {}
+        called: dict[int, list[Rule]] = {}
         for node in names.references:
             call = names.call_of(node)
             if call is not None:
                 rules = self.dispatch.for_call(names.symbol(node) or "")
-                more = self.dispatch.by_type.get(cst.Call)
-                if more:
-                    rules = sorted((*rules, *more), key=lambda r: (r.order, r.id))
-                    calls[id(call)] = rules
+                if rules:
+                    called[id(call)] = rules
+        anyway = self.dispatch.by_type.get(cst.Call, [])
+        for call in names.by_type[cst.Call] if cst.Call in names.by_type else [c for c in map(names.call_of, names.references) if c]:
+            rules = called.get(id(call), [])
+            more = self.dispatch.by_method.get(_method(call), [])
+            if more or anyway:
+                rules = sorted((*rules, *more, *anyway), key=lambda r: (r.order, r.id))
+            if rules:
                 self._offer(call, rules)
         for kind, rules in self.dispatch.by_type.items():
-            for other in names.by_type[kind]:
-                if id(other) not in calls:
+            if kind is not cst.Call:
+                for other in names.by_type[kind]:
                     self._offer(other, rules)
         self.asked |= context.asked
         if not self.hits and not self.extra:
@@ -392,7 +416,10 @@ class _Run:
         self.findings = [f for f in self.findings if f[4] is not None or not inside(f[0])]
 
     def located(self, filename: str) -> list[Finding]:
-        spans = positions(self.original, [f[0] for f in self.findings if f[0] is not None])
+        self.recording = _Recording.of(
+            self.original, (f[0] for f in self.findings if f[0] is not None), statements=self.module is not self.original
+        )
+        spans = self.recording.places()
         found = []
         for node, rule, level, message, fix, advice in self.findings:
             line, column, end_line, end_column = spans.get(id(node), (0, 0, 0, 0))
@@ -400,11 +427,15 @@ class _Run:
         found.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
         return found
 
+    def code(self) -> str:
+        """The new text: what the old module wrote for the statements that are the same, the rest written anew."""
+        return self.recording.with_same(self.module)
+
     def _is_ignored(self, hit: _Hit) -> bool:
         """`# tfrevive: ignore[rule]` on a line of the match, or on the first line of its statement."""
         if self._ignored is None:
             self._ignored = {}
-            text = self.original.code
+            text = self.text
             if "tfrevive:" in text:
                 for number, line in enumerate(text.splitlines(), 1):
                     found = _IGNORE.search(line)
@@ -442,19 +473,30 @@ def _fix(match: Match) -> str:
 class _Recording(CodegenState):
     """Notes where the wanted nodes begin and end while the module is written out."""
 
-    def __init__(self, indent: str, newline: str, wanted: set[int]) -> None:
+    def __init__(self, indent: str, newline: str, wanted: set[int], statements: bool) -> None:
         super().__init__(default_indent=indent, default_newline=newline)
         self.wanted = wanted
+        self.statements = statements
         self.outer: dict[int, list[int]] = {}
         self.exact: dict[int, list[int]] = {}
+        self.texts: dict[int, str] = {}
+
+    @classmethod
+    def of(cls, module: cst.Module, nodes: Iterable[cst.CSTNode], *, statements: bool = False) -> _Recording:
+        wanted = {id(n) for n in nodes}
+        state = cls(module.default_indent, module.default_newline, wanted, statements)
+        if wanted or statements:
+            module._codegen(state)
+        return state
 
     def before_codegen(self, node: cst.CSTNode) -> None:
-        if id(node) in self.wanted:
+        if id(node) in self.wanted or (self.statements and isinstance(node, _STATEMENTS)):
             self.outer[id(node)] = [len(self.tokens), 0]
 
     def after_codegen(self, node: cst.CSTNode) -> None:
-        if id(node) in self.wanted:
-            self.outer[id(node)][1] = len(self.tokens)
+        span = self.outer.get(id(node))
+        if span is not None:
+            span[1] = len(self.tokens)
 
     @contextmanager
     def record_syntactic_position(self, node: cst.CSTNode, *, start_node: Any = None, end_node: Any = None) -> Any:
@@ -463,27 +505,68 @@ class _Recording(CodegenState):
         if id(node) in self.wanted:
             self.exact[id(node)] = [start, len(self.tokens)]
 
+    def places(self) -> dict[int, tuple[int, int, int, int]]:
+        """Line, column, end line, end column (from 1) of the wanted nodes, by id."""
+        spans = {key: self.exact.get(key) or self.outer[key] for key in self.wanted if key in self.outer}
+        place: dict[int, tuple[int, int]] = {}
+        line, column, done = 1, 1, 0
+        for cut in sorted({c for span in spans.values() for c in span}):
+            lines = _NEWLINE.split("".join(self.tokens[done:cut]))
+            if len(lines) > 1:
+                line += len(lines) - 1
+                column = 1
+            column += len(lines[-1])
+            place[cut], done = (line, column), cut
+        return {key: (*place[start], *place[end]) for key, (start, end) in spans.items()}
+
+    def with_same(self, module: cst.Module) -> str:
+        """The text of a module that shares statements with the recorded one; those are not written again."""
+        return cast(cst.Module, self._same(module)).code
+
+    def _same(self, node: Any) -> Any:
+        span = self.outer.get(id(node))
+        if span is not None and isinstance(node, _STATEMENTS):
+            return _Verbatim("".join(self.tokens[span[0] : span[1]]))
+        changes: dict[str, Any] = {}
+        for name in _BODIES.get(type(node), ()):
+            value = getattr(node, name)
+            if isinstance(value, (list, tuple)):
+                changes[name] = [self._same(item) for item in value]
+            elif value is not None:
+                changes[name] = self._same(value)
+        return node.with_changes(**changes) if changes else node
+
+
+class _Verbatim:
+    """Stands for a statement whose text is known."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _codegen(self, state: CodegenState) -> None:
+        state.add_token(self.text)
+
+
+_STATEMENTS: Final = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
+_BODIES: Final[dict[type, tuple[str, ...]]] = {
+    cst.ClassDef: ("body",),
+    cst.Else: ("body",),
+    cst.ExceptHandler: ("body",),
+    cst.Finally: ("body",),
+    cst.For: ("body", "orelse"),
+    cst.FunctionDef: ("body",),
+    cst.If: ("body", "orelse"),
+    cst.IndentedBlock: ("body",),
+    cst.Module: ("body",),
+    cst.Try: ("body", "handlers", "orelse", "finalbody"),
+    cst.While: ("body", "orelse"),
+    cst.With: ("body",),
+}
+
 
 def positions(module: cst.Module, nodes: Iterable[cst.CSTNode]) -> dict[int, tuple[int, int, int, int]]:
     """Line, column, end line, end column (from 1) of nodes of a module, by id; one pass of writing it out."""
-    wanted = {id(n) for n in nodes}
-    if not wanted:
-        return {}
-    state = _Recording(module.default_indent, module.default_newline, wanted)
-    module._codegen(state)
-    spans = {**state.outer, **state.exact}
-    cuts = sorted({c for span in spans.values() for c in span})
-    place: dict[int, tuple[int, int]] = {}
-    line, column, done = 1, 1, 0
-    for cut in cuts:
-        text = "".join(state.tokens[done:cut])
-        lines = _NEWLINE.split(text)
-        if len(lines) > 1:
-            line += len(lines) - 1
-            column = 1
-        column += len(lines[-1])
-        place[cut], done = (line, column), cut
-    return {key: (*place[start], *place[end]) for key, (start, end) in spans.items()}
+    return _Recording.of(module, nodes).places()
 
 
 _NEWLINE: Final = re.compile(r"\r\n?|\n")

@@ -16,6 +16,8 @@ visits  REFERENCE (a use of a symbol: Name or Attribute chain, and, with it, the
         class or tuple of classes. With `symbols` (any container with `in` and iteration) a REFERENCE or CALL rule is only called for these
         symbols; with `prefix="tf.contrib."` for all symbols that start so. A chain is offered longest first; once a rule matched it, its
         inner parts (`tf.contrib` of `tf.contrib.slim.conv2d`) are not offered any more. Other classes are offered without regard to symbols.
+        A rule that visits cst.Call whatever it calls says methods=("save", "minimize"): only `x.save(...)`, or plain `save(...)`, is offered.
+        only_python2=True: only asked in files that were written in Python 2.
 Match   Match(node, message, replacement=None, rename=None, level=None, advice="", imports=(), helpers=(), statements=()).
         Neither replacement nor rename: only reported (default level WARNING; NOTE when something is replaced).
         rename       the new dotted symbol: "tf.nn.softmax", or of another module, "tf_slim.conv2d" (the engine adds `import tf_slim`).
@@ -212,6 +214,8 @@ class Rule:
     targets: str = "12"
     order: int = 100
     why: str = ""
+    methods: frozenset[str] = frozenset()
+    only_python2: bool = False
 
 
 RULES: dict[str, Rule] = {}
@@ -229,6 +233,8 @@ def rule(
     targets: str = "12",
     order: int = 100,
     why: str = "",
+    methods: Sequence[str] = (),
+    only_python2: bool = False,
 ) -> Callable[[Check], Check]:
     """Declare a rule. The id is permanent: it is the name on the command line, in SARIF and in the manual."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", id):
@@ -249,6 +255,8 @@ def rule(
             targets=targets,
             order=order,
             why=why,
+            methods=frozenset(methods),
+            only_python2=only_python2,
         )
         return check
 

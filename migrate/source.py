@@ -79,6 +79,7 @@ class Parsed:
     """A tree, the Python it was written in, and how its lines map to the file's."""
 
     module: cst.Module
+    text: str  # that the tree was read from
     dialect: int  # 2 or 3
     changes: tuple[Change, ...] = ()
     lines: dict[int, int] = field(default_factory=dict)  # of the tree -> of the file, where they differ
@@ -131,7 +132,7 @@ def parse(text: str, path: str = "<string>") -> Parsed:
     error: SourceError
     if not _has_traps(text):
         try:
-            return Parsed(_tree(text, newline), 3)
+            return Parsed(_tree(text, newline), text, 3)
         except (cst.ParserSyntaxError, SyntaxError) as e:
             error = _error(_better(e, text), path)
             error.__cause__ = e
@@ -141,7 +142,7 @@ def parse(text: str, path: str = "<string>") -> Parsed:
     if spots:
         try:
             module = _tree(renamed, newline)
-            return Parsed(module, 3, tuple(Change(line, _TOLD["async"]) for line in spots))
+            return Parsed(module, renamed, 3, tuple(Change(line, _TOLD["async"]) for line in spots))
         except (cst.ParserSyntaxError, SyntaxError):
             pass
     try:
@@ -155,7 +156,7 @@ def parse(text: str, path: str = "<string>") -> Parsed:
         module = _tree(new, newline)
     except (cst.ParserSyntaxError, SyntaxError) as e:
         raise _error(e, path, "after the move from Python 2: ") from e
-    return Parsed(module, 2, tuple(changes), _line_map(text, new))
+    return Parsed(module, new, 2, tuple(changes), _line_map(text, new))
 
 
 def _tree(text: str, newline: str | None) -> cst.Module:
@@ -163,9 +164,8 @@ def _tree(text: str, newline: str | None) -> cst.Module:
     return module.with_changes(default_newline=newline) if newline else module
 
 
-def written(module: cst.Module, had: str) -> str:
-    """The module's text, with the lone carriage returns that the file had as line ends."""
-    code = module.code
+def written(code: str, had: str) -> str:
+    """The text to be written, with the lone carriage returns that the file had as line ends."""
     if _LONE_CR.search(had) and "\n" not in had:
         return code.replace("\n", "\r")
     return code

@@ -57,6 +57,7 @@ def upgrade_source(
 
     result = engine.rewrite(
         parsed.module,
+        parsed.text,
         target=target,
         filename=filename,
         judge=judge,
@@ -71,7 +72,7 @@ def upgrade_source(
         findings += [Finding(PYTHON2, Level.NOTE, c.message, Location(filename, c.line, 1, c.line, 1), "rewritten") for c in parsed.changes]
         findings.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
     changed = result.changed or parsed.dialect == 2
-    return Upgrade(source.written(result.module, text) if changed else text, findings, changed, result.generation, result.asked, *seen[:1])
+    return Upgrade(source.written(result.code, text) if changed else text, findings, changed, result.generation, result.asked, *seen[:1])
 
 
 def _public(path: str) -> str | None:

@@ -12,6 +12,7 @@ from migrate.names import Binding, Names, dotted
 from migrate.report.finding import Level
 from migrate.rule import REMOVE, Context, Example, Match, rule
 
+
 def _is_gone(path: str | None, symbol: str | None, target: str) -> bool:
     """Missing from the target version, or private, which no version promises."""
     if path is None:
@@ -116,6 +117,7 @@ def star_import(node: cst.ImportFrom, names: Names, context: Context) -> Iterato
     "Report a symbol that is looked up by its name as text.",
     since="0.5",
     visits=cst.Call,
+    methods=("delattr", "getattr", "hasattr", "setattr"),
     examples=[
         Example("import tensorflow as tf\nf = getattr(tf, 'mul')\n", None, reported=True),
         Example("import tensorflow as tf\nf = getattr(x, 'mul')\n", None, "x is not TensorFlow"),

@@ -305,6 +305,7 @@ def _members(names: Names) -> Iterator[Match]:
     since="0.5",
     visits=cst.Module,
     order=30,
+    only_python2=True,
     examples=[
         Example(TF + "xs = map(f, ys)\n", TF + "xs = list(map(f, ys))\n", python2=True),
         Example(TF + "for x in map(f, ys):\n    pass\n", None, "iterated at once", python2=True),
@@ -375,6 +376,7 @@ def _changed(call: cst.Call, names: Names) -> bool:
     since="0.5",
     visits=(cst.BinaryOperation, cst.AugAssign),
     order=30,
+    only_python2=True,
     examples=[
         Example(TF + "half = 7 / 2\n", TF + "half = 7 // 2\n", python2=True),
         Example(TF + "n = len(xs)\nb = n / 10\n", TF + "n = len(xs)\nb = n // 10\n", python2=True),
@@ -483,6 +485,7 @@ def _has_future(names: Names, feature: str) -> bool:
     since="0.5",
     visits=(cst.Import, cst.ImportFrom),
     order=30,
+    only_python2=True,
     examples=[
         Example(TF + "import model\n", TF + "from . import model\n", python2=True, siblings=("__init__", "model")),
         Example(TF + "from model import f\n", TF + "from .model import f\n", python2=True, siblings=("__init__", "model")),
@@ -523,6 +526,7 @@ def _is_script(names: Names) -> bool:
     since="0.5",
     visits=cst.Module,
     order=30,
+    only_python2=True,
     examples=[
         Example(
             TF + "import pickle\nd = pickle.load(open(path))\n",

@@ -548,6 +548,7 @@ def canned_estimator(node: cst.Call, names: Names, context: Context) -> Iterator
     visits=cst.Call,
     targets="2",
     order=50,
+    methods=("make_initializable_iterator", "make_one_shot_iterator"),
     examples=[
         Example(TF + "it = dataset.make_one_shot_iterator()\n", TF + "it = tf.compat.v1.data.make_one_shot_iterator(dataset)\n"),
         Example(TF + "it = tf.compat.v1.data.make_one_shot_iterator(dataset)\n", None),
@@ -576,6 +577,7 @@ def dataset_iterator(node: cst.Call, names: Names, context: Context) -> Iterator
     visits=cst.Call,
     targets="2",
     order=50,
+    methods=("compute_gradients", "minimize"),
     examples=[
         Example(TF + "t = o.minimize(l, colocate_gradients_with_ops=True)\n", TF + "t = o.minimize(l)\n"),
         Example(TF + "t = o.minimize(l, var_list=v)\n", None),
@@ -806,6 +808,7 @@ UNBOUND_SLIM = ("l1_regularizer", "l2_regularizer")
     targets="2",
     order=50,
     why="A cell of a notebook, or a file with a star import, uses slim without importing it.",
+    methods=tuple(UNBOUND_SLIM),
     examples=[
         Example(TF + "r = slim.l2_regularizer(scale=0.4)\n", TF + "r = tf.keras.regularizers.l2(l=0.5 * 0.4)\n"),
         Example(TF + "import other as slim\nr = slim.l2_regularizer(scale=0.4)\n", None, "slim is something else"),

@@ -167,6 +167,7 @@ def unbound_contrib(node: cst.Call | cst.Expr, names: Names, context: Context) -
     visits=cst.Call,
     targets="2",
     order=60,
+    methods=("export_savedmodel", "save"),
     examples=[
         Example(TF + "model.save(path)\n", None, "a Keras model, perhaps", reported=True),
         Example(TF + "estimator.export_savedmodel(d, f)\n", None, reported=True),

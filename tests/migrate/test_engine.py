@@ -63,12 +63,12 @@ RULES = [
 @pytest.fixture(autouse=True)
 def rules(monkeypatch: pytest.MonkeyPatch) -> None:
     made = engine.Dispatch(RULES)
-    monkeypatch.setattr(engine, "dispatch_for", lambda target, only: made)
+    monkeypatch.setattr(engine, "dispatch_for", lambda target, only, dialect: made)
 
 
 def run(source: str) -> tuple[str, list[Finding]]:
-    result = engine.rewrite(cst.parse_module(source), target="2", filename="f.py", judge=lambda names: Generation())
-    return result.module.code, result.findings
+    result = engine.rewrite(cst.parse_module(source), source, target="2", filename="f.py", judge=lambda names: Generation())
+    return result.code, result.findings
 
 
 TF = "import tensorflow as tf\n"
@@ -160,7 +160,7 @@ def test_a_rule_that_fails_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None
         yield
 
     made = engine.Dispatch([a_rule("fails", fails, REFERENCE, prefix=("tf.",))])
-    monkeypatch.setattr(engine, "dispatch_for", lambda target, only: made)
+    monkeypatch.setattr(engine, "dispatch_for", lambda target, only, dialect: made)
     code, findings = run(TF + "tf.mul(a)\n")
     assert code == TF + "tf.mul(a)\n"
     assert [(f.rule, f.is_manual) for f in findings] == [("fails", True)]

@@ -55,7 +55,7 @@ def test_bytes_that_are_refused(data: bytes, words: str) -> None:
 def test_layout_comes_back(text: str) -> None:
     parsed = source.parse(text)
     assert parsed.dialect == 3
-    assert source.written(parsed.module, text) == text
+    assert source.written(parsed.module.code, text) == text
 
 
 @pytest.mark.parametrize(
