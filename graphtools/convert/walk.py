@@ -444,6 +444,7 @@ def default_outputs(graph: Graph) -> list[Tensor]:
 def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> onnx.ModelProto:
     """See graphtools.to_onnx."""
     from graphtools.convert.model import to_model
+    from graphtools.convert.optimize import optimize
 
     fed = [t for t in (resolve(graph, inputs, "input") if inputs is not None else default_inputs(graph)) if isinstance(t, Tensor)]
     wanted = resolve(graph, outputs, "output") if outputs is not None else list(default_outputs(graph))
@@ -479,6 +480,7 @@ def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[
             builder.output(walk.value(part.nodes[here.node.name].outputs[here.index]), name)
     for key, variable in walk.written.items():
         builder.output(walk.last(variable), f"{key}:next")
+    optimize(builder)
     return to_model(builder, OPSET, metadata={"tfrevive.state": ",".join(walk.written)} if walk.written else None)
 
 

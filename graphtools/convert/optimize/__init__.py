@@ -1,0 +1,25 @@
+"""Passes over a finished ONNX graph, run once before it is written: fewer nodes, fewer Transposes, the same values.
+
+A pass is `run(edit) -> changed`, one file each; PASSES lists their order. They keep what a graph's inputs and outputs are called,
+and work on bodies of Loop, If and Scan as on the main graph.
+"""
+
+from __future__ import annotations
+
+from graphtools.convert.builder import Builder
+from graphtools.convert.optimize import fuse, layout, reuse, simplify
+from graphtools.convert.optimize.edit import Edit
+
+PASSES = (simplify.run, layout.run, fuse.run, simplify.run, layout.run, reuse.run)
+
+
+def optimize(builder: Builder) -> None:
+    """Improve a graph in place."""
+    builder.sanitize()
+    edit = Edit(builder)
+    for run in PASSES:
+        if run(edit):
+            edit.tidy()
+
+
+__all__ = ["optimize"]

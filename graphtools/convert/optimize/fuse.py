@@ -1,0 +1,204 @@
+"""Biases, scales, batch norms and paddings taken into the convolution they stand beside."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphtools.convert.builder import Array, Builder, OnnxNode, Value
+from graphtools.convert.optimize.edit import Edit, ints
+from graphtools.dtypes import float32
+
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
+
+
+def run(edit: Edit) -> bool:
+    changed = False
+    for graph, node in edit.nodes():
+        if node.domain:
+            continue
+        if node.op_type in CONVOLUTIONS:
+            if node.op_type == "Conv":
+                changed |= _take_padding(edit, graph, node)
+            while _take_next(edit, graph, node):
+                changed = True
+        elif node.op_type == "MaxPool":
+            changed |= _take_lowest_padding(edit, graph, node)
+    return changed
+
+
+def _channels_out(conv: OnnxNode) -> int | None:
+    weights = conv.inputs[1]
+    if weights is None or weights.dims is None:
+        return None
+    if conv.op_type == "Conv":
+        return weights.dims[0]
+    return None if weights.dims[1] is None else weights.dims[1] * int(conv.attrs.get("group", 1))
+
+
+def _take_next(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
+    """Take what is done to a convolution's output into its weights and bias."""
+    output = conv.outputs[0]
+    node = edit.only_reader(output)
+    if node is None or node.domain or edit.owner.get(id(node)) is not graph or output.rank is None or output.dtype is not float32:
+        return False
+    channels = _channels_out(conv)
+    if channels is None:
+        return False
+    if node.op_type == "BatchNormalization" and not node.attrs.get("training_mode"):
+        return _take_batch_norm(edit, graph, conv, node, channels)
+    if node.op_type in ("Add", "Sub", "Mul", "Div"):
+        other = node.inputs[1] if node.inputs[0] is output else node.inputs[0]
+        if other is None or other is output or (node.op_type in ("Sub", "Div") and node.inputs[0] is not output):
+            return False
+        if node.op_type in ("Add", "Sub"):
+            return _take_bias(edit, graph, conv, node, other, channels)
+        factors = _per_channel(other, output.rank, channels)
+        if factors is None:
+            return False
+        return _scale(edit, graph, conv, node, 1 / factors if node.op_type == "Div" else factors, np.zeros(channels, np.float32))
+    return False
+
+
+def _per_channel(value: Value, rank: int, channels: int) -> Array | None:
+    """A constant that has one value for each channel of a tensor NC..., as a vector."""
+    if value.const is None or value.const.dtype != np.float32 or value.const.ndim > rank:
+        return None
+    array = value.const
+    if array.size == 1:
+        return np.full(channels, array.ravel()[0], np.float32)
+    full = array.reshape((1,) * (rank - array.ndim) + array.shape)
+    return full.ravel() if full.shape == (1, channels) + (1,) * (rank - 2) else None
+
+
+def _bias(conv: OnnxNode) -> Value | None:
+    return conv.inputs[2] if len(conv.inputs) > 2 else None
+
+
+def _set(edit: Edit, conv: OnnxNode, position: int, value: Value) -> None:
+    if len(conv.inputs) > position:
+        edit.set_input(conv, position, value)
+    else:
+        edit.add_input(conv, value)
+
+
+def _become(edit: Edit, conv: OnnxNode, node: OnnxNode) -> bool:
+    """Let the convolution compute what `node` did."""
+    old, spare = node.outputs[0], conv.outputs[0]
+    conv.outputs[0], node.outputs[0] = old, spare
+    old.node, spare.node = conv, node
+    for i in range(len(node.inputs)):
+        edit.set_input(node, i, None)
+    return True
+
+
+def _take_bias(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, other: Value, channels: int) -> bool:
+    rank = conv.outputs[0].rank or 0
+    known = _per_channel(other, rank, channels)
+    bias = _bias(conv)
+    if known is not None and (bias is None or bias.const is not None):
+        if node.op_type == "Sub":
+            known = -known
+        total = known if bias is None or bias.const is None else bias.const + known
+        _set(edit, conv, 2, graph.const(np.ascontiguousarray(total, np.float32)))
+        return _become(edit, conv, node)
+    if bias is None and node.op_type == "Add" and other.const is None and other.node is not None:
+        vector = _vector_of(other, rank, channels)
+        if vector is not None:
+            _set(edit, conv, 2, vector)
+            return _become(edit, conv, node)
+    return False
+
+
+def _vector_of(value: Value, rank: int, channels: int) -> Value | None:
+    """The vector of a bias that was given trailing axes of size 1 to broadcast over NC..."""
+    maker = value.node
+    if maker is None or maker.inputs[0] is None or maker.inputs[0].dims != (channels,):
+        return None
+    if maker.op_type == "Unsqueeze" and ints(maker.inputs[1]) == list(range(1, rank - 1)):
+        return maker.inputs[0]
+    if maker.op_type == "Reshape" and ints(maker.inputs[1]) in (
+        [-1] + [1] * (rank - 2),
+        [channels] + [1] * (rank - 2),
+        [1, channels] + [1] * (rank - 2),
+    ):
+        return maker.inputs[0]
+    return None
+
+
+def _scale(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, factors: Array, shift: Array) -> bool:
+    """y * factors + shift, in the weights and the bias."""
+    weights, bias = conv.inputs[1], _bias(conv)
+    if weights is None or weights.const is None or (bias is not None and bias.const is None) or not np.all(np.isfinite(factors)):
+        return False
+    if len(edit.reads(weights)) > 1 and weights.const.size > 1 << 16:
+        return False  # a second copy of shared weights costs more than the node
+    array = weights.const
+    if conv.op_type == "Conv":
+        scaled = array * factors.reshape((-1,) + (1,) * (array.ndim - 1))
+    else:
+        groups = int(conv.attrs.get("group", 1))
+        by_group = array.reshape(groups, array.shape[0] // groups, *array.shape[1:])
+        scaled = (by_group * factors.reshape((groups, 1, -1) + (1,) * (array.ndim - 2))).reshape(array.shape)
+    _set(edit, conv, 1, graph.const(scaled.astype(np.float32)))
+    total = shift if bias is None or bias.const is None else bias.const * factors + shift
+    if bias is not None or np.any(total):
+        _set(edit, conv, 2, graph.const(np.ascontiguousarray(total, np.float32)))
+    return _become(edit, conv, node)
+
+
+def _take_batch_norm(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, channels: int) -> bool:
+    """(y - mean) / sqrt(variance + epsilon) * scale + offset."""
+    if len(node.outputs) > 1 or node.inputs[0] is not conv.outputs[0]:
+        return False
+    parameters = [v.const if v is not None else None for v in node.inputs[1:5]]
+    if any(p is None or p.dtype != np.float32 or p.shape != (channels,) for p in parameters):
+        return False
+    scale, offset, mean, variance = (np.asarray(p, np.float64) for p in parameters)
+    factors = scale / np.sqrt(variance + float(node.attrs.get("epsilon", 1e-5)))
+    return _scale(edit, graph, conv, node, factors.astype(np.float32), (offset - mean * factors).astype(np.float32))
+
+
+def _spatial_pads(node: OnnxNode | None, fill: float) -> tuple[list[int], list[int]] | None:
+    """(before, after) of a Pad that pads the spatial axes of NC... with a constant `fill`."""
+    if node is None or node.op_type != "Pad" or node.domain or node.attrs.get("mode", "constant") != "constant" or len(node.inputs) > 3:
+        return None
+    pads = ints(node.inputs[1])
+    value = node.inputs[2] if len(node.inputs) > 2 else None
+    if pads is None or min(pads, default=0) < 0 or (value is not None and value.const is None):
+        return None
+    if float(value.const.ravel()[0]) if value is not None and value.const is not None else fill != 0.0:
+        return None
+    rank = len(pads) // 2
+    if any(pads[i] or pads[i + rank] for i in (0, 1)):
+        return None
+    return pads[2:rank], pads[rank + 2 :]
+
+
+def _take_padding(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
+    """Zeros padded before a convolution are its own padding."""
+    source = conv.inputs[0]
+    found = _spatial_pads(source.node if source is not None else None, 0.0)
+    if found is None or source is None or source.node is None or conv.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+        return False
+    count = len(found[0])
+    own = conv.attrs.get("pads") or [0] * 2 * count
+    conv.attrs["pads"] = [a + b for a, b in zip(own, [*found[0], *found[1]], strict=True)]
+    conv.attrs.pop("auto_pad", None)
+    edit.set_input(conv, 0, source.node.inputs[0])
+    return True
+
+
+def _take_lowest_padding(edit: Edit, graph: Builder, pool: OnnxNode) -> bool:
+    """The lowest values padded before a maximum are its own padding, where that is less than the window."""
+    source = pool.inputs[0]
+    found = _spatial_pads(source.node if source is not None else None, -np.inf)
+    if found is None or source is None or source.node is None or pool.attrs.get("auto_pad", "NOTSET") != "NOTSET" or len(pool.outputs) > 1:
+        return False
+    count = len(found[0])
+    total = [a + b for a, b in zip(pool.attrs.get("pads") or [0] * 2 * count, [*found[0], *found[1]], strict=True)]
+    kernel = pool.attrs["kernel_shape"]
+    if any(p >= kernel[i % count] for i, p in enumerate(total)):
+        return False
+    pool.attrs["pads"] = total
+    edit.set_input(pool, 0, source.node.inputs[0])
+    return True
