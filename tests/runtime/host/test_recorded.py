@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import re
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,11 @@ import numpy as np
 import pytest
 
 from graphtools.formats import graphdef, schema
-from runtime.errors import OpError
+from runtime.errors import CancelledError, OpError, OutOfRangeError
 from runtime.session import Session
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "host"
-GROUPS = ("data_flow", "dataset", "io", "logging", "lookup", "parsing")
+GROUPS = ("data_flow", "dataset", "io", "logging", "lookup", "parsing", "strings", "threads")
 
 # Texts that say the same in other words, or hold what cannot be the same (a parser's own complaint).
 OTHER_WORDS = ("Error while parsing JSON", "Could not parse", "Cannot parse tensor", "Could not parse state")
@@ -75,12 +77,42 @@ def test_recorded(case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     graph = graphdef.read(zlib.decompress(base64.b64decode(case["graph"])))
     problems = []
+    threads: list[threading.Thread] = []
     with Session(graph, device="cpu") as session:
         for number, step in enumerate(case["steps"]):
+            if "runners" in step:
+                threads = [thread for runner in step["runners"] for thread in run_queue(session, *runner)]
+                continue
             problem = difference(session, step)
             if problem:
                 problems.append(f"step {number} {step['fetches']}: {problem}")
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
     assert not problems, "\n".join(problems)
+
+
+def run_queue(session: Session, name: str, enqueue_ops: list[str], close_op: str) -> list[threading.Thread]:
+    """The threads of a queue runner: the last to end closes the queue."""
+    running = [len(enqueue_ops)]
+    lock = threading.Lock()
+
+    def loop(op: str) -> None:
+        try:
+            while True:
+                session.run(op)
+        except (OutOfRangeError, CancelledError):
+            with lock:
+                running[0] -= 1
+                is_last = not running[0]
+            if is_last and not session.is_closed:
+                with contextlib.suppress(CancelledError):
+                    session.run(close_op)
+
+    threads = [threading.Thread(target=loop, args=(op,)) for op in enqueue_ops]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def difference(session: Session, step: dict[str, Any]) -> str | None:
