@@ -505,6 +505,9 @@ class _Recording(CodegenState):
         if id(node) in self.wanted:
             self.exact[id(node)] = [start, len(self.tokens)]
 
+    def pop_trailing_newline(self) -> None:
+        """Keep it: the statement may not be the last one in another module."""
+
     def places(self) -> dict[int, tuple[int, int, int, int]]:
         """Line, column, end line, end column (from 1) of the wanted nodes, by id."""
         spans = {key: self.exact.get(key) or self.outer[key] for key in self.wanted if key in self.outer}
@@ -544,7 +547,10 @@ class _Verbatim:
         self.text = text
 
     def _codegen(self, state: CodegenState) -> None:
-        state.add_token(self.text)
+        end = _LINE_END.search(self.text)
+        cut = end.start() if end is not None else len(self.text)
+        state.add_token(self.text[:cut])
+        state.add_token(self.text[cut:])  # apart, since a module without a newline at its end drops its last token
 
 
 _STATEMENTS: Final = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
@@ -569,4 +575,5 @@ def positions(module: cst.Module, nodes: Iterable[cst.CSTNode]) -> dict[int, tup
     return _Recording.of(module, nodes).places()
 
 
+_LINE_END: Final = re.compile(r"(?:\r\n?|\n)\Z")
 _NEWLINE: Final = re.compile(r"\r\n?|\n")

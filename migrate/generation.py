@@ -117,7 +117,7 @@ def _is_number(names: Names, node: cst.CSTNode) -> bool:
 
 def _is_sequence(names: Names, node: cst.CSTNode) -> bool:
     found = node if not isinstance(node, cst.Name) else names.assigned(node)
-    return isinstance(found, (cst.List, cst.Tuple, cst.ListComp)) or isinstance(found, cst.Call) and names.symbol(found) is not None
+    return isinstance(found, (cst.List, cst.Tuple, cst.ListComp)) or (isinstance(found, cst.Call) and names.symbol(found) is not None)
 
 
 def _axis_first(names: Names, args: list[cst.BaseExpression]) -> int | None:
@@ -202,6 +202,17 @@ def _name(found: Evidence, name: str | None) -> None:
 
 _PIN: Final = re.compile(r"tensorflow(?:[-_](?:gpu|cpu))?\s*(?:\[[^\]]*\])?\s*(==|~=|>=|<=|<|>)\s*v?(\d+)\.(\d+)", re.I)
 PIN_FILES: Final = ("requirements.txt", "setup.py", "environment.yml", "Pipfile", "setup.cfg", "pyproject.toml")
+
+
+_SPELLED: Final = re.compile(r"(?<![\w.])tf((?:\.[A-Za-z_]\w*)+)")
+
+
+def scan(data: bytes) -> Evidence:
+    """A quick look at a file that is not parsed yet: the names after `tf.`, each counted once."""
+    found = Evidence()
+    for rest in dict.fromkeys(_SPELLED.findall(data.decode("latin-1"))):
+        _name(found, "tf" + rest)
+    return found
 
 
 def pins(path: str, text: str) -> Evidence:

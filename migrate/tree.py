@@ -242,18 +242,20 @@ def upgrade_tree(
     plans = [_plan(path, out, options, many=len(sources) > 1) for path in sources]
     todo = [job for plan in plans for job in plan.jobs]
     tree = _tree_evidence(sources)
+    before = _decision(generations.total([tree, *map(_scanned, todo)]), options)
+    todo = [dataclasses.replace(job, tree=before) for job in todo]
     workers = jobs if jobs is not None else default_workers(todo)
     done: list[Outcome] = []
     for number, outcome in enumerate(outcomes(todo, workers)):
         done.append(outcome)
         tree.merge(outcome.evidence)
-        if not (outcome.undecided and options.written_for == "auto"):
+        if not (outcome.undecided and before.version is None):
             _write(outcome, todo[number], plans, in_place)
             done[number].data = None  # memory stays flat over a tree
         if progress is not None:
             progress(number + 1, len(todo), outcome.report.path)
-    decision = tree.decide() if options.written_for == "auto" else Generation(int(options.written_for), ("asked for",))
-    again = [n for n, o in enumerate(done) if o.undecided and options.written_for == "auto"]
+    decision = before if before.version is not None else _decision(tree, options)
+    again = [n for n, o in enumerate(done) if o.undecided and before.version is None]
     if decision.version is not None and again:
         second = [dataclasses.replace(todo[n], tree=decision) for n in again]
         for number, outcome in zip(again, outcomes(second, workers if len(again) > workers else 1), strict=True):
@@ -267,6 +269,18 @@ def upgrade_tree(
         for outcome in done:
             on_outcome(outcome)
     return report_of([o.report for o in done], options, decision)
+
+
+def _decision(evidence: generations.Evidence, options: Options) -> Generation:
+    return evidence.decide() if options.written_for == "auto" else Generation(int(options.written_for), ("asked for",))
+
+
+def _scanned(job: Job) -> generations.Evidence:
+    try:
+        data = job.file.read_bytes()
+    except OSError:
+        return generations.Evidence()
+    return generations.scan(data) if source.mentions_tensorflow(data) else generations.Evidence()
 
 
 def report_of(files: Iterable[FileReport], options: Options, decision: Generation) -> Report:
