@@ -204,7 +204,7 @@ def pack(out, path):
 
 
 # packages under tensorflow.python of which programs take no names
-INTERNAL = ("_pywrap", "autograph", "compiler", "debug", "distribute", "estimator", "feature_column", "keras", "profiler", "tools", "tpu")
+INTERNAL = ("_pywrap", "autograph", "compiler", "debug", "distribute", "feature_column", "keras", "profiler", "tools", "tpu")
 
 
 def private(out, path):

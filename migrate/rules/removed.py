@@ -41,12 +41,17 @@ def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]
     found = verdict(symbol, context.target, context.generation.version == 0)
     if found.outcome not in ("removed", "unknown"):
         return
-    if isinstance(node, cst.ImportAlias) and is_module(symbol):
+    if isinstance(node, cst.ImportAlias) and is_module(symbol) and is_package(symbol):
         return  # what is used of it is reported where it is used
     if found.outcome == "unknown" and names.path(node) != symbol:
         return
     target = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
     yield Match(node, f"{target} has no {symbol}", level=Level.WARNING, advice=found.advice)
+
+
+def is_package(symbol: str) -> bool:
+    """tf.contrib: an import of it says nothing of what is used."""
+    return symbol == "tf.contrib"
 
 
 def is_module(symbol: str) -> bool:
@@ -63,8 +68,6 @@ def gone_private(node: Any, symbol: str, names: Names, context: Context) -> Iter
     """Private names are nobody's promise; those that the target lacks are a fact."""
     if isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None or symbol.startswith("tf.core"):
         return
-    if isinstance(node, cst.ImportAlias) and symbol.rpartition(".")[2].islower() and has_private(symbol, ONE):
-        return  # a module: what is used of it is looked at where it is used
     has = has_private(symbol, TARGETS[context.target])
     if has is False or has is None and context.target == "2":
         target = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"

@@ -18,6 +18,9 @@ VERSIONS = ("0.12.1", "1.0.0", "1.4.0", "1.15.5", "2.15.1", "2.21.0")
 # the version whose API `--to N` promises
 TARGETS: Mapping[str, str] = {"1": "1.15.5", "2": "2.15.1"}
 
+# packages under tensorflow.python about which nothing is kept
+INTERNAL = frozenset({"autograph", "compiler", "debug", "distribute", "feature_column", "keras", "profiler", "tools", "tpu"})
+
 KINDS: Mapping[str, Kind] = {"m": "module", "c": "class", "f": "function", "k": "constant"}
 
 
@@ -90,7 +93,7 @@ def has_private(path: str, version: str) -> bool | None:
         if names is not None:
             rest = parts[count:]
             return not rest or rest[0] in names.split() or ".".join(parts[: count + 1]) in modules
-    return None if parts and not any(m.startswith(parts[0] + ".") for m in modules) else not parts
+    return None if parts[:1] and parts[0] in INTERNAL else not parts
 
 
 def public(path: str) -> str | None:
@@ -165,6 +168,8 @@ def owner(name: str, version: str) -> str | None:
     while "." in prefix:
         prefix = prefix.rpartition(".")[0]
         packed = known.get(prefix)
+        if packed == "=":
+            packed = known["tf." + prefix[13:]]
         if packed is not None:
             return None if packed == "m" else prefix
     return None

@@ -60,6 +60,9 @@ class Verdict:
 @cache
 def verdict(name: str, target: Literal["1", "2"], old: bool = False) -> Verdict:
     """What becomes of a dotted name. `old`: the source is known to be written for TensorFlow 0.x."""
+    if name.startswith("tf.compat.v1.compat.v1."):
+        short = name[len("tf.compat.v1.compat.v1.") :]
+        return Verdict("renamed", "tf.compat.v1." + short, (Step(name, "tf.compat.v1." + short),))
     if name.startswith("tf.compat.v1.") and not exists(name, TARGETS[target]):
         # whoever imports compat.v1 as tf may use names that it lacks
         plain = verdict("tf." + name[13:], target, old)
