@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphtools.dtypes import as_dtype
@@ -203,7 +203,19 @@ def _parse_functional(config: Any, version: str, depth: int) -> Model:
             model.calls.append(Inbound(layer, number, places, kwargs))
     model.inputs = _places(config.get("input_layers"), model.name)
     model.outputs = _places(config.get("output_layers"), model.name)
+    _count_from_zero(model)
     return model
+
+
+def _count_from_zero(model: Model) -> None:
+    """A model that is a layer has a first call, its making, which some versions count: then its calls here start at 1."""
+    for layer in model.layers:
+        if layer.model is None:
+            continue
+        calls = [c for c in model.calls if c.layer is layer]
+        places = [p for c in model.calls for p in c.inputs] + model.outputs
+        if calls and max((p[1] for p in places if p[0] == layer.name), default=0) == len(calls):
+            model.calls = [replace(c, number=c.number + 1) if c.layer is layer else c for c in model.calls]
 
 
 def _parse_node(node: Any, layer: Layer) -> tuple[tuple[Place, ...], dict[str, Any]]:
@@ -292,6 +304,8 @@ def build(model: Model) -> Graph:
     outputs: dict[str, str] = {}
     for place in model.outputs:
         tensor, _ = _lookup(places, place, model.name)
+        if tensor.node.op == "Placeholder" or tensor.name in outputs.values():  # an output of its own
+            tensor = graph.op("Identity", tensor, name=place[0])
         alias, i = place[0], 0
         while alias in outputs:
             i += 1

@@ -185,11 +185,12 @@ def run_cell(k: Call, cell: Cell, config: Config, x: Tensor, mask: Tensor | None
         states = [k.op("Fill", k.sizes([batch, *size]), k.like(0, inputs)) for size in cell.state_sizes]
     # a masked step repeats the output before it; without initial states that is the first state
     held = None
-    if mask is not None and (initial or not cell.output_is_state):
+    if mask is not None and (initial or not cell.output_is_state or config.get("zero_output_for_mask")):
         held = k.op("Fill", k.sizes([batch, *cell.output_size]), k.like(0, inputs))
     sequences = bool(config.get("return_sequences"))
+    zeros = held is not None and bool(config.get("zero_output_for_mask"))
     run = _unrolled if config.get("unroll") and isinstance(steps, int) and 0 < steps <= 200 else _loop
-    last, outputs, states = run(k, cell, inputs, mask_by_time, states, held, steps, sequences)
+    last, outputs, states = run(k, cell, inputs, mask_by_time, states, held, steps, sequences, zeros)
     if sequences:
         assert outputs is not None
         outputs = k.transpose(outputs, 1, 0, *range(2, 2 + len(cell.output_size)))
@@ -197,21 +198,30 @@ def run_cell(k: Call, cell: Cell, config: Config, x: Tensor, mask: Tensor | None
 
 
 def _masked_step(
-    e: Emitter, cell: Cell, x: Tensor, mask: Tensor | None, states: list[Tensor], held: Tensor | None
+    e: Emitter, cell: Cell, x: Tensor, mask: Tensor | None, states: list[Tensor], held: Tensor | None, zeros: bool
 ) -> tuple[Tensor, list[Tensor], Tensor | None]:
     output, new = cell.step(e, x, states)
     if mask is None:
         return output, new, None
     kept = [e.op("SelectV2", mask, n, old) for n, old in zip(new, states, strict=True)]
     if held is not None:
-        output = held = e.op("SelectV2", mask, output, held)
+        output = e.op("SelectV2", mask, output, held)
+        held = held if zeros else output
     elif cell.output_is_state:
         output = kept[0]
     return output, kept, held
 
 
 def _unrolled(
-    k: Call, cell: Cell, inputs: Tensor, mask: Tensor | None, states: list[Tensor], held: Tensor | None, steps: int, sequences: bool
+    k: Call,
+    cell: Cell,
+    inputs: Tensor,
+    mask: Tensor | None,
+    states: list[Tensor],
+    held: Tensor | None,
+    steps: int,
+    sequences: bool,
+    zeros: bool,
 ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
     outputs = []
     parts = k.op("Unpack", inputs, num=steps, axis=0)
@@ -219,7 +229,7 @@ def _unrolled(
     for i in range(steps):
         x = parts[i] if steps > 1 else parts
         m = None if masks is None else masks[i] if steps > 1 else masks
-        output, states, held = _masked_step(k, cell, x, m, states, held)
+        output, states, held = _masked_step(k, cell, x, m, states, held, zeros)
         outputs.append(output)
     return outputs[-1], k.op("Pack", outputs, axis=0) if sequences else None, states
 
@@ -233,6 +243,7 @@ def _loop(
     held: Tensor | None,
     steps: Tensor | int,
     sequences: bool,
+    zeros: bool,
 ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
     """A While of: step number, states, [held output], [outputs]; and, unchanging: step count, input list, [mask list], weights."""
     library = k.graph.functions
@@ -250,7 +261,7 @@ def _loop(
         names.append("held")
     batch = inputs.dims[1] if inputs.dims else None
     output_shape = [-1 if batch is None else batch, *cell.output_size]
-    if sequences or (held is None and not cell.output_is_state):
+    if sequences or zeros or (held is None and not cell.output_is_state):
         carried.append(k.op("TensorListReserve", k.ints(*output_shape), count, element_dtype=dtype, shape_type=int32))
         names.append("outputs")
     fixed = [count, as_list(inputs), *([as_list(mask)] if mask is not None else []), *cell.uses]
@@ -284,7 +295,9 @@ def _loop(
 
     x = item("inputs", inputs)
     m = None if mask is None else item("mask", mask)
-    output, new_states, new_held = _masked_step(body, cell, x, m, [by_name[f"state_{i}"] for i in range(len(states))], by_name.get("held"))
+    output, new_states, new_held = _masked_step(
+        body, cell, x, m, [by_name[f"state_{i}"] for i in range(len(states))], by_name.get("held"), zeros
+    )
     results = [body.op("AddV2", number, body.int(1)), *new_states]
     if new_held is not None:
         results.append(new_held)
@@ -311,9 +324,9 @@ def _loop(
             num_elements=steps if isinstance(steps, int) else -1,
         )
         outputs.dims = (steps if isinstance(steps, int) else None, batch, *cell.output_size)
-    if held is not None:
+    if held is not None and not zeros:
         last = found["held"]
-    elif outputs is None or cell.output_is_state:
+    elif outputs is None or (cell.output_is_state and not zeros):
         last = ends[0]
     else:
         index = k.op("Sub", count, k.int(1))
@@ -395,6 +408,9 @@ def conv_lstm_2d(k: Call) -> list[Tensor]:
 @layer("Bidirectional", masked=lambda k: k.mask if k.layer.inner[0].config.get("return_sequences") else None)
 def bidirectional(k: Call) -> list[Tensor]:
     forward, backward = k.layer.inner
+    if forward.config.get("return_sequences") and (k.layer.version.endswith("-tf") or k.layer.version.split(".")[:2] >= ["2", "4"]):
+        for part in (forward, backward):  # tf.keras then gives zeros where the mask is off
+            part.config["zero_output_for_mask"] = True
     states = k.inputs[1:]
     half = len(states) // 2
     masks = [k.mask, *[None] * half]
