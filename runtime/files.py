@@ -104,7 +104,7 @@ class _Inflated(io.RawIOBase):
         self._file.close()
         super().close()
 
-    def readinto(self, buffer: Any) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         while True:
             if self._inflate.eof:
                 self._rest = self._inflate.unused_data

@@ -144,9 +144,10 @@ def strided_slice(run: Run, node: Node, value: Array, begin: Array, end: Array, 
     if Ellipsis not in index:
         index.append(Ellipsis)  # keeps a scalar an array
     try:
-        return value[tuple(index)]
+        picked: Array = value[tuple(index)]
     except IndexError as e:
         raise _error(f"slice index out of bounds: {e}") from e
+    return picked
 
 
 @host("Where")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ class CsvParser:
 
     def __init__(
         self, defaults: Sequence[Array], types: Sequence[DType], *, delimiter: str, is_quoted: bool, missing: str, selected: Sequence[int] = (),
-        excluded: Sequence[int] = (),
+        excluded: Iterable[int] = (),
     ) -> None:  # fmt: skip
         if len(delimiter.encode()) != 1:
             raise _error(f"field_delim should be only 1 char, not {delimiter!r}")

@@ -51,9 +51,14 @@ class Dense:
         return bool(self.dims) and self.dims[0] is None
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The dims with 0 for an unknown one."""
+        return tuple([d or 0 for d in self.dims])
+
+    @property
     def stride(self) -> int:
         """The number of values in one element of the unknown first dimension."""
-        return math.prod(d or 0 for d in self.dims[1:])
+        return math.prod(self.sizes[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def dense(key: str, dtype: DType, dims: Dims, default: Array) -> Dense:
     if dims is None or any(d is None for d in dims[1:]):
         raise error(f"dense_shapes of feature {key!r} is {rows.shape_text(dims)}: only its first dimension may be unknown.")
     feature = Dense(key, dtype, dims, default)
-    wanted = 1 if feature.is_variable else math.prod(d or 0 for d in dims)
+    wanted = 1 if feature.is_variable else math.prod(feature.sizes)
     if default.size and not feature.is_variable and default.size != wanted:
         raise error(f"Default value of feature {key!r} has shape {rows.shape_text(default.shape)}; {rows.shape_text(dims)} was expected.")
     return feature
@@ -114,10 +119,10 @@ def dense_values(features: Any, spec: Dense, where: str, missing: str) -> Array:
     found = kind_of(feature)
     if found is None:
         if spec.is_variable:
-            return np.empty((0, *spec.dims[1:]), spec.dtype.as_numpy_dtype)  # type: ignore[arg-type]
-        if not spec.default.size and math.prod(d or 0 for d in spec.dims):
+            return np.empty((0, *spec.sizes[1:]), spec.dtype.as_numpy_dtype)
+        if not spec.default.size and math.prod(spec.sizes):
             raise error(f"{missing}Feature: {spec.key} (data type: {rows.type_text(spec.dtype)}) is required but could not be found.")
-        return spec.default.reshape(spec.dims)  # type: ignore[arg-type]
+        return spec.default.reshape(spec.sizes)
     kind = KINDS.get(spec.dtype)
     if found != kind:
         raise error(f"{where}Data types don't match. Data type: {KIND_NAMES[found]} but expected type: {rows.type_text(spec.dtype)}")
@@ -128,12 +133,12 @@ def dense_values(features: Any, spec: Dense, where: str, missing: str) -> Array:
                 f"{where}Number of {rows.type_text(spec.dtype)} values is not a multiple of stride length. "
                 f"Saw {len(values)} values but output shape is: {rows.shape_text(spec.dims)}"
             )
-        return values.reshape(-1, *spec.dims[1:])  # type: ignore[arg-type]
-    if len(values) != math.prod(d or 0 for d in spec.dims):
+        return values.reshape(-1, *spec.sizes[1:])
+    if len(values) != math.prod(spec.sizes):
         raise error(
             f"{where}Number of {rows.type_text(spec.dtype)} values != expected.  Values size: {len(values)} but output shape: {rows.shape_text(spec.dims)}"
         )
-    return values.reshape(spec.dims)  # type: ignore[arg-type]
+    return values.reshape(spec.sizes)
 
 
 def sparse_values(features: Any, key: str, dtype: DType, where: str) -> Array:
@@ -151,7 +156,7 @@ def padded(cells: Sequence[Array], spec: Dense) -> Array:
     """Values of a feature with an unknown first dimension as one batch, filled up with the default."""
     longest = max((len(c) for c in cells), default=0)
     fill = spec.default.ravel()[0] if spec.default.size else rows.blank(spec.dtype.as_numpy_dtype)
-    shape = [longest, *[d or 0 for d in spec.dims[1:]]]
+    shape = [longest, *spec.sizes[1:]]
     if not cells:
         return np.empty((0, *shape), spec.dtype.as_numpy_dtype)
     return rows.stack_padded(cells, shape, fill)

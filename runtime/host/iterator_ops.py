@@ -135,7 +135,8 @@ def iterator_to_string_handle(run: Run, node: Node, handle: IteratorResource) ->
 
 @host("IteratorFromStringHandle", "IteratorFromStringHandleV2")
 def iterator_from_string_handle(run: Run, node: Node, handle: Array) -> IteratorResource:
-    return _find(handle, IteratorResource, node.attr.get("output_types") or [])
+    found: IteratorResource = _find(handle, IteratorResource, node.attr.get("output_types") or [])
+    return found
 
 
 def _find(handle: Array, kind: type[Any], types: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -201,19 +202,19 @@ def _sequence_dense(lists: Any, spec: Dense, may_be_missing: bool, name: str) ->
     cells = []
     for i, frame in enumerate(frames):
         found = examples.kind_of(frame)
-        if found != kind:
+        if found is None or found != kind:
             shown = schema.to_text(frame).strip() or "empty"
             raise error(
                 f"Name: {name}, Feature list: {spec.key}, Index: {i}.  Data types don't match. "
                 f"Expected type: {rows.type_text(spec.dtype)}  Feature is: {shown}"
             )
         values = examples.values_of(frame, found)
-        if len(values) != int(np.prod(spec.dims or (1,))):
+        if len(values) != math.prod(spec.sizes):
             raise error(
                 f"Name: {name}, Key: {spec.key}, Index: {i}.  Number of {rows.type_text(spec.dtype)} values != expected.  "
                 f"values size: {len(values)} but output shape: {rows.shape_text(spec.dims)}"
             )
-        cells.append(values.reshape(spec.dims))  # type: ignore[arg-type]
+        cells.append(values.reshape(spec.sizes))
     return rows.stack(cells) if cells else rows.empty(spec.dtype, spec.dims)
 
 
@@ -238,7 +239,7 @@ def _context_dense(context: Any, spec: Dense, name: str) -> Array:
 @host("ParseSingleSequenceExample")
 def parse_single_sequence_example(run: Run, node: Node, *inputs: Any) -> Row:
     slices = node.opdef.input_slices(node.attr)  # type: ignore[union-attr]
-    given = {n: (inputs[i:j] if arg.is_list else inputs[i]) for n, (arg, i, j) in slices.items()}
+    given: dict[str, Any] = {n: (inputs[i:j] if arg.is_list else inputs[i]) for n, (arg, i, j) in slices.items()}
     a = node.attr
     name = rows.name_of(given["debug_name"]) if given["debug_name"].size else ""
     message = examples.parse("SequenceExample", given["serialized"].item())
@@ -276,11 +277,9 @@ def parse_single_sequence_example(run: Run, node: Node, *inputs: Any) -> Row:
 def parse_sequence_example(run: Run, node: Node, serialized: Array, debug_name: Array, *defaults: Array) -> Row:
     a = node.attr
     return _parse_sequences(
-        node, serialized, debug_name, defaults, *(_keys(a[k]) for k in _SEQUENCE_KEYS), set(_keys(a["feature_list_dense_missing_assumed_empty"]))
+        node, serialized, debug_name, defaults, _keys(a["context_sparse_keys"]), _keys(a["context_dense_keys"]), _keys(a["feature_list_sparse_keys"]),
+        _keys(a["feature_list_dense_keys"]), set(_keys(a["feature_list_dense_missing_assumed_empty"])),
     )  # fmt: skip
-
-
-_SEQUENCE_KEYS = ("context_sparse_keys", "context_dense_keys", "feature_list_sparse_keys", "feature_list_dense_keys")
 
 
 @host("ParseSequenceExampleV2")

@@ -22,7 +22,7 @@ def text(value: bytes) -> Array:
     return array
 
 
-def texts(values: Iterable[bytes]) -> Array:
+def texts(values: Iterable[Any]) -> Array:
     """A vector of strings."""
     items = list(values)
     array: Array = np.empty(len(items), np.object_)
@@ -76,7 +76,8 @@ def stack_padded(cells: Sequence[Array], shape: Sequence[int], fill: Any) -> Arr
     """Cells of different sizes as one tensor of cells of `shape`, each in its low corner and `fill` around it."""
     whole: Array = np.full((len(cells), *shape), fill, cells[0].dtype)
     for i, cell in enumerate(cells):
-        whole[(i, *[slice(0, d) for d in cell.shape], ...)] = cell
+        place: Any = (i, *[slice(0, d) for d in cell.shape], ...)
+        whole[place] = cell
     return whole
 
 

@@ -379,7 +379,7 @@ class Accumulator:
             self.count += 1
             self.changed.notify_all()
 
-    def _add(self, gradient: Array) -> None:
+    def _add(self, gradient: Any) -> None:
         expected = self._sum.shape if self.dims is None and self._sum is not None else self.dims
         if not rows.is_compatible(gradient.shape, expected) or (self._sum is not None and self._sum.shape != gradient.shape):
             raise InvalidArgumentError(
@@ -408,7 +408,7 @@ class Accumulator:
 class SparseAccumulator(Accumulator):
     """Sums slices by index. A mean is over the gradients that had the index."""
 
-    def _add(self, gradient: tuple[Array, Array, Array | None]) -> None:
+    def _add(self, gradient: Any) -> None:
         indices, values, shape = gradient
         if len(indices) == 0 or indices.ndim != 1:
             raise InvalidArgumentError(None, None, "Empty indices, accumulating sparse gradients needs at least one index.")
