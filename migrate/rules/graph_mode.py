@@ -7,7 +7,7 @@ from typing import Any
 
 import libcst as cst
 
-from migrate.calls import SESSIONS, used
+from migrate.calls import SESSIONS, in_graph_mode, used
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
@@ -48,6 +48,45 @@ def graph_mode(node: Any, names: Names, context: Context) -> Iterator[Match]:
     is_v1 = names.visible("tf", node) is None and names.visible("tf.compat.v1", node) is not None
     statement = "{tf}.disable_v2_behavior()" if is_v1 else STATEMENT
     yield Match(node, f"{names.symbol(node)} runs a graph, which TensorFlow 2 builds only after disable_v2_behavior()", statements=(statement,))
+
+
+# what TensorFlow 2 has by the same name, and made for eager execution: without the old methods, collections and references
+OBJECTS = frozenset(
+    {
+        "tf.Variable",
+        "tf.data.Dataset",
+        "tf.data.FixedLengthRecordDataset",
+        "tf.data.TFRecordDataset",
+        "tf.data.TextLineDataset",
+    }
+)
+
+
+@rule(
+    "graph-object",
+    "Keep the variables and datasets of TensorFlow 1 in a program that runs a session.",
+    since="2.0",
+    visits=REFERENCE,
+    symbols=OBJECTS,
+    targets="2",
+    order=95,
+    examples=[
+        Example(
+            TF + "v = tf.Variable(1.0)\ns = tf.compat.v1.Session()\n",
+            TF + "v = tf.compat.v1.Variable(1.0)\ns = tf.compat.v1.Session()\n",
+        ),
+        Example(TF + "v = tf.Variable(1.0)\n", None, "whoever runs it decides"),
+        Example(TF + "b = isinstance(v, tf.Variable)\ns = tf.compat.v1.Session()\n", None, "both kinds are meant"),
+    ],
+)
+def graph_object(node: Any, names: Names, context: Context) -> Iterator[Match]:
+    symbol = names.symbol(node) or ""
+    if isinstance(node, cst.ImportAlias) or not in_graph_mode(names):
+        return
+    above = names.parent(node)
+    if not (names.call_of(node) is not None or isinstance(above, cst.Attribute)):
+        return
+    yield Match(node, f"{symbol} is made for eager execution in TensorFlow 2: the graph keeps TensorFlow 1's", rename="tf.compat.v1." + symbol[3:])
 
 
 @rule(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import libcst as cst
 
 from migrate.calls import in_graph_mode, is_of_two
-from migrate.names import Names
+from migrate.names import UNKNOWN, Names
 from migrate.report.finding import Level
 from migrate.rule import CALL, Bound, Context, Example, Match, argument, bind, call_with, keyword, rule
 from migrate.symbols import signature
@@ -207,6 +208,41 @@ def dilation_format(node: cst.Call, names: Names, context: Context) -> Iterator[
     quote = "'NHWC'"
     args.append(argument("data_format", cst.SimpleString(quote)))
     yield Match(node, f"{names.symbol(node)} needs its data_format", replacement=same_function(node, args, names, context))
+
+
+@rule(
+    "constant-shape",
+    "Keep a constant that repeats its last value to fill its shape.",
+    since="2.0",
+    visits=CALL,
+    symbols=("tf.constant",),
+    targets="2",
+    order=50,
+    examples=[
+        Example(TF + "c = tf.constant([1, 2, 3], shape=[2, 4])\n", TF + "c = tf.compat.v1.constant([1, 2, 3], shape=[2, 4])\n"),
+        Example(TF + "c = tf.constant([1, 2, 3, 4], shape=[2, 2])\n", None, "nothing to fill"),
+        Example(TF + "c = tf.constant(0.5, shape=s)\n", None, "one value fills any shape"),
+        Example(TF + "c = tf.constant(x, shape=s)\n", None, "not known"),
+    ],
+)
+def constant_shape(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    bound = bound_by_one(node, names)
+    if bound is None or "shape" not in bound.args or "value" not in bound.args or context.generation.version == 2:
+        return
+    value, shape = names.literal(bound.args["value"].value), names.literal(bound.args["shape"].value)
+    if isinstance(value, (list, tuple)):
+        sizes = shape if isinstance(shape, (list, tuple)) else [shape]
+        known = all(isinstance(n, int) for n in sizes)
+        differs = known and count(value) != math.prod(sizes) or not known and in_graph_mode(names)
+    else:
+        differs = value is UNKNOWN and in_graph_mode(names)
+    if differs:
+        new = context.spell("tf.compat.v1.constant", node.func)
+        yield Match(node, "tf.constant does not repeat its last value any more: tf.compat.v1.constant does", replacement=node.with_changes(func=new))
+
+
+def count(value: object) -> int:
+    return sum(count(v) for v in value) if isinstance(value, (list, tuple)) else 1
 
 
 # -------------------------------------------------------------------------- arguments that only compat.v1 has

@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 
 from migrate.dtypes import kind_of
-from migrate.names import Names
+from migrate.names import UNKNOWN, Names
 from migrate.report.finding import Level
 from migrate.rule import CALL, REFERENCE, Context, Example, Match, rule
 from migrate.symbols.verdicts import note, verdict
@@ -33,9 +33,13 @@ ADVICE = "for negative integers 0.x rounds to zero, 1.x down: tf.truncatediv and
     ],
 )
 def truncating_division(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
-    if context.generation.version != 0:
+    if context.generation.version not in (0, None):
         return
     symbol = names.symbol(node) or ""
+    if context.generation.version is None:
+        if all((kind := kind_of(a.value, names)) is not None and kind.number == "int" for a in node.args[:2]) and is_negative_possible(node, names):
+            yield Match(node, f"{symbol} of integers rounds to zero in 0.x and down since 1.0", level=Level.WARNING, advice=ADVICE)
+        return
     if symbol == "tf.mod":
         new = context.spell("tf.truncatemod", node.func)
         yield Match(node, "tf.mod rounded to zero in 0.x: that is tf.truncatemod", replacement=node.with_changes(func=new))
@@ -48,6 +52,12 @@ def truncating_division(node: cst.Call, names: Names, context: Context) -> Itera
         yield Match(node, f"{symbol} of integers rounded to zero in 0.x: that is tf.truncatediv", replacement=node.with_changes(func=new))
         return
     yield Match(node, f"{symbol} rounds integers another way since 1.0, and nothing here says what these are", level=Level.WARNING, advice=ADVICE)
+
+
+def is_negative_possible(node: cst.Call, names: Names) -> bool:
+    """Only negative numbers round differently: literals that have none are safe."""
+    values = [names.literal(a.value) for a in node.args[:2]]
+    return any(v is UNKNOWN or isinstance(v, (int, float)) and v < 0 for v in values)
 
 
 def is_tensor_int(node: cst.Call, names: Names) -> bool:
