@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import weakref
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, BinaryIO
 
-from graphtools.formats.crc32c import crc32c, mask
+from graphtools.formats.crc32c import crc32c, crc32c_each, mask
 from runtime import files
 from runtime.errors import DataLossError, FailedPreconditionError
 
 _FRAME_BYTES = 16  # of a record, beside its data
+_READ_AHEAD_BYTES = 1 << 17
+_READ_AHEAD_RECORDS = 64
 
 
 def frame(record: bytes) -> bytes:
@@ -28,24 +31,47 @@ def read(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def read_at(stream: BinaryIO, name: str, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    """The records of a stream, each with the offset it starts at, the first at `offset`."""
-    while True:
-        head = stream.read(12)
-        if not head:
+    """The records of a stream, each with the offset it starts at, the first at `offset`.
+
+    Reads some records ahead, whose checksums are computed side by side.
+    """
+    failure: DataLossError | None = None
+    while failure is None:
+        ahead: list[tuple[int, bytes, int]] = []
+        total = 0
+        while total < _READ_AHEAD_BYTES and len(ahead) < _READ_AHEAD_RECORDS:
+            head = stream.read(12)
+            if len(head) < 12:
+                failure = _truncated(offset) if head else None
+                break
+            length = int.from_bytes(head[:8], "little")
+            if _length_check(length) != head[8:]:
+                failure = DataLossError(None, None, f"corrupted record at {offset}")
+                break
+            body = stream.read(length + 4)
+            if len(body) < length + 4:
+                failure = _truncated(offset)
+                break
+            ahead.append((offset, body[:length], int.from_bytes(body[length:], "little")))
+            offset += length + _FRAME_BYTES
+            total += length
+        if not ahead and failure is None:
             return
-        if len(head) < 12:
-            raise DataLossError(None, None, f"truncated record at {offset}")
-        if mask(crc32c(head[:8])) != int.from_bytes(head[8:], "little"):
-            raise DataLossError(None, None, f"corrupted record at {offset}")
-        length = int.from_bytes(head[:8], "little")
-        body = stream.read(length + 4)
-        if len(body) < length + 4:
-            raise DataLossError(None, None, f"truncated record at {offset}")
-        record = body[:length]
-        if mask(crc32c(record)) != int.from_bytes(body[length:], "little"):
-            raise DataLossError(None, None, f"corrupted record at {offset + 12}")
-        yield offset, record
-        offset += length + _FRAME_BYTES
+        checks = crc32c_each([r for _, r, _ in ahead]) if len(ahead) > 2 else [crc32c(r) for _, r, _ in ahead]
+        for (start, record, check), found in zip(ahead, checks, strict=True):
+            if mask(found) != check:
+                raise DataLossError(None, None, f"corrupted record at {start + 12}")
+            yield start, record
+    raise failure
+
+
+def _truncated(offset: int) -> DataLossError:
+    return DataLossError(None, None, f"truncated record at {offset}")
+
+
+@functools.lru_cache(4096)
+def _length_check(length: int) -> bytes:
+    return struct.pack("<I", mask(crc32c(struct.pack("<Q", length))))
 
 
 def read_file(path: str, compression: str = "") -> Iterator[bytes]:

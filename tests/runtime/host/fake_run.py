@@ -22,11 +22,10 @@ class FakeRun:
         self.cancelled = threading.Event()
 
     def kernel_state(self, node: Node, make: Callable[[], Any]) -> Any:
-        return (
-            self.kept.setdefault(("kernel", node.name), None)
-            or self.kept.__setitem__(("kernel", node.name), make())
-            or self.kept["kernel", node.name]
-        )
+        key = ("kernel", node.name)
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
 
     def resource(self, node: Node, make: Callable[[], Any]) -> Any:
         key = ("resource", node.attr.get("shared_name") or node.name)
