@@ -68,10 +68,10 @@ def upgrade_source(
         siblings=siblings,
     )
     findings = [_moved(f, parsed) for f in result.findings]
-    if parsed.dialect == 2 and (only is None or PYTHON2 in only):
+    if parsed.changes and (only is None or PYTHON2 in only):
         findings += [Finding(PYTHON2, Level.NOTE, c.message, Location(filename, c.line, 1, c.line, 1), "rewritten") for c in parsed.changes]
         findings.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
-    changed = result.changed or parsed.dialect == 2
+    changed = result.changed or bool(parsed.changes)
     return Upgrade(source.written(result.code, text) if changed else text, findings, changed, result.generation, result.asked, *seen[:1])
 
 
