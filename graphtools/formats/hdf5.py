@@ -51,11 +51,15 @@ def _build(config: Any, file: Any, what: str, version: str) -> Graph:
         version = _guess_version(config)
     try:
         parsed = model.parse_model(config, version)
-        root = file["model_weights"] if "model_weights" in file and "layer_names" not in file.attrs else file
+        root = _member(file, "model_weights", what) if _has(file, "model_weights") and not _has(file.attrs, "layer_names") else file
         backend = _attribute(root, "backend", what) or _attribute(file, "backend", what) or str(config.get("backend") or "tensorflow")
         model.assign_arrays(parsed.layers, _groups(root, what), backend)
+    except FormatError:
+        raise
     except RecursionError as e:
         raise FormatError(f"{what}: the model's config is nested too deep.") from e
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as e:
+        raise FormatError(f"{what}: the model's config or weights are damaged: {type(e).__name__} {e}.") from e
     return model.build(parsed)
 
 
@@ -91,9 +95,16 @@ def _json(text: str, what: str) -> Any:
 
 def _version(file: Any, what: str) -> str:
     found = _attribute(file, "keras_version", what)
-    if found is None and "model_weights" in file:
-        found = _attribute(file["model_weights"], "keras_version", what)
+    if found is None and _has(file, "model_weights"):
+        found = _attribute(_member(file, "model_weights", what), "keras_version", what)
     return found or ""
+
+
+def _has(group: Any, name: str) -> bool:
+    try:
+        return name in group
+    except _ERRORS:
+        return False
 
 
 def _attribute(group: Any, name: str, what: str) -> str | None:

@@ -48,11 +48,24 @@ def infer(node: Node) -> None:
     try:
         result = function(node)
     except ShapeError as e:
-        from graphtools.shapes.dims import context
-
-        raise ShapeError(context(node, str(e))) from None
+        raise ShapeError(_explained(node, function, str(e))) from None
     for tensor, dims in zip(node.outputs, result, strict=False):
         tensor.dims = None if dims is None else tuple(dims)
+
+
+def _explained(node: Node, function: ShapeFunction, message: str) -> str:
+    """The message of a ShapeError with TensorFlow's account of the inputs; what the function asks for is seen by asking again."""
+    from graphtools.shapes.dims import Asking, context
+
+    for asked in (Asking(node, blind=True), Asking(node)):
+        try:
+            function(asked)  # type: ignore[arg-type]
+        except ShapeError as e:
+            if asked.blind:
+                asked.values.clear()
+                asked.shapes.clear()
+            return context(node, str(e), asked)
+    return context(node, message, asked)
 
 
 def infer_graph(graph: Graph) -> None:
@@ -70,7 +83,7 @@ def infer_graph(graph: Graph) -> None:
 
 def _refine(tensor: Tensor, dims: Dims) -> None:
     """Fill the unknown dims of a tensor with those that the file recorded when it was written."""
-    if dims is None:
+    if not isinstance(dims, tuple):
         return
     if tensor.dims is None:
         tensor.dims = tuple(dims)

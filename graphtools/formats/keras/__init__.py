@@ -91,6 +91,11 @@ class Layer:
     def is_keras1(self) -> bool:
         return self.version.startswith("1.") or self.version == "0"
 
+    @property
+    def is_tf_keras(self) -> bool:
+        """Whether tf.keras wrote it, which behaves otherwise than Keras in places."""
+        return self.version.endswith("-tf") or self.version.split(".")[:2] >= ["2", "4"]
+
     def slots(self) -> tuple[list[tuple[Layer, int]], list[tuple[Layer, int]]]:
         """Where this layer's saved arrays belong: those of its trainable weights, and the others."""
         if self.model is not None or self.inner:

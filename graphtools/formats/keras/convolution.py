@@ -226,8 +226,8 @@ def _local(k: Call, x: Tensor, window: tuple[int, ...], strides: tuple[int, ...]
 def _finish_local(k: Call, y: Tensor, first: bool, dims: int) -> Tensor:
     if k.config.get("use_bias", True):
         bias = k.array(1)
-        if first and bias.shape != tuple((y.dims or ())[1:]):  # saved with channels first
-            bias = np.moveaxis(bias, 0, -1)
+        if first:  # Keras reads it as if it had been saved with channels first
+            bias = np.moveaxis(bias.reshape(bias.shape[-1], *bias.shape[:-1]), 0, -1)
         y = k.op("AddV2", y, k.weight(1, "bias", bias))
     if first:
         y = k.transpose(y, 0, dims + 1, *range(1, dims + 1))

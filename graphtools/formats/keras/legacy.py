@@ -9,6 +9,7 @@ import numpy as np
 from graphtools.formats.keras import Array, Call, Config, Layer, layer
 from graphtools.formats.keras.activations import activate
 from graphtools.formats.keras.core import has_bias
+from graphtools.formats.keras.merge import batch_dot
 from graphtools.graph import Tensor
 
 CLASSES = {
@@ -44,6 +45,27 @@ _UNITS = frozenset({"Dense", "GRU", "Highway", "LSTM", "MaxoutDense", "SimpleRNN
 _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 _MERGES = {"ave": "Average", "concat": "Concatenate", "dot": "Dot", "max": "Maximum", "mul": "Multiply", "sum": "Add"}
+
+
+_WITHOUT_ORDERING = frozenset({"Cropping2D", "Cropping3D", "UpSampling2D", "UpSampling3D", "ZeroPadding2D", "ZeroPadding3D"})
+
+
+def complete_orderings(config: Any) -> None:
+    """Write the dim_ordering that a model's first layer has into the layers that forget to save theirs."""
+    layers: list[dict[str, Any]] = []
+    found = None
+    stack = [config]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            found = found or value.get("dim_ordering")
+            if value.get("class_name") in _WITHOUT_ORDERING and isinstance(value.get("config"), dict):
+                layers.append(value["config"])
+            stack.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            stack.extend(reversed(value))
+    for layer_config in layers:
+        layer_config.setdefault("dim_ordering", found or "tf")
 
 
 def modernize(class_name: str, config: Config) -> tuple[str, Config]:
@@ -85,15 +107,17 @@ def _modern_merge(config: Config) -> tuple[str, Config]:
     if config.get("mode_type", "raw") != "raw":
         return "Lambda", config
     if mode == "cos":
-        return "Dot", {**config, "axes": config.get("dot_axes", -1), "normalize": True}
+        return "Cosine", config
     if mode == "concat":
         return "Concatenate", {**config, "axis": config.get("concat_axis", -1)}
     if mode == "dot":
-        axes = config.get("dot_axes", -1)
-        if isinstance(axes, list) and axes and isinstance(axes[0], list):
-            axes = [axes[0][0], axes[1][0]]
-        return "Dot", {**config, "axes": axes}
+        return "Dot", {**config, "axes": _axes(config)}
     return _MERGES.get(mode, f"Merge(mode={mode!r})"), config
+
+
+def _axes(config: Config) -> Any:
+    axes = config.get("dot_axes", -1)
+    return [axes[0][0], axes[1][0]] if isinstance(axes, list) and axes and isinstance(axes[0], list) else axes
 
 
 # -- weights -----------------------------------------------------------------------------------------------------------
@@ -143,6 +167,17 @@ def flip_kernels(la: Layer) -> None:
 
 
 # -- layers that Keras 2 has not ---------------------------------------------------------------------------------------
+
+
+@layer("Cosine")
+def cosine(k: Call) -> Tensor:
+    """The cosine of the angle between two vectors, with an axis more."""
+    axes = _axes(k.config)
+    first, second = (axes, axes) if isinstance(axes, int) else axes
+    a, b = k.inputs
+    i, j = int(first) % k.rank(a), int(second) % k.rank(b)
+    norm = k.op("Sqrt", k.op("Mul", batch_dot(k, a, a, i, i), batch_dot(k, b, b, j, j)))
+    return k.expand(k.op("RealDiv", batch_dot(k, a, b, i, j), k.op("Maximum", norm, k.like(1e-7, a))), 1)
 
 
 @layer("Highway", weights=lambda la: (2 + 2 * has_bias(la), 0), masked=True)

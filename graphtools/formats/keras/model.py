@@ -44,6 +44,8 @@ class Model:
 def parse_model(config: Any, version: str, depth: int = 0) -> Model:
     """The model that a config {"class_name": ..., "config": ...} describes. Raises FormatError."""
     class_name, inner = _class_and_config(config)
+    if depth == 0 and version.startswith("1."):
+        legacy.complete_orderings(config)
     if class_name == "Sequential":
         return _parse_sequential(inner, version, depth)
     if class_name == "Graph":

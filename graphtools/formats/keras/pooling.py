@@ -150,7 +150,7 @@ def up_sampling_2d(k: Call) -> Tensor:
         size = k.size(x, 1 + i)
         sizes.append(size * factor if isinstance(size, int) else k.op("Mul", size, k.int(factor)))
     # tf.keras of 1.15 and later samples at pixel centres; for whole factors only bilinear differs
-    half_pixel = k.layer.version.endswith("-tf") or k.layer.version.split(".")[:2] >= ["2", "4"]
+    half_pixel = k.layer.is_tf_keras
     interpolation = str(k.config.get("interpolation", "nearest"))
     if interpolation not in ("nearest", "bilinear"):
         raise k.fail(f"has the interpolation {interpolation!r}; 'nearest' or 'bilinear' was expected")

@@ -183,9 +183,11 @@ def run_cell(k: Call, cell: Cell, config: Config, x: Tensor, mask: Tensor | None
         raise k.fail(f"is given {len(states)} initial states; it has {len(cell.state_sizes)}")
     if not states:
         states = [k.op("Fill", k.sizes([batch, *size]), k.like(0, inputs)) for size in cell.state_sizes]
-    # a masked step repeats the output before it; without initial states that is the first state
+    # A masked step repeats the output before it, at first zeros; without initial states that is the first state, which
+    # Keras without TensorFlow's name takes in any case, unless it unrolls.
     held = None
-    if mask is not None and (initial or not cell.output_is_state or config.get("zero_output_for_mask")):
+    repeats = (k.layer.is_tf_keras or config.get("unroll")) and (initial or not cell.output_is_state)
+    if mask is not None and (repeats or config.get("zero_output_for_mask")):
         held = k.op("Fill", k.sizes([batch, *cell.output_size]), k.like(0, inputs))
     sequences = bool(config.get("return_sequences"))
     zeros = held is not None and bool(config.get("zero_output_for_mask"))
@@ -207,8 +209,8 @@ def _masked_step(
     if held is not None:
         output = e.op("SelectV2", mask, output, held)
         held = held if zeros else output
-    elif cell.output_is_state:
-        output = kept[0]
+    else:
+        output = kept[0] if cell.output_is_state else e.op("SelectV2", mask, output, states[0])
     return output, kept, held
 
 
@@ -408,7 +410,7 @@ def conv_lstm_2d(k: Call) -> list[Tensor]:
 @layer("Bidirectional", masked=lambda k: k.mask if k.layer.inner[0].config.get("return_sequences") else None)
 def bidirectional(k: Call) -> list[Tensor]:
     forward, backward = k.layer.inner
-    if forward.config.get("return_sequences") and (k.layer.version.endswith("-tf") or k.layer.version.split(".")[:2] >= ["2", "4"]):
+    if forward.config.get("return_sequences") and k.layer.is_tf_keras:
         for part in (forward, backward):  # tf.keras then gives zeros where the mask is off
             part.config["zero_output_for_mask"] = True
     states = k.inputs[1:]
