@@ -11,7 +11,8 @@ from collections.abc import Callable
 from graphtools.graph import Graph
 
 # functions: inline the calls of library functions. control_flow: raise v1 frames and conds to functional While and If.
-ORDER = ("functions", "control_flow")
+# atrous: convolutions over space moved to the batch become dilated ones.
+ORDER = ("functions", "control_flow", "atrous")
 
 
 def run(graph: Graph) -> bool:

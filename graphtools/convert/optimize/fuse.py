@@ -41,6 +41,8 @@ def _take_next(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
     node = edit.only_reader(output)
     if node is None or node.domain or edit.owner.get(id(node)) is not graph or output.rank is None or output.dtype is not float32:
         return False
+    if node.op_type == "Slice" and conv.op_type == "Conv":
+        return _take_crop(edit, conv, node)
     channels = _channels_out(conv)
     if channels is None:
         return False
@@ -186,6 +188,37 @@ def _take_padding(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
     conv.attrs.pop("auto_pad", None)
     edit.set_input(conv, 0, source.node.inputs[0])
     return True
+
+
+def _take_crop(edit: Edit, conv: OnnxNode, node: OnnxNode) -> bool:
+    """What is cut off a convolution's output need not be padded onto its input."""
+    pads = list(conv.attrs.get("pads") or [])
+    output = conv.outputs[0]
+    starts, ends, axes = (ints(node.inputs[i]) if len(node.inputs) > i else None for i in (1, 2, 3))
+    steps = ints(node.inputs[4]) if len(node.inputs) > 4 else []
+    if not pads or starts is None or ends is None or axes is None or output.dims is None or steps is None or any(s != 1 for s in steps):
+        return False
+    count = len(pads) // 2
+    strides = conv.attrs.get("strides") or [1] * count
+    for start, end, axis in zip(starts, ends, axes, strict=True):
+        size, at = output.dims[axis], axis % (count + 2) - 2
+        if end >= 2**31 - 1 or (size is not None and end >= size):
+            lost = 0
+        elif end < 0:
+            lost = -end
+        elif size is not None:
+            lost = size - end
+        else:
+            return False
+        if start < 0 or (at < 0 and (start or lost)):
+            return False
+        if at >= 0:
+            pads[at] -= start * strides[at]
+            pads[at + count] -= lost * strides[at]
+    if min(pads) < 0:
+        return False
+    conv.attrs["pads"] = pads
+    return _become(edit, conv, node)
 
 
 def _take_lowest_padding(edit: Edit, graph: Builder, pool: OnnxNode) -> bool:

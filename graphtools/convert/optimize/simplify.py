@@ -102,7 +102,7 @@ def _reshape(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     maker = source.node
     if maker is None or maker.domain or maker.op_type not in ("Reshape", "Squeeze", "Unsqueeze", "Flatten") or maker.inputs[0] is None:
         return False
-    if 0 in shape and not node.attrs.get("allowzero"):
+    if (0 in shape and not node.attrs.get("allowzero")) or edit.only_reader(source) is not node:
         return False
     edit.set_input(node, 0, maker.inputs[0])
     return True
