@@ -9,9 +9,9 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Carried, TensorList, as_sequence, joined_elements
+from graphtools.convert.lists import Blank, Carried, Dense, Maybe, TensorList, Writes, as_sequence, joined_elements, zeros
 from graphtools.convert.loops import WhileConversion
-from graphtools.dtypes import bool_, string
+from graphtools.dtypes import bool_, int64, string
 from graphtools.errors import ConversionError
 from graphtools.graph import Function
 from graphtools.shapes.control_flow_ops import infer_function, join
@@ -81,6 +81,27 @@ def fake_param(op: Builder, node: NodeView) -> Any:
 @converts("_Retval")
 def retval(op: Builder, node: NodeView) -> Any:
     return None
+
+
+@converts("OptionalFromValue")
+def optional_from_value(op: Builder, node: NodeView) -> Any:
+    """cond_v2 hands what its gradient needs from the branch taken out in optionals."""
+    return Maybe(list(node.inputs))
+
+
+@converts("OptionalNone")
+def optional_none(op: Builder, node: NodeView) -> Any:
+    return Maybe(None)
+
+
+@converts("OptionalGetValue")
+def optional_get_value(op: Builder, node: NodeView) -> Any:
+    found = node.inputs[0]
+    if isinstance(found, Dense):  # one that was kept in a list
+        return found.value
+    if not isinstance(found, Maybe) or found.values is None:
+        raise node.fail("the optional it reads has no value.")
+    return found.values
 
 
 V1 = ("Enter", "RefEnter", "Exit", "RefExit", "Merge", "RefMerge", "NextIteration", "RefNextIteration", "Switch", "RefSwitch", "_SwitchN")
@@ -153,42 +174,108 @@ def select(
     bodies = [op.subgraph(f"{node.name}/then"), op.subgraph(f"{node.name}/else")]
     sides = [build(body) for build, body in zip((then, other), bodies, strict=True)]
     results: list[Any] = []
-    through: list[tuple[int, Value, Value]] = []
-    lists: dict[int, tuple[TensorList, TensorList]] = {}
+    pairs: list[tuple[Value, Value]] = []
+    makes: list[tuple[int, slice, Callable[[list[Value]], Any]]] = []
     for n, (a, b) in enumerate(zip(*sides, strict=True)):
         if a is b:
             results.append(a)
             continue
-        if isinstance(a, TensorList) or isinstance(b, TensorList):
-            a, b = _as_lists(a, b, node)
-            lists[n] = a, b
-            a, b = a.sequence(bodies[0]), b.sequence(bodies[1])
-        elif not (isinstance(a, Value) and isinstance(b, Value)):
-            if a == b:
-                results.append(a)
-                continue
-            raise node.fail(f"its branches give different handles ({a!r}, {b!r}) as output {n}.")
-        elif a.const is not None and b.const is not None and a.dtype is b.dtype and a.dims == b.dims and bool(np.all(a.const == b.const)):
-            results.append(a)
-            continue
-        through.append((n, a, b))
+        parts, make = _meet(op, bodies, a, b, node)
+        makes.append((n, slice(len(pairs), len(pairs) + len(parts)), make))
+        pairs.extend(parts)
         results.append(None)
-    if not through:
-        return results
-    for _, a, b in through:
-        for body, value in zip(bodies, (a, b), strict=True):
-            given = body.output(value)
-            given.dtype, given.dims, given.is_sequence = value.dtype, value.dims, value.is_sequence
-    made = op.append("If", [pred], {"then_branch": bodies[0], "else_branch": bodies[1]}, outputs=len(through))
-    for (n, a, b), value in zip(through, made if isinstance(made, tuple) else (made,), strict=True):
-        value.dtype, value.dims = a.dtype, join([a.dims, b.dims])
-        if n in lists:
-            element, is_empty = joined_elements(*lists[n])
-            results[n] = Carried(op, as_sequence(value, value.dtype, element), lists[n][0].array, element, is_empty=is_empty)
-            results[n].grows = lists[n][0].grows or lists[n][1].grows
-        else:
-            results[n] = value
+    made: Any = ()
+    if pairs:
+        for sides_of in pairs:
+            for body, value in zip(bodies, sides_of, strict=True):
+                given = body.output(value)
+                given.dtype, given.dims, given.is_sequence = value.dtype, value.dims, value.is_sequence
+        made = op.append("If", [pred], {"then_branch": bodies[0], "else_branch": bodies[1]}, outputs=len(pairs))
+        made = made if isinstance(made, tuple) else (made,)
+        for (a, b), value in zip(pairs, made, strict=True):
+            value.dtype, value.dims, value.is_sequence = a.dtype, join([a.dims, b.dims]), a.is_sequence
+    for n, part, make in makes:
+        results[n] = make(list(made[part]))
     return results
+
+
+def _meet(
+    op: Builder, bodies: Sequence[Builder], a: Any, b: Any, node: NodeView
+) -> tuple[list[tuple[Value, Value]], Callable[[list[Value]], Any]]:
+    """What two branches give for one result as pairs of values, and the result from the values that an If makes of them."""
+    if isinstance(a, TensorList) or isinstance(b, TensorList):
+        a, b = _as_lists(a, b, node)
+        added = _meet_writes(bodies, a, b)
+        if added is not None:
+            return added
+        element, is_empty = joined_elements(a, b)
+
+        def carried(values: list[Value]) -> Any:
+            result = Carried(op, as_sequence(values[0], a.dtype, element), a.array, element, is_empty=is_empty)
+            result.grows = a.grows or b.grows
+            return result
+
+        return [(a.sequence(bodies[0]), b.sequence(bodies[1]))], carried
+    if isinstance(a, Maybe) and isinstance(b, Maybe):
+        return _meet_optionals(bodies, a, b)
+    if not (isinstance(a, Value) and isinstance(b, Value)):
+        if a == b:
+            return [], lambda _: a
+        raise node.fail(f"its branches give different handles ({a!r}, {b!r}).")
+    if a.const is not None and b.const is not None and a.dtype is b.dtype and a.dims == b.dims and bool(np.all(a.const == b.const)):
+        return [], lambda _: a
+    return [(a, b)], lambda values: values[0]
+
+
+def _meet_optionals(bodies: Sequence[Builder], a: Maybe, b: Maybe) -> tuple[list[tuple[Value, Value]], Callable[[list[Value]], Any]]:
+    """Where a branch has nothing, zeros take its place, which nothing reads."""
+    given = a.values if a.values is not None else b.values
+    if given is None:
+        return [], lambda _: a
+
+    def blank(body: Builder, value: Value) -> Value:
+        return zeros(body, value.dtype, [d or 0 for d in value.dims or ()])
+
+    first = a.values if a.values is not None else [blank(bodies[0], v) for v in given]
+    second = b.values if b.values is not None else [blank(bodies[1], v) for v in given]
+    dims = [
+        v.dims if a.values is None or b.values is None else join([x.dims, y.dims]) for v, x, y in zip(given, first, second, strict=True)
+    ]
+    varies = a.varies or b.varies or any(v.dims is None or None in v.dims or v.dims != w.dims for v, w in zip(first, second, strict=True))
+
+    def make(values: list[Value]) -> Any:
+        for value, known in zip(values, dims, strict=True):
+            value.dims = known
+        return Maybe(values, varies)
+
+    return list(zip(first, second, strict=True)), make
+
+
+def _meet_writes(
+    bodies: Sequence[Builder], a: TensorList, b: TensorList
+) -> tuple[list[tuple[Value, Value]], Callable[[list[Value]], Any]] | None:
+    """Gradients that each branch adds to an array by as many writes; None where they are not that."""
+    model = a if isinstance(a, Writes) else b
+    if not isinstance(model, Writes):
+        return None
+    if any(v.dims is None or None in v.dims for _, v in model.writes):
+        return None
+    rows = []
+    for body, side in zip(bodies, (a, b), strict=True):
+        if isinstance(side, Writes) and len(side.writes) == len(model.writes):
+            rows.append([(body.cast(i, int64), v) for i, v in side.writes])
+        elif isinstance(side, Blank):
+            rows.append([(body.const(np.array(0, np.int64)), zeros(body, v.dtype, list(v.dims or ()))) for _, v in model.writes])
+        else:
+            return None
+    if any(x.dims != y.dims for (_, x), (_, y) in zip(*rows, strict=True)):
+        return None
+    pairs = [pair for (i, v), (j, w) in zip(*rows, strict=True) for pair in ((i, j), (v, w))]
+
+    def make(values: list[Value]) -> Any:
+        return Writes(model.base, list(zip(values[::2], values[1::2], strict=True)))
+
+    return pairs, make
 
 
 def _as_lists(a: Any, b: Any, node: NodeView) -> tuple[TensorList, TensorList]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools.convert import ON_LISTS, converts
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Array, Blank, Dense, TensorList, Weaken
+from graphtools.convert.lists import Array, Blank, Dense, TensorList, Weaken, mark_uneven
 from graphtools.convert.tensor_list_ops import concatenated, split
 from graphtools.convert.walk import StackRef
 from graphtools.dtypes import int32, int64
@@ -46,6 +46,7 @@ def tensor_array_grad(op: Builder, node: NodeView) -> Any:
     if forward.is_dynamic and isinstance(flow, TensorList) and flow.array is forward:
         size = flow.length(op)
     array = Array(f"{forward.key}@{node.attr.get('source', '')}", forward.dtype, forward.element, size, forward=forward)
+    array.varies = forward.varies
     return (array, flow) if len(node.outputs) > 1 else array
 
 
@@ -85,7 +86,10 @@ def write(op: Builder, node: NodeView) -> Any:
 
 @converts(*versions("Read"))
 def read(op: Builder, node: NodeView) -> Any:
-    return _content(op, node).get(op, node.inputs[1])
+    array = _array(node)
+    if array.varies:
+        mark_uneven(op)
+    return _content(op, node, array).get(op, node.inputs[1])
 
 
 def _is_all(node: NodeView, position: int, array: Array) -> bool:
@@ -261,6 +265,9 @@ def stack_push(op: Builder, node: NodeView) -> Any:
     """Gives what it pushes."""
     key = _stack_key(node)
     value = node.inputs[1]
+    if isinstance(value, TensorList) and value.array is not None:  # gradients take a flow only as a sign that the array was made
+        node.walk.set_stack(node.node, key, node.walk.stack(node.node, key).push(op, op.const(np.zeros((), np.float32))))
+        return value
     if not isinstance(value, Value):
         raise node.fail(f"{node.node.inputs[1].name!r}, a {node.node.inputs[1].dtype.name}, cannot be kept on a stack in ONNX.")
     node.walk.set_stack(node.node, key, node.walk.stack(node.node, key).push(op, value))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.convert.builder import Builder, Value
-from graphtools.dtypes import DType, int32, int64, string
+from graphtools.dtypes import DType, int32, int64, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Dims
 
@@ -30,6 +30,23 @@ class Weaken(Exception):
         self.loop = loop
         self.slot = slot
         self.array = array
+
+
+class Maybe:
+    """An optional: the values in it, or None where it has none. `varies`: their shapes depend on what has filled it."""
+
+    def __init__(self, values: list[Value] | None, varies: bool = False) -> None:
+        self.values = values
+        self.varies = varies
+
+
+def mark_uneven(op: Builder) -> None:
+    """Tell the loops around that values differ in shape from round to round."""
+    builder: Builder | None = op
+    while builder is not None:
+        if builder.loop is not None:
+            builder.loop.is_uneven = True
+        builder = builder.parent
 
 
 class Array:
@@ -90,7 +107,7 @@ class TensorList:
     def push(self, op: Builder, value: Value) -> TensorList:
         length = self.length(op).const
         if length is not None and int(length) == 0:
-            return Items(self.dtype, merged(self.element, value.dims), [value], self.array)
+            return Items(value.dtype, merged(self.element, value.dims), [value], self.array)
         return Carried(op, self).push(op, value)
 
     def pop(self, op: Builder) -> tuple[TensorList, Value]:
@@ -102,7 +119,7 @@ class TensorList:
         """The sums of the elements: gradients of one array that come from two places."""
         if isinstance(other, Blank):
             return self
-        if isinstance(other, Writes):
+        if isinstance(other, Writes) and self.adds:
             result: TensorList = self
             for index, value in other.writes:
                 result = result.set(op, index, value)
@@ -142,7 +159,7 @@ def joined_elements(a: TensorList, b: TensorList) -> tuple[Dims, bool]:
 
 
 def empty_sequence(op: Builder, dtype: DType) -> Value:
-    return as_sequence(op.SequenceEmpty(dtype=dtype.real_dtype.onnx), dtype, None)
+    return as_sequence(op.SequenceEmpty(dtype=dtype.real_dtype.onnx or 1), dtype, None)
 
 
 def as_sequence(value: Value, dtype: DType, element: Dims) -> Value:
@@ -188,7 +205,9 @@ class Blank(TensorList):
         length = self.length(op)
         if length.const is not None and int(length.const) == 0:
             return empty_sequence(op, self.dtype)
-        dims = self.element if self.element is not None and None not in self.element else (0,)
+        dims = self.element if self.element else (0,)  # an unknown length is 0 here
+        if self.element == ():
+            dims = ()
         stacked = zeros(op, self.dtype, [length, *(d or 0 for d in dims)])
         return as_sequence(op.SplitToSequence(stacked, axis=0, keepdims=0), self.dtype, self.element)
 
@@ -196,7 +215,7 @@ class Blank(TensorList):
         return other
 
     def set(self, op: Builder, index: Value, value: Value) -> TensorList:
-        if self.adds:
+        if self.adds or (index.const is None and not self.grows):
             return Writes(self, [(index, value)])
         return super().set(op, index, value)
 
@@ -292,7 +311,8 @@ class Items(TensorList):
 
     def _with(self, items: list[Value | None]) -> Items:
         dims = next((v.dims for v in items if v is not None and v.dims is not None), None)
-        return Items(self.dtype, merged(self.element, dims), items, self.array, grows=self.grows)
+        dtype = next((v.dtype for v in items if v is not None), self.dtype) if self.dtype is variant else self.dtype
+        return Items(dtype, merged(self.element, dims), items, self.array, grows=self.grows)
 
     def length(self, op: Builder) -> Value:
         return op.const(np.array(len(self.items), np.int64))
@@ -320,7 +340,7 @@ class Items(TensorList):
     def sequence(self, op: Builder) -> Value:
         if not self.items:
             return empty_sequence(op, self.dtype)
-        blank = zeros(op, self.dtype, list(self.element) if self.element is not None and None not in self.element else [0])  # type: ignore[arg-type]
+        blank = zeros(op, self.dtype, [0] if self.element is None else [d or 0 for d in self.element])
         return as_sequence(op.SequenceConstruct(*(blank if v is None else v for v in self.items)), self.dtype, self.element)
 
     def get(self, op: Builder, index: Value) -> Value:
@@ -365,7 +385,7 @@ class Items(TensorList):
 
 
 class Writes(TensorList):
-    """Single additions to the gradients of an array, which has no other content yet."""
+    """Single elements of a list that is zero elsewhere, such as what the gradients of an array get from one read."""
 
     def __init__(self, base: Blank, writes: list[tuple[Value, Value]]) -> None:
         super().__init__(base.dtype, merged(base.element, writes[0][1].dims), base.array)
@@ -394,16 +414,15 @@ class Writes(TensorList):
         writes = list(self.writes)
         for n, (at, old) in enumerate(writes):
             if same_value(at, index):
-                writes[n] = (at, op.Add(old, value))
+                writes[n] = (at, op.Add(old, value) if self.adds else value)
                 return Writes(self.base, writes)
+        if not self.adds:
+            return self._done(op).set(op, index, value)
         return Writes(self.base, [*writes, (index, value)])
 
     def add(self, op: Builder, other: TensorList) -> TensorList:
         if isinstance(other, Writes):
-            result: TensorList = self
-            for index, value in other.writes:
-                result = result.set(op, index, value)
-            return result
+            return Writes(self.base, [*self.writes, *other.writes]) if self.adds else self._done(op).add(op, other)
         return other.add(op, self)
 
 
@@ -480,6 +499,8 @@ class Carried(TensorList):
         return self._next(op, op.SequenceInsert(shorter, value, at), value.dims)
 
     def push(self, op: Builder, value: Value) -> TensorList:
+        if self.dtype is variant:  # the first element says what is in a list of lists or optionals
+            self.dtype = self.value.dtype = value.dtype
         return self._next(op, op.SequenceInsert(self.value, value), value.dims)
 
     def pop(self, op: Builder) -> tuple[TensorList, Value]:
@@ -506,7 +527,7 @@ class Carried(TensorList):
         return result
 
     def add(self, op: Builder, other: TensorList) -> TensorList:
-        if isinstance(other, Blank | Writes):
+        if isinstance(other, Blank) or (isinstance(other, Writes) and self.adds):
             return super().add(op, other)
         return Dense(op.Add(self.stack(op), other.stack(op)), self.array)
 
@@ -521,6 +542,7 @@ class LoopList(TensorList):
         self.init = init
         self.grows = init.grows
         self.is_measured = False
+        self.reads: list[Value] = []
 
     def _once(self, op: Builder) -> None:
         """Only what every round does can be a scan."""
@@ -537,54 +559,83 @@ class LoopList(TensorList):
     sequence = stack
 
     def get(self, op: Builder, index: Value) -> Value:
-        raise Weaken(self.loop, self.slot)
+        """A round that reads only the element that it then replaces sees what was there before the loop."""
+        if isinstance(self.init, Items) or self.adds:
+            raise Weaken(self.loop, self.slot)
+        self.reads.append(index)
+        if isinstance(self.init, Blank | Repeated):
+            return self.init.get(op, index)
+        return (
+            self.init.get(op, index)
+            if isinstance(self.init, Carried)
+            else op.Gather(self.init.stack(self.loop.op), op.cast(index, int64), axis=0)
+        )
 
     def set(self, op: Builder, index: Value, value: Value) -> TensorList:
         self._once(op)
-        return Recorded(self, "set", index, value)
+        return Recorded(self, "add" if self.adds else "set", [(index, value)])
 
     def push(self, op: Builder, value: Value) -> TensorList:
         self._once(op)
-        return Recorded(self, "push", None, value)
+        return Recorded(self, "push", [(None, value)])
 
     def pop(self, op: Builder) -> tuple[TensorList, Value]:
         self._once(op)
         if isinstance(self.init, Items | Carried):
             raise Weaken(self.loop, self.slot)
-        return Recorded(self, "pop", None, None), self.loop.popped(self.init)
+        return Recorded(self, "pop", []), self.loop.popped(self.init)
 
     def add(self, op: Builder, other: TensorList) -> TensorList:
         if isinstance(other, Blank):
             return self
-        if isinstance(other, Writes) and len(other.writes) == 1:
-            return self.set(op, *other.writes[0])
+        if isinstance(other, Writes):
+            self._once(op)
+            return Recorded(self, "add", list(other.writes))
         raise Weaken(self.loop, self.slot)
 
 
 class Recorded(TensorList):
-    """A list variable after what one round did to it."""
+    """A list variable after what one round did to it: `writes` are the (index, value) pairs, the index None where it is pushed."""
 
-    def __init__(self, base: LoopList, kind: str, index: Value | None, value: Value | None) -> None:
-        super().__init__(base.dtype, merged(base.element, None if value is None else value.dims), base.array)
+    def __init__(self, base: LoopList, kind: str, writes: Sequence[tuple[Value | None, Value]]) -> None:
+        dims = writes[0][1].dims if writes else None
+        for _, value in writes[1:]:
+            dims = joined(dims, value.dims)
+        super().__init__(
+            base.dtype if base.dtype is not variant or not writes else writes[0][1].dtype, merged(base.element, dims), base.array
+        )
         self.base = base
         self.kind = kind
         self.grows = base.grows
-        self.index = index
-        self.value = value
+        self.writes = writes
 
     def length(self, op: Builder) -> Value:
-        if self.kind == "set":
+        if self.kind in ("set", "add"):
             return self.base.length(op)
-        raise Weaken(self.base.loop, self.base.slot)
+        return self._weaken()  # type: ignore[no-any-return]
 
     def _weaken(self, *_: Any) -> Any:
         raise Weaken(self.base.loop, self.base.slot)
 
-    stack = sequence = get = set = push = pop = as_items = _weaken
+    stack = sequence = get = push = pop = as_items = _weaken
+
+    def set(self, op: Builder, index: Value, value: Value) -> TensorList:
+        """A gradient is added to what this round has added; an array can be written in two places where that is known not to meet."""
+        if self.kind != "add" or op is not self.base.loop.body:
+            self._weaken()
+        for n, (at, old) in enumerate(self.writes):
+            if at is not None and same_value(at, index):
+                return Recorded(self.base, "add", [*self.writes[:n], (at, op.Add(old, value)), *self.writes[n + 1 :]])
+        return Recorded(self.base, "add", [*self.writes, (index, value)])
 
     def add(self, op: Builder, other: TensorList) -> TensorList:
         if isinstance(other, Blank):
             return self
-        if isinstance(other, Writes) and len(other.writes) == 1 and self.index is not None and same_value(other.writes[0][0], self.index):
-            return Recorded(self.base, "set", self.index, op.Add(self.value, other.writes[0][1]))
-        return self._weaken()  # type: ignore[no-any-return]
+        if not isinstance(other, Writes):
+            self._weaken()
+        if self.kind != "add":
+            self._weaken()
+        result: TensorList = self
+        for index, value in other.writes:  # type: ignore[attr-defined]
+            result = result.set(op, index, value)
+        return result

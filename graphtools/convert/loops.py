@@ -26,7 +26,7 @@ from graphtools.convert.lists import (
     plain,
     same_value,
 )
-from graphtools.dtypes import bool_, int64
+from graphtools.dtypes import DType, bool_, int64, variant
 from graphtools.graph import Dims, Function, Tensor
 from graphtools.shapes.control_flow_ops import infer_function, join
 
@@ -55,6 +55,9 @@ class Loop:
         self.affine: dict[Value, tuple[Value, int]] = {}  # value -> what it is in round 0, and its step
         self.slots: dict[Value, int | str] = {}  # the body's input -> the variable that it carries
         self.trip: Value | None = None  # int64: how often the loop runs, once known
+        self.rows: dict[Value, Value] = {}  # value of the body -> its values in all rounds, stacked
+        self.is_uneven = False  # whether values differ in shape from round to round
+        self.varying: set[Value] = set()  # values of the body known to differ in shape from round to round
         self._last: dict[int, Value] = {}
 
     def is_inside(self, value: Value) -> bool:
@@ -141,6 +144,8 @@ class WhileConversion:
         self.modes: dict[int | str, str] = {}
         self.steps: dict[int, int] = {}
         self.arrays: dict[int | str, Array] = {}
+        self.dtypes: dict[int | str, DType] = {}
+        self.grows = False  # whether a variable changes its shape from round to round
         self.elements: dict[
             int | str, tuple[Dims, bool]
         ] = {}  # of the lists carried as sequences: the elements' shape; whether none is written
@@ -316,7 +321,6 @@ class WhileConversion:
         before: dict[int | str, Any] = {**dict(enumerate(params)), **states}
         if not self._shapes_hold(named, carried):
             return None
-        scans: dict[int | str, Value] = {}
         rounds: Value | None = None
         body.output(go_on)
         final: list[Value] = []
@@ -329,16 +333,14 @@ class WhileConversion:
                 array = value.array if isinstance(value, TensorList) else None
                 raise Weaken(loop, slot, array)
             final.append(_output(body, value))
-        recorded = {slot: v for slot, v in named.items() if self.modes[slot] == LIST}
-        for slot, value in recorded.items():
-            self._check_recorded(loop, slot, value, before[slot])
-            if (
-                isinstance(value, Recorded)
-                and value.value is not None
-                and loop.is_inside(value.value)
-                and not self._is_counter(loop, value)
-            ):
-                scans[slot] = _output(body, value.value)
+        scanned: list[Value] = []
+        for slot, value in named.items():
+            if self.modes[slot] == LIST:
+                self._check_recorded(loop, slot, value, before[slot])
+                if isinstance(value, Recorded):
+                    scanned.extend(self._scanned(loop, value))
+        for value in scanned:
+            _output(body, value)
         if self.trip is None:
             rounds = body.output(loop.round)
         inits = [op.const(v) if not isinstance(v, Value) else v for v in (self._initial(slot) for slot in carried)]
@@ -361,8 +363,8 @@ class WhileConversion:
         if loop.trip is None and rounds is not None:
             loop.trip = op.Squeeze(op.Shape(scan_outputs[-1], start=0, end=1), [0])
         by_slot = dict(zip(carried, outputs, strict=False))
-        by_scan = dict(zip(scans, scan_outputs, strict=False))
-        done = {slot: self._result(loop, slot, named[slot], before[slot], by_slot.get(slot), by_scan.get(slot)) for slot in named}
+        loop.rows = dict(zip(scanned, scan_outputs, strict=False))
+        done = {slot: self._result(loop, slot, named[slot], before[slot], by_slot.get(slot)) for slot in named}
         for key in self.states:
             walk.set_state(at, key, self.variables.get(key), done[key])
         return [done[k] for k in range(len(self.inits))]
@@ -390,7 +392,8 @@ class WhileConversion:
         carried.append(slot)
         if mode == SEQUENCE:
             element, is_empty = self.elements.setdefault(slot, (init.element, init.is_empty))
-            value = as_sequence(body.input(f"{name}:0", init.dtype, element), init.dtype, element)
+            dtype = self.dtypes.setdefault(slot, init.dtype)
+            value = as_sequence(body.input(f"{name}:0", dtype, element), dtype, element)
             loop.slots[value] = slot
             held = Carried(body, value, init.array, element, is_empty=is_empty)
             held.grows = init.grows
@@ -404,6 +407,11 @@ class WhileConversion:
     def _initial(self, slot: int | str) -> Value:
         init = self.inits[slot] if isinstance(slot, int) else self.states[slot]
         if self.modes[slot] == SEQUENCE:
+            element, _ = self.elements[slot]
+            if isinstance(init, Blank) and init.element is None:
+                init = Blank(init.dtype, element, init.size, init.array)
+            if init.dtype is variant and init.is_empty:
+                init = Items(self.dtypes[slot], element, [])
             result: Value = init.sequence(self.op)
             return result
         return init  # type: ignore[no-any-return]
@@ -423,6 +431,9 @@ class WhileConversion:
         for slot in carried:
             value = after[slot]
             if self.modes[slot] == SEQUENCE and isinstance(value, TensorList):
+                if self.dtypes[slot] is variant and value.dtype is not variant:
+                    self.dtypes[slot] = value.dtype
+                    holds = False
                 known = self.elements[slot]
                 wider = joined_elements(
                     Blank(value.dtype, known[0], self.op.const(0)) if known[1] else TensorList(value.dtype, known[0]), value
@@ -437,6 +448,8 @@ class WhileConversion:
             joined = join([dims, value.dims])
             if joined != dims:
                 holds = False
+                if dims is not None and value.dims is not None:
+                    self.grows = True
                 if isinstance(slot, int):
                     self.dims[slot] = joined
                 else:
@@ -445,38 +458,50 @@ class WhileConversion:
 
     # -- lists ---------------------------------------------------------------------------------------------------
 
-    def _is_counter(self, loop: Loop, value: Recorded) -> bool:
-        """Whether what is pushed is a counter, which need not be stored."""
-        if value.kind != "push" or value.value is None or value.value.dims != ():
-            return False
-        return loop.moves(value.value) is not None
+    def _scanned(self, loop: Loop, value: Recorded) -> list[Value]:
+        """The values of which all rounds are needed after the loop. A counter need not be stored, nor what stays the same."""
+        found = []
+        for index, element in value.writes:
+            if value.kind == "push" and element.dims == () and loop.moves(element) is not None:
+                continue
+            if loop.is_inside(element):
+                found.append(element)
+            if index is not None and loop.moves(index) is None and loop.is_inside(index):
+                found.append(index)
+        return found
 
     def _check_recorded(self, loop: Loop, slot: int | str, value: Any, before: LoopList) -> None:
+        """Whether what a round did to a list is a scan. Raises Weaken where it is not."""
         if value is before:
             return
         if not isinstance(value, Recorded) or value.base is not before:
             raise Weaken(loop, slot)
-        if value.kind != "set" and before.is_measured:
+        if value.kind in ("push", "pop") and before.is_measured:
             raise Weaken(loop, slot)
-        if value.kind == "push" and isinstance(before.init, Carried):
+        if before.reads and not (value.kind == "set" and all(same_value(r, value.writes[0][0]) for r in before.reads)):  # type: ignore[arg-type]
             raise Weaken(loop, slot)
-        if value.kind == "set":
-            moves = loop.moves(value.index) if value.index is not None else None
-            if moves is None or moves[1] not in (1, -1):
-                raise Weaken(loop, slot)
-            if isinstance(before.init, Items) and any(v is not None for v in before.init.items) and not before.adds:
-                raise Weaken(loop, slot)
-            array = before.array
-            if (array is not None and array.varies) or (value.grows and moves[1] != 1):
-                raise Weaken(loop, slot)
-            if value.grows and not isinstance(before.init, Blank):
-                raise Weaken(loop, slot)
-            if isinstance(before.init, Carried):
-                raise Weaken(loop, slot)
-        if value.value is not None and value.value.rank is None and value.kind == "set" and before.array is None and before.element is None:
+        if value.kind != "pop" and isinstance(before.init, Carried):
+            raise Weaken(loop, slot)
+        if any(self._varies(loop, element) for _, element in value.writes):
+            raise Weaken(loop, slot)
+        array = before.array
+        if value.kind == "add" and array is not None and array.varies:
+            raise Weaken(loop, slot)
+        if value.kind != "set":
             return
+        moves = loop.moves(value.writes[0][0])  # type: ignore[arg-type]
+        if moves is None or moves[1] not in (1, -1):
+            raise Weaken(loop, slot)
+        if isinstance(before.init, Items) and not before.init.is_empty:
+            raise Weaken(loop, slot)
+        if (array is not None and array.varies) or (value.grows and (moves[1] != 1 or not isinstance(before.init, Blank))):
+            raise Weaken(loop, slot)
 
-    def _result(self, loop: Loop, slot: int | str, value: Any, before: Any, output: Value | None, scan: Value | None) -> Any:
+    def _varies(self, loop: Loop, element: Value) -> bool:
+        """Whether elements may differ in shape from round to round."""
+        return element in loop.varying or ((self.grows or loop.is_uneven) and (element.dims is None or None in element.dims))
+
+    def _result(self, loop: Loop, slot: int | str, value: Any, before: Any, output: Value | None) -> Any:
         """What a variable is after the loop."""
         op, mode = self.op, self.modes[slot]
         init = self.inits[slot] if isinstance(slot, int) else self.states[slot]
@@ -489,7 +514,7 @@ class WhileConversion:
         if mode == SEQUENCE:
             assert output is not None
             element, is_empty = self.elements[slot]
-            held = Carried(op, as_sequence(output, init.dtype, element), init.array, element, is_empty=is_empty)
+            held = Carried(op, as_sequence(output, self.dtypes[slot], element), init.array, element, is_empty=is_empty)
             held.grows = init.grows
             return held
         if mode == TENSOR:
@@ -499,69 +524,116 @@ class WhileConversion:
             stacked = init.stack(op)
             rest = op.Slice(stacked, [0], op.Reshape(op.Sub(init.length(op), loop.trip), [1]), [0])
             return Dense(rest, init.array)
-        assert value.value is not None
         if value.kind == "push":
-            moves = loop.moves(value.value) if value.value.dims == () else None
-            new: TensorList
-            if moves is not None and moves[1]:
-                new = Progression(moves[0], moves[1], loop.trip, value.dtype)
-            elif scan is None:
-                new = Repeated(value.value, loop.trip, value.array)
-            else:
-                new = Dense(scan, value.array)
+            new = self._pushed(loop, value)
             length = init.length(op)
             if length.const is not None and int(length.const) == 0:
                 return new
             return Dense(op.Concat(init.stack(op), new.stack(op), axis=0), value.array)
-        return self._scattered(loop, value, init, scan)
+        if value.kind == "add":
+            total = init
+            for index, element in value.writes:
+                assert index is not None
+                total = total.add(op, self._added(loop, value, index, element))
+            return total
+        return self._scattered(loop, value, init)
 
-    def _scattered(self, loop: Loop, value: Recorded, init: TensorList, scan: Value | None) -> TensorList:
-        """The list after each round has set one element, from start on upwards or downwards."""
-        op = self.op
-        assert value.index is not None and value.value is not None and loop.trip is not None
-        moves = loop.moves(value.index)
-        assert moves is not None
-        start, step = op.cast(moves[0], int64), moves[1]
-        rows = scan if scan is not None else Repeated(value.value, loop.trip).stack(op)
-        if step < 0:
-            rows = op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1])
-        length = init.length(op)
-        if step > 0:
-            from_start = start.const is not None and int(start.const) == 0
-            fills = from_start and same_value(loop.trip, length)
+    def _rows(self, loop: Loop, element: Value) -> Value:
+        """A value of the body in all rounds."""
+        assert loop.trip is not None
+        found = loop.rows.get(element)
+        return found if found is not None else Repeated(element, loop.trip).stack(self.op)
+
+    def _pushed(self, loop: Loop, value: Recorded) -> TensorList:
+        assert loop.trip is not None
+        element = value.writes[0][1]
+        moves = loop.moves(element) if element.dims == () else None
+        if moves is not None and moves[1]:
+            return Progression(moves[0], moves[1], loop.trip, value.dtype)
+        if element in loop.rows:
+            return Dense(loop.rows[element], value.array)
+        return Repeated(element, loop.trip, value.array)
+
+    def _added(self, loop: Loop, value: Recorded, index: Value, element: Value) -> TensorList:
+        """What all rounds add to a list of gradients through one write."""
+        op, length = self.op, value.base.init.length(self.op)
+        rows = self._rows(loop, element)
+        moves = loop.moves(index)
+        assert loop.trip is not None
+        if moves is not None and moves[1] in (1, -1):
+            return Dense(self._placed(loop, rows, moves, length), value.array)
+        if moves is not None and moves[1] == 0:
+            rows = op.ReduceSum(rows, op.const([0]), keepdims=1)
+            left = op.Reshape(op.cast(moves[0], int64), [1])
+            return Dense(_pad_rows(op, rows, left, op.Sub(op.Sub(op.Reshape(length, [1]), left), 1)), value.array)
+        if moves is not None:
+            counts = op.Range(op.const(np.array(0, np.int64)), loop.trip, op.const(np.array(1, np.int64)))
+            at = op.Add(op.cast(moves[0], int64), op.Mul(counts, moves[1]))
         else:
-            # downwards from the last element to the first, when there are as many rounds as elements
-            last = start.node
-            from_start = (
-                last is not None
-                and last.op_type == "Sub"
-                and last.inputs[0] is not None
-                and last.inputs[1] is not None
-                and same_value(last.inputs[0], loop.trip)
-                and last.inputs[1].const is not None
-                and int(last.inputs[1].const) == 1
-            ) or (start.const is not None and loop.trip.const is not None and int(start.const) + 1 == int(loop.trip.const))
-            fills = from_start and same_value(loop.trip, length)
-        array = value.array
-        if isinstance(init, Blank):
-            if fills:
-                return Dense(rows, array)
-            if value.grows and step > 0:
-                return _grown(op, rows, start, length, loop.trip, array, from_start)
-            left = op.Reshape(start if step > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
-            right = op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(loop.trip, [1]))
-            return Dense(_pad_rows(op, rows, left, right), array)
-        first = op.Reshape(start if step > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
-        end = op.Add(first, op.Reshape(loop.trip, [1]))
-        if value.adds:
-            right = op.Sub(op.Reshape(length, [1]), end)
-            return Dense(op.Add(init.stack(op), rows if fills else _pad_rows(op, rows, first, right)), array)
-        if fills:
-            return Dense(rows, array)
+            at = op.cast(self._rows(loop, index), int64)
+        # ScatterElements adds in order; ScatterND in several threads loses updates where indices repeat.
+        shape = op.Shape(rows)
+        flat = (
+            op.Reshape(rows, op.Concat(op.Reshape(loop.trip, [1]), op.const([-1]), axis=0))
+            if rows.dims is None or len(rows.dims) != 1
+            else op.Unsqueeze(rows, [1])
+        )
+        zero = op.Expand(
+            op.const(np.zeros((), rows.dtype.as_numpy_dtype)), op.Concat(op.Reshape(length, [1]), op.Shape(flat, start=1), axis=0)
+        )
+        total = op.ScatterElements(zero, op.Expand(op.Unsqueeze(at, [1]), op.Shape(flat)), flat, axis=0, reduction="add")
+        result = op.Reshape(total, op.Concat(op.Reshape(length, [1]), op.Slice(shape, [1], [np.iinfo(np.int64).max], [0]), axis=0))
+        result.dims = None if rows.dims is None else (None, *rows.dims[1:])
+        return Dense(result, value.array)
+
+    def _fills(self, loop: Loop, moves: tuple[Value, int], length: Value) -> bool:
+        """Whether the rounds are known to go through all elements, from the first to the last or the other way."""
+        trip, start = loop.trip, self.op.cast(moves[0], int64)
+        assert trip is not None
+        if not same_value(trip, length):
+            return False
+        if moves[1] > 0:
+            return start.const is not None and int(start.const) == 0
+        if start.const is not None:
+            return trip.const is not None and int(start.const) + 1 == int(trip.const)
+        last = start.node  # trip - 1
+        if last is None or last.op_type != "Sub" or last.inputs[0] is None or last.inputs[1] is None or last.inputs[1].const is None:
+            return False
+        return same_value(last.inputs[0], trip) and int(last.inputs[1].const) == 1
+
+    def _placed(self, loop: Loop, rows: Value, moves: tuple[Value, int], length: Value) -> Value:
+        """Rows in the order of their index, with zeros for the elements that no round has."""
+        op = self.op
+        assert loop.trip is not None
+        if moves[1] < 0:
+            rows = op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1])
+        if self._fills(loop, moves, length):
+            return rows
+        start = op.cast(moves[0], int64)
+        left = op.Reshape(start if moves[1] > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
+        return _pad_rows(op, rows, left, op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(loop.trip, [1])))
+
+    def _scattered(self, loop: Loop, value: Recorded, init: TensorList) -> TensorList:
+        """The list after each round has set one element, from start on upwards or downwards."""
+        op, array = self.op, value.array
+        index, element = value.writes[0]
+        assert index is not None and loop.trip is not None
+        moves = loop.moves(index)
+        assert moves is not None
+        rows, length = self._rows(loop, element), init.length(op)
+        if isinstance(init, Blank | Items):
+            if value.grows:
+                return _grown(op, rows, op.cast(moves[0], int64), length, loop.trip, array)
+            return Dense(self._placed(loop, rows, moves, length), array)
+        if self._fills(loop, moves, length):
+            return Dense(rows if moves[1] > 0 else op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1]), array)
+        start = op.cast(moves[0], int64)
+        if moves[1] < 0:
+            rows = op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1])
+        first = op.Reshape(start if moves[1] > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
         old = init.stack(op)
-        head = op.Slice(old, [0], first, [0])
-        tail = op.Slice(old, end, [np.iinfo(np.int64).max], [0])
-        return Dense(op.Concat(head, rows, tail, axis=0), array)
+        tail = op.Slice(old, op.Add(first, op.Reshape(loop.trip, [1])), [np.iinfo(np.int64).max], [0])
+        return Dense(op.Concat(op.Slice(old, [0], first, [0]), rows, tail, axis=0), array)
 
     def _static_trip(self) -> int | None:
         return None if self.trip is None or self.trip.const is None else int(self.trip.const)
@@ -579,9 +651,9 @@ def _pad_rows(op: Builder, rows: Value, left: Value, right: Value) -> Value:
     return padded
 
 
-def _grown(op: Builder, rows: Value, start: Value, length: Value, trip: Value, array: Array | None, from_start: bool) -> Dense:
+def _grown(op: Builder, rows: Value, start: Value, length: Value, trip: Value, array: Array | None) -> Dense:
     """Rows written from `start` upwards into a list of `length` elements that grows as needed."""
-    if from_start and length.const is not None and not int(length.const):
+    if start.const is not None and not int(start.const) and length.const is not None and not int(length.const):
         return Dense(rows, array)
     left = op.Reshape(start, [1])
     right = op.Max(op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(trip, [1])), 0)

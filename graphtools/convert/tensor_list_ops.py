@@ -9,8 +9,8 @@ import numpy as np
 from graphtools.constant import constant_as_shape
 from graphtools.convert import converts
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Blank, Carried, Dense, Items, TensorList, as_sequence, merged, zeros
-from graphtools.dtypes import int32, int64
+from graphtools.convert.lists import Blank, Carried, Dense, Items, LoopList, Maybe, TensorList, as_sequence, merged, zeros
+from graphtools.dtypes import int32, int64, variant
 from graphtools.graph import Dims, Tensor
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def _refined(node: NodeView, found: TensorList, position: int) -> TensorList:
     dims = element_dims(node.node.inputs[position])
     if isinstance(found, Blank):
         return Blank(found.dtype, merged(found.element, dims), found.size, found.array)
+    if isinstance(found, LoopList) and isinstance(found.init, Blank):
+        found.init = Blank(found.dtype, merged(found.init.element, dims), found.init.size, found.init.array)
     if isinstance(found, Items | Carried) and dims is not None:
         found.element = merged(found.element, dims)
     return found
@@ -64,7 +66,8 @@ def stack(op: Builder, node: NodeView) -> Any:
 
 @converts("TensorListGetItem")
 def get_item(op: Builder, node: NodeView) -> Any:
-    return _refined(node, _list(node), 2).get(op, node.inputs[1])
+    value = _refined(node, _list(node), 2).get(op, node.inputs[1])
+    return Dense(value) if node.outputs[0].dtype is variant else value
 
 
 @converts("TensorListSetItem")
@@ -77,12 +80,29 @@ def set_item(op: Builder, node: NodeView) -> Any:
 
 @converts("TensorListPushBack")
 def push_back(op: Builder, node: NodeView) -> Any:
-    return _list(node).push(op, node.inputs[1])
+    """A list in a list is its elements stacked, an optional its value."""
+    return _list(node).push(op, plain_value(op, node, node.inputs[1]))
+
+
+def plain_value(op: Builder, node: NodeView, value: Any) -> Value:
+    if isinstance(value, TensorList):
+        return value.stack(op)
+    if isinstance(value, Maybe) and value.values is not None and len(value.values) == 1:
+        builder: Builder | None = op
+        while builder is not None and value.varies:
+            if builder.loop is not None:
+                builder.loop.varying.add(value.values[0])
+            builder = builder.parent
+        return value.values[0]
+    if not isinstance(value, Value):
+        raise node.fail(f"a list cannot hold {value!r} in ONNX.")
+    return value
 
 
 @converts("TensorListPopBack")
 def pop_back(op: Builder, node: NodeView) -> Any:
-    return _list(node).pop(op)
+    rest, value = _list(node).pop(op)
+    return rest, Dense(value) if node.outputs[1].dtype is variant else value
 
 
 @converts("TensorListLength")

@@ -27,12 +27,36 @@ def raise_conds(graph: Graph, function: Function | None = None) -> bool:
     """
     if not any(is_switch(node) or node.op in MERGE for node in graph):
         return False
+    if function is not None:
+        _assume(graph, function)
     conds = _Conds(graph, set() if function is None else set(function.outputs))
     conds.run()
     if function is not None:
         function.outputs[:] = [conds.moved.get(t, t) for t in function.outputs]
         function.control_outputs[:] = dict.fromkeys(conds.homes.get(n, n) for n in function.control_outputs if n not in conds.preds)
     return True
+
+
+def _assume(graph: Graph, function: Function) -> None:
+    """Take away the Switches that no Merge answers on the way to a function's results.
+
+    A loop inside a branch has Switches on the branch's predicate in its body: the body only runs where they let through.
+    """
+    for _ in range(100):
+        conds = _Conds(graph, set(function.outputs))
+        guards: set[tuple[Tensor, int]] = set()
+        for tensor in function.outputs:
+            guards |= conds._guard_of(tensor)
+        answered = {pred for pred, _ in conds.joins.values()}
+        for node in function.control_outputs:
+            guards |= {g for g in conds.guards[node] if g[0] not in answered}
+        if not guards:
+            return
+        for node, pred in conds.preds.items():
+            for branch, output in enumerate(node.outputs):
+                if (pred, branch) in guards:
+                    conds._hand_over(output, node.inputs[0], list(conds.readers.get(output, ())))
+                    function.outputs[:] = [node.inputs[0] if t is output else t for t in function.outputs]
 
 
 class _Conds:
@@ -277,7 +301,12 @@ class _Conds:
             row[self._branch_of(tensor.node, pred)] = tensor
             kept.append((tensor, len(results)))
             results.append(row)
-            leaving.extend(p for p, _ in self._extra(tensor, pred) if p.node in inside)
+            leaving.extend(other for other, _ in self._extra(tensor, pred) if other.node in inside)
+        for row in results:
+            for result in row:
+                if result is not None and result.node in inside:
+                    for other, _ in self._extra(result, pred):
+                        take(self.moved.get(other, other))
         for node in members:
             for tensor in node.inputs:
                 take(tensor)
@@ -386,7 +415,7 @@ class _Conds:
             attr = {"T": dtype} | ({} if count == 2 else {"num_outs": count})
             switch = body.add_raw_node(free_name(body, f"{base}/Switch"), "Switch" if count == 2 else "_SwitchN", attr)
             body.set_outputs(switch)
-            switch.inputs = [zero.outputs[0], outlined.tensors[pred]]
+            switch.inputs = [zero.outputs[0], outlined.tensors[pred if pred in outlined.tensors else self.moved[pred]]]
             merge = body.add_raw_node(free_name(body, base), "Merge", {"T": dtype, "N": count})
             body.set_outputs(merge)
             merge.inputs = [result if b == branch else switch.outputs[b] for b in range(count)]

@@ -72,6 +72,8 @@ def _expand(graph: Graph, call: Node, function: Function, attr: Mapping[str, Any
         copies[old] = node = _copy(graph, old, free_name(graph, f"{call.name}/{old.name}"), attr)
         node.device = node.device or call.device
         node.source = old.source or call.source
+        if "frame_name" in node.attr:  # two calls are two loops
+            node.attr["frame_name"] = f"{call.name}/{node.attr['frame_name']}"
         mapped.update(zip(old.outputs, node.outputs, strict=False))
     for old, node in copies.items():
         node.inputs = [mapped[t] for t in old.inputs]
