@@ -58,7 +58,12 @@ class OpDef:
     deprecation: str | None
 
     def output_types(self, attr: dict[str, Any]) -> list[DType]:
-        return [t for arg in self.outputs for t in arg.types(attr)]
+        types = [t for arg in self.outputs for t in arg.types(attr)]
+        later = LATER_TYPES.get(self.name)
+        if later is not None and later[1] in attr:
+            first = later[0]
+            types[first:] = [attr[later[1]]] * len(types[first:])
+        return types
 
     def input_slices(self, attr: dict[str, Any]) -> dict[str, tuple[Arg, int, int]]:
         """Argument name -> (argument, start, stop) in a node's flat inputs."""
@@ -71,6 +76,20 @@ class OpDef:
             slices[arg.name] = (arg, start, start + count)
             start += count
         return slices
+
+
+# Ops whose outputs had one type in TensorFlow 1 and follow an attr in TensorFlow 2: the first such output, the attr.
+LATER_TYPES: dict[str, tuple[int, str]] = {
+    "ConcatOffset": (0, "shape_type"),
+    "Dequantize": (0, "dtype"),
+    "IRFFT": (0, "Treal"),
+    "IRFFT2D": (0, "Treal"),
+    "IRFFT3D": (0, "Treal"),
+    "RFFT": (0, "Tcomplex"),
+    "RFFT2D": (0, "Tcomplex"),
+    "RFFT3D": (0, "Tcomplex"),
+    "TopKV2": (1, "index_type"),
+}
 
 
 def _attr_value(kind: str, value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.complex_numbers import by_parts
-from graphtools.convert.math_ops import transposed
+from graphtools.convert.matrix_ops import transposed
 from graphtools.dtypes import bool_, float32, float64, int32, int64
 
 if TYPE_CHECKING:

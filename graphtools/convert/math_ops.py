@@ -1,4 +1,4 @@
-"""Elementwise arithmetic, comparisons and matrix products."""
+"""Elementwise arithmetic and comparisons."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools.convert import converts, direct
 from graphtools.convert.complex_numbers import by_parts, join, parts, zeros_like
-from graphtools.dtypes import float32, string
+from graphtools.dtypes import string
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -552,52 +552,4 @@ def angle(op: Builder, node: NodeView) -> Any:
     return arc_tangent(op, imag, real)
 
 
-# -- matrix products ---------------------------------------------------------------------------------------------------
-
-
-def transposed(op: Builder, x: Value, node: NodeView) -> Value:
-    """The last two axes swapped."""
-    if x.rank is None:
-        raise node.fail("the rank of a transposed operand must be known.")
-    rank = x.rank
-    result: Value = op.Transpose(x, perm=[*range(rank - 2), rank - 1, rank - 2])
-    return result
-
-
-@converts("MatMul", "SparseMatMul")
-def mat_mul(op: Builder, node: NodeView) -> Any:
-    a, b = node.inputs
-    if node.op == "SparseMatMul":
-        a, b = op.cast(a, float32), op.cast(b, float32)
-    return _product(op, node, a, b, bool(node.attr["transpose_a"]), bool(node.attr["transpose_b"]))
-
-
-@converts("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
-def batch_mat_mul(op: Builder, node: NodeView) -> Any:
-    a, b = node.inputs
-    turn_a, turn_b = bool(node.attr["adj_x"]), bool(node.attr["adj_y"])
-    if a.dtype.is_complex:
-        a, b = conjugate(op, a) if turn_a else a, conjugate(op, b) if turn_b else b
-    to = node.dtype
-    if not a.dtype.is_complex:
-        a, b = op.cast(a, to), op.cast(b, to)
-    return _product(op, node, a, b, turn_a, turn_b)
-
-
-def _product(op: Builder, node: NodeView, a: Value, b: Value, turn_a: bool, turn_b: bool) -> Any:
-    if a.dtype.is_complex:
-        (ar, ai), (br, bi) = (tuple(transposed(op, p, node) if turn else p for p in parts(op, v)) for v, turn in ((a, turn_a), (b, turn_b)))
-        return join(op, op.Sub(op.MatMul(ar, br), op.MatMul(ai, bi)), op.Add(op.MatMul(ar, bi), op.MatMul(ai, br)))
-    if turn_a:
-        a = transposed(op, a, node)
-    if turn_b:
-        b = transposed(op, b, node)
-    return op.MatMul(a, b)
-
-
-@converts("Einsum")
-def einsum(op: Builder, node: NodeView) -> Any:
-    return op.Einsum(*node.inputs, equation=node.attr["equation"])
-
-
-__all__ = ["arc_tangent", "complex_div", "complex_mul", "conjugate", "log_of_one_plus", "transposed"]
+__all__ = ["arc_tangent", "complex_div", "complex_mul", "conjugate", "log_of_one_plus"]

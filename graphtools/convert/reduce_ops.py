@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.convert import converts
-from graphtools.convert.array_ops import BIGGEST
+from graphtools.convert.array_ops import BIGGEST, transpose_by_values
 from graphtools.convert.complex_numbers import by_parts, zeros_like
 from graphtools.dtypes import DType, bool_, float32, float64, int32, int64
 
@@ -112,14 +112,25 @@ def cumsum(op: Builder, node: NodeView) -> Any:
 @converts("Cumprod")
 def cumprod(op: Builder, node: NodeView) -> Any:
     """A Scan along the axis that carries the product."""
-    x = node.inputs[0]
-    axis = int(node.const("axis"))
+    x, known = node.inputs[0], node.maybe_const("axis")
     if x.rank is None:
         raise node.fail("the rank of the input must be known.")
-    axis %= x.rank
     if x.dims is not None and 0 in x.dims:
         return x
-    return _scan(op, x, axis, bool(node.attr["exclusive"]), bool(node.attr["reverse"]), "Mul", 1)
+    exclusive, reverse = bool(node.attr["exclusive"]), bool(node.attr["reverse"])
+    if known is not None:
+        return _scan(op, x, int(known) % x.rank, exclusive, reverse, "Mul", 1)
+    if x.rank == 1:
+        return _scan(op, x, 0, exclusive, reverse, "Mul", 1)
+    # The axis is computed: it is brought to the front and back.
+    axis = op.Mod(op.Reshape(op.cast(node.inputs[1], int64), [1]), np.int64(x.rank))
+    others = op.Reshape(op.NonZero(op.Not(op.Equal(np.arange(x.rank), axis))), [-1])
+    perm = op.Concat(axis, others, axis=0)
+    perm.dims = (x.rank,)
+    back = op.ScatterElements(op.const(np.arange(x.rank)), perm, op.const(np.arange(x.rank)), axis=0)
+    front = transpose_by_values(op, x, perm, node)
+    front.dims = (None,) * x.rank
+    return transpose_by_values(op, _scan(op, front, 0, exclusive, reverse, "Mul", 1), back, node)
 
 
 def _scan(op: Builder, x: Value, axis: int, exclusive: bool, reverse: bool, combine: str, start: Any) -> Value:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.array_ops import BIGGEST, product_up_to, reshaped
-from graphtools.convert.math_ops import transposed
+from graphtools.convert.matrix_ops import transposed
 from graphtools.convert.slicing_ops import scatter_rows
 from graphtools.dtypes import int32, int64
 
