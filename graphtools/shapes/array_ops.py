@@ -26,6 +26,7 @@ from graphtools.shapes.dims import (
     unknown,
     value,
     with_rank,
+    with_value,
 )
 
 
@@ -69,7 +70,7 @@ def identity_n(node: Node) -> Sequence[Dims]:
 
 @shape("EnsureShape")
 def ensure_shape(node: Node) -> Sequence[Dims]:
-    return [merge(node.inputs[0].dims, node.attr["shape"])]
+    return [merge(node.attr["shape"], node.inputs[0].dims)]
 
 
 # -- shapes as values --------------------------------------------------------------------------------------------------
@@ -174,9 +175,9 @@ def squeeze(node: Node) -> Sequence[Dims]:
     if not axes:
         return [None if None in dims else tuple(d for d in dims if d != 1)]
     gone = set()
-    for a in axes:
+    for i, a in enumerate(axes):
         if not -len(dims) <= a < len(dims):
-            raise ShapeError(f"Shape must be at least rank {-a if a < 0 else a + 1} but is rank {len(dims)}")
+            raise ShapeError(f"squeeze_dims[{i}] not in [{-len(dims)},{len(dims)}).")
         a %= len(dims)
         if dims[a] not in (None, 1):
             raise ShapeError(f"Can not squeeze dim[{a}], expected a dimension of 1, got {dims[a]}")
@@ -188,12 +189,12 @@ def squeeze(node: Node) -> Sequence[Dims]:
 def transpose(node: Node) -> Sequence[Dims]:
     dims = node.inputs[0].dims
     length = node.inputs[1].dims
+    if dims is not None and length and (length[0] is None or length[0] >= 2 or len(dims) >= 2):
+        with_value(length[0], len(dims))
     perm = value(node, 1)
     rank = len(perm) if perm is not None and perm.ndim == 1 else len(dims) if dims is not None else (length[0] if length else None)
     if rank is None:
         return [None]
-    if dims is not None and len(dims) != rank and (rank >= 2 or len(dims) >= 2):
-        with_rank(dims, rank)
     if dims is None:
         return [(None,) * rank]
     if perm is None:
@@ -250,12 +251,17 @@ def parallel_concat(node: Node) -> Sequence[Dims]:
 def concat(node: Node) -> Sequence[Dims]:
     at = 0 if node.op == "Concat" else len(node.inputs) - 1
     shapes = [t.dims for i, t in enumerate(node.inputs) if i != at]
-    with_rank(node.inputs[at].dims, 0) if node.inputs[at].dims is not None else None
+    if node.inputs[at].dims is not None:
+        with_rank(node.inputs[at].dims, 0)
     axis = scalar(node, at)
-    rank = max((len(s) for s in shapes if s is not None), default=None)
     if axis is None:
+        rank = next((len(s) for s in shapes if s is not None), None)
         if rank is None:
             return [None]
+        if rank == 0:
+            raise ShapeError("Can't concatenate scalars (use tf.stack instead)")
+        for s in shapes:
+            with_rank(s, rank)
         return [(None,) * rank]
     least = axis + 1 if axis >= 0 else -axis
     result: Dims = None
@@ -285,7 +291,8 @@ def split(node: Node) -> Sequence[Dims]:
         return [None] * count
     if axis is None:
         return [(None,) * len(dims)] * count
-    at_least(dims, axis + 1 if axis >= 0 else -axis)
+    if not -len(dims) <= axis < len(dims):
+        raise ShapeError(f"Dimension size, given by scalar input {axis} must be in range [{-len(dims)}, {len(dims)})")
     axis %= len(dims)
     size = dims[axis]
     if size is not None and size % count:
@@ -315,9 +322,7 @@ def split_v(node: Node) -> Sequence[Dims]:
             if None in parts and fixed <= total:
                 parts = [total - fixed if p is None else p for p in parts]
             elif None not in parts and fixed != total:
-                raise ShapeError(
-                    "Sum of output sizes must match the size of the original Tensor along the split dimension or the sum of the positive sizes must be less if it contains a -1"
-                )
+                raise ShapeError(f"can't split axis of size {total} into pieces of size {show(tuple(parts))}")
     return [(*dims[:axis], p, *dims[axis + 1 :]) for p in parts]
 
 
@@ -341,7 +346,7 @@ def unpack(node: Node) -> Sequence[Dims]:
     if dims is None:
         return [None] * count
     axis = _axis_of(node.attr["axis"], len(dims))
-    merge_dim(dims[axis], count)
+    with_value(dims[axis], count)
     return [dims[:axis] + dims[axis + 1 :]] * count
 
 
@@ -375,14 +380,10 @@ def slice_(node: Node) -> Sequence[Dims]:
         if size is None:
             result.append(None)
         elif size == -1:
+            if dim is not None and begin is not None and begin > dim:
+                raise ShapeError(f"Negative dimension size caused by subtracting {begin} from {dim}")
             result.append(None if dim is None or begin is None else dim - begin)
         else:
-            if begin is not None and dim is not None and not (0 <= begin <= dim and begin + size <= dim):
-                raise ShapeError(
-                    f"Expected size[{i}] in [0, {dim - begin}], but got {size}"
-                    if 0 <= begin <= dim
-                    else f"Expected begin[{i}] in [0, {dim}], but got {begin}"
-                )
             result.append(size)
     return [tuple(result)]
 
@@ -391,9 +392,12 @@ def slice_(node: Node) -> Sequence[Dims]:
 def strided_slice(node: Node) -> Sequence[Dims]:
     dims = node.inputs[0].dims
     count = next((t.dims[0] for t in node.inputs[1:4] if t.dims and t.dims[0] is not None), None)
-    begins, ends, strides = (value(node, i) for i in (1, 2, 3))
+    strides = value(node, 3)
     if count is None:
         return [None]
+    if strides is not None:
+        sliced(dims, count, None, None, strides, node.attr)  # what the strides alone contradict
+    begins, ends = value(node, 1), value(node, 2)
     return [sliced(dims, count, begins, ends, strides, node.attr)]
 
 
@@ -412,6 +416,8 @@ def sliced(dims: Dims, count: int, begins: Any, ends: Any, strides: Any, attr: d
         if dims is None:
             return None
         hidden = len(dims) - used
+    if hidden < 0 and strides is None:
+        return None
     if hidden < 0:
         raise ShapeError(f"Index out of range using input dim {len(dims)}; input has only {len(dims)} dims")
     result: list[int | None] = []
@@ -458,20 +464,7 @@ def _kind(i: int, attr: dict[str, Any]) -> str:
 
 
 def _length(dim: int | None, begin: int | None, end: int | None, step: int) -> int | None:
-    """The length of a range of a dim; of an unknown one where both bounds count from the same side."""
-    if dim is not None:
-        return len(range(*slice(begin, end, step).indices(dim)))
-    if begin is None and end is None:
-        return None
-    if begin is None:
-        begin = 0 if step > 0 else -1
-    if end is None:
-        return None
-    if (begin < 0) == (end < 0):
-        low, high = (begin, end) if step > 0 else (end, begin)
-        if high - low <= 0:
-            return 0
-    return None
+    return None if dim is None else len(range(*slice(begin, end, step).indices(dim)))
 
 
 @shape("StridedSliceGrad")
@@ -514,8 +507,6 @@ def gather_v2(node: Node) -> Sequence[Dims]:
     axis %= len(data)
     if batch < 0:
         batch += len(indices)
-    for x, y in zip(data[:batch], indices[:batch], strict=True):
-        merge_dim(x, y)
     return [(*data[:axis], *indices[batch:], *data[axis + 1 :])]
 
 
@@ -533,7 +524,7 @@ def gather_nd(node: Node) -> Sequence[Dims]:
 def scatter_nd(node: Node) -> Sequence[Dims]:
     dims = as_shape(node, 2)
     indices, updates = node.inputs[0].dims, node.inputs[1].dims
-    if dims is not None and indices and updates is not None and indices[-1] is not None:
+    if indices and updates is not None and indices[-1] is not None:
         outer = len(indices) - 1
         if len(updates) >= outer:
             try:
@@ -605,13 +596,13 @@ def list_diff(node: Node) -> Sequence[Dims]:
 
 @shape("Tile")
 def tile(node: Node) -> Sequence[Dims]:
-    dims, times = node.inputs[0].dims, as_shape(node, 1)
-    known = value(node, 1)
+    dims, length = node.inputs[0].dims, with_rank(node.inputs[1].dims, 1)[0]
+    if dims is not None:
+        with_rank(unknown(length), len(dims))
+    times = as_shape(node, 1)
     if times is None:
         return [unknown(None if dims is None else len(dims))]
     dims = with_rank(dims, len(times))
-    if known is not None:
-        return [tuple(multiply(d, int(t)) for d, t in zip(dims, known.tolist(), strict=True))]
     return [tuple(multiply(d, t) for d, t in zip(dims, times, strict=True))]
 
 
@@ -725,9 +716,10 @@ def space_batch(node: Node) -> Sequence[Dims]:
     if to_batch:
         batch = multiply(batch, factor)
     elif batch is not None and factor is not None:
-        if batch % factor:
-            raise ShapeError(f"Dimension size must be evenly divisible by {factor} but is {batch}")
-        batch //= factor
+        for b in np.ravel(block).tolist():
+            if batch % b:
+                raise ShapeError(f"Dimension size must be evenly divisible by {b} but is {batch}")
+            batch //= b
     else:
         batch = None
     result: list[int | None] = [batch]

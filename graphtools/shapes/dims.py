@@ -22,6 +22,10 @@ def show(dims: Dims) -> str:
 
 def value(node: Node, index: int) -> Any:
     """The value of an input as far as constants and static shapes tell it, else None."""
+    if isinstance(node, Asking):
+        node.values.add(index % len(node.inputs))
+        if node.blind:
+            return None
     return constant(node.inputs[index])
 
 
@@ -61,6 +65,12 @@ def merge_dim(a: Dim, b: Dim) -> Dim:
     raise ShapeError(f"Dimensions must be equal, but are {a} and {b}")
 
 
+def with_value(dim: Dim, wanted: Dim) -> Dim:
+    if dim is not None and wanted is not None and dim != wanted:
+        raise ShapeError(f"Dimension must be {wanted} but is {dim}")
+    return wanted if dim is None else dim
+
+
 def merge(a: Dims, b: Dims) -> Dims:
     """What two descriptions of one shape say together."""
     if a is None or b is None:
@@ -78,8 +88,7 @@ def merge_prefix(dims: Dims, prefix: Dims) -> tuple[Dims, Dims]:
     if dims is None or prefix is None:
         return dims, prefix
     at_least(dims, len(prefix))
-    merged = merge(dims[: len(prefix)], prefix)
-    assert merged is not None  # both were known
+    merged = tuple(merge_dim(a, b) for a, b in zip(dims, prefix, strict=False))
     return (*merged, *dims[len(prefix) :]), merged
 
 
@@ -151,28 +160,48 @@ def reduced(dims: Dims, axes: Any, keep: bool) -> Dims:
     return tuple(1 if i in gone else d for i, d in enumerate(dims) if keep or i not in gone)
 
 
-def context(node: Node, message: str) -> str:
+class Asking:
+    """A node that notes which of its inputs' values a shape function asks for: TensorFlow's messages list those.
+
+    A blind one answers none: TensorFlow tries without values first, and lists none where that is refused already.
+    """
+
+    def __init__(self, node: Node, *, blind: bool = False) -> None:
+        self._node = node
+        self.blind = blind
+        self.values: set[int] = set()
+        self.shapes: set[int] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node, name)
+
+
+def context(node: Node, message: str, asked: Asking) -> str:
     """A shape function's message as TensorFlow completes it: the node, its op, its input shapes and what was known of input values."""
     shapes = ", ".join(show(t.dims) for t in node.inputs)
     text = f"{message} for '{node.name}' (op: '{node.op}') with input shapes: {shapes}"
-    values, partial = [], []
-    for i in range(len(node.inputs)):
-        if i in AS_SHAPE.get(node.op, ()):
-            dims = as_shape(node, i)
-            if dims is not None:
-                partial.append(f"input[{i}] = {show(dims)}")
-            continue
-        wanted = AS_VALUE.get(node.op, ())
-        if i in wanted or i - len(node.inputs) in wanted:
-            known = value(node, i)
-            if known is not None:
-                partial_text = " ".join(_element(v) for v in np.ravel(known)[:256].tolist())
-                values.append(f"input[{i}] = <{partial_text}>")
-    if values:
-        text += f" and with computed input tensors: {', '.join(values)}"
+    values = [(i, value(node, i)) for i in sorted(asked.values - asked.shapes)]
+    known = [f"input[{i}] = <{summary(v, [256])}>" for i, v in values if v is not None]
+    partial = [f"input[{i}] = {show(dims)}" for i in sorted(asked.shapes) if (dims := as_shape(node, i))]
+    if known:
+        text += f" and with computed input tensors: {', '.join(known)}"
     if partial:
         text += f" and with input tensors computed as partial shapes: {', '.join(partial)}"
     return text + "."
+
+
+def summary(array: Any, left: list[int]) -> str:
+    """Elements as TensorFlow prints them: rows in brackets one after the other, up to the number left."""
+    if array.ndim > 1:
+        rows = []
+        for row in array:
+            if left[0] <= 0:
+                break
+            rows.append(f"[{summary(row, left)}]")
+        return "".join(rows)
+    flat = np.ravel(array).tolist()
+    shown, left[0] = flat[: left[0]], left[0] - len(flat)
+    return " ".join(_element(v) for v in shown) + ("..." if len(shown) < len(flat) else "")
 
 
 def _element(v: Any) -> str:
@@ -183,61 +212,12 @@ def as_shape(node: Node, index: int) -> Dims:
     """The dims that a shape input stands for."""
     from graphtools.constant import constant_as_shape
 
+    if isinstance(node, Asking):
+        node.shapes.add(index)
     tensor = node.inputs[index]
+    if isinstance(node, Asking) and node.blind:
+        return unknown(tensor.dims[0]) if tensor.dims and len(tensor.dims) == 1 else None
     found = constant(tensor)
     if found is not None and found.ndim == 0:
         return None  # a scalar -1 stands for an unknown shape
     return constant_as_shape(tensor)
-
-
-# Op -> the inputs that its shape function reads as a shape, for the message only.
-AS_SHAPE: dict[str, tuple[int, ...]] = {
-    "BroadcastTo": (1,),
-    "Fill": (0,),
-    "RandomGamma": (0,),
-    "RandomStandardNormal": (0,),
-    "RandomUniform": (0,),
-    "RandomUniformInt": (0,),
-    "Reshape": (1,),
-    "ScatterNd": (2,),
-    "Slice": (1, 2),
-    "SparseToDense": (1,),
-    "Tile": (1,),
-    "TruncatedNormal": (0,),
-}
-
-# Op -> the inputs that its shape function reads as a value, for the message only. Negative ones count from the end.
-AS_VALUE: dict[str, tuple[int, ...]] = {
-    "All": (1,),
-    "Any": (1,),
-    "ArgMax": (1,),
-    "ArgMin": (1,),
-    "BatchToSpaceND": (1, 2),
-    "Concat": (0,),
-    "ConcatV2": (-1,),
-    "ExpandDims": (1,),
-    "GatherV2": (2,),
-    "LinSpace": (2,),
-    "Max": (1,),
-    "Mean": (1,),
-    "Min": (1,),
-    "MirrorPad": (1,),
-    "OneHot": (1,),
-    "Pad": (1,),
-    "PadV2": (1,),
-    "Prod": (1,),
-    "Range": (0, 1, 2),
-    "Reverse": (1,),
-    "ReverseV2": (1,),
-    "SpaceToBatchND": (1, 2),
-    "Split": (0,),
-    "SplitV": (1, 2),
-    "StridedSlice": (1, 2, 3),
-    "Sum": (1,),
-    "TopKV2": (1,),
-    "Transpose": (1,),
-    "UnsortedSegmentMax": (2,),
-    "UnsortedSegmentMin": (2,),
-    "UnsortedSegmentProd": (2,),
-    "UnsortedSegmentSum": (2,),
-}

@@ -9,7 +9,7 @@ import numpy as np
 from graphtools.errors import ShapeError
 from graphtools.graph import Dims, Node
 from graphtools.shapes import shape
-from graphtools.shapes.dims import at_least, join, merge, merge_dim, merge_prefix, scalar, value
+from graphtools.shapes.dims import at_least, join, merge, merge_dim, merge_prefix, scalar, value, with_rank
 
 
 def _square(dims: Dims) -> tuple[Dims, int | None]:
@@ -134,7 +134,9 @@ def matrix_set_diag(node: Node) -> Sequence[Dims]:
     if dims is None or diagonal is None:
         return [dims]
     size = None if dims[-1] is None or dims[-2] is None else min(dims[-2:])  # type: ignore[type-var]
-    merge((*dims[:-2], size), diagonal)
+    with_rank(diagonal, len(dims) - 1)
+    merge(diagonal[:-1], dims[:-2])
+    merge_dim(size, diagonal[-1])
     return [dims]
 
 

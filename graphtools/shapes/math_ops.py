@@ -23,6 +23,7 @@ from graphtools.shapes.dims import (
     unknown,
     value,
     with_rank,
+    with_value,
 )
 
 
@@ -104,10 +105,10 @@ def select(node: Node) -> Sequence[Dims]:
     if condition is not None and data is not None and len(condition) > 0:
         if len(condition) == 1 and len(data) != 1:
             at_least(data, 1)
-            rows = merge((data[0],), condition)
+            rows = merge(condition, (data[0],))
             assert rows is not None  # both were known
             return [(rows[0], *data[1:])]
-        data = merge(data, condition)
+        data = merge(condition, data)
     elif data is None and condition is not None and len(condition) > 1:
         data = condition
     return [data]
@@ -219,7 +220,7 @@ def batch_mat_mul(node: Node) -> Sequence[Dims]:
 def cross(node: Node) -> Sequence[Dims]:
     dims = merge(at_least(node.inputs[0].dims, 1), at_least(node.inputs[1].dims, 1))
     if dims is not None:
-        merge_dim(dims[-1], 3)
+        with_value(dims[-1], 3)
     return [dims]
 
 
