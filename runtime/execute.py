@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,8 +101,12 @@ class Execution:
             results = self._control_flow(node, inputs)
         else:
             arguments = [ort.to_numpy(v) if isinstance(v, OrtValue) else v for v in inputs]
+            profiler = self.session.engine.profiler
+            started = time.time_ns() if profiler is not None else 0
             try:
                 results = step.kernel(self, node, *arguments)
+                if profiler is not None:
+                    profiler.host(node.name, node.op, started, getattr(results, "shape", None))
             except OpError as e:
                 if e.op is None:
                     e.op, e.node_def = node, node

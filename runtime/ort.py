@@ -11,10 +11,11 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as binding
 
+from runtime import devices, placement
 from runtime.plan import Plan, Segment
+from runtime.profile import Profiler
 
 OrtValue = binding.OrtValue
-onnxruntime.set_default_logger_severity(4)
 
 _CPU = onnxruntime.OrtDevice.make("cpu", 0)._get_c_device()
 BFLOAT16 = 16  # onnx.TensorProto.BFLOAT16
@@ -23,11 +24,11 @@ BFLOAT16 = 16  # onnx.TensorProto.BFLOAT16
 class Engine:
     """Makes and holds the InferenceSessions of one Session."""
 
-    def __init__(self, device: str = "auto", *, log_device_placement: bool = False, threads: int | None = None) -> None:
-        self.device = device
+    def __init__(self, device: str = "auto", *, log_device_placement: bool = False, threads: int | None = None, profiler: Profiler | None = None) -> None:
         self.log_device_placement = log_device_placement
         self.threads = threads or os.cpu_count() or 1
-        self.providers: list[Any] = ["CPUExecutionProvider"]
+        self.profiler = profiler
+        self.providers = devices.providers(device)
 
     def prepare(self, plan: Plan) -> None:
         """Create the InferenceSession of every segment."""
@@ -35,6 +36,8 @@ class Engine:
             if isinstance(step, Segment) and step.model:
                 step.session = self.create(step)
                 step.model = b""
+        if self.log_device_placement:
+            placement.log(placement.of_plan(plan))
 
     def create(self, segment: Segment) -> Any:
         """The InferenceSession of a segment, as ONNX Runtime's own object (its Python wrapper costs more than a small run)."""
@@ -45,7 +48,13 @@ class Engine:
         if segment.external:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for a in segment.external.values()]
             options.add_external_initializers(list(segment.external), values)
+        if self.log_device_placement:
+            options.add_session_config_entry(*placement.RECORD)
+        if self.profiler is not None:
+            self.profiler.enable(options)
         session = onnxruntime.InferenceSession(segment.model, options, providers=self.providers)
+        if self.profiler is not None:
+            self.profiler.add(session)
         segment.external = {"": (session, segment.external)}  # keeps the shared initializers alive
         return session._sess
 

@@ -105,6 +105,7 @@ class Plan:
     shared: set[int]  # slots whose value is also a feed's, a variable's or a constant: copied before it is given away
     final_loads: list[Load]
     graph: Graph
+    folded: list[Node]  # nodes whose value was known when planning
 
 
 class Planner:
@@ -160,6 +161,7 @@ class Planner:
             by_level.setdefault(self.levels[node], []).append(node)
         self._find_needed()
         steps: list[Segment | HostStep] = []
+        folded: list[Node] = [n for n in self.order if n.op == "Const"]
         for level in sorted(by_level):
             if level % 2 == HOST:
                 steps.extend(self._host_step(node) for node in by_level[level])
@@ -167,9 +169,11 @@ class Planner:
                 segment = self._segment(level, by_level[level])
                 if segment is not None:
                     steps.append(segment)
+                else:
+                    folded.extend(by_level[level])
         final_loads: list[Load] = []
         fetches = [self._fetch(t, final_loads) for t in self.targets]
-        return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph)
+        return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph, folded)
 
     def _slot(self) -> int:
         self.size += 1

@@ -18,6 +18,7 @@ from runtime.errors import CancelledError, DeadlineExceededError, FailedPrecondi
 from runtime.execute import Execution
 from runtime.fetches import Fetches
 from runtime.plan import Plan, Planner
+from runtime.profile import Profiler
 
 T = TypeVar("T")
 Array = np.ndarray[Any, Any]
@@ -45,10 +46,12 @@ class Session:
     `device` is "auto", "cpu", "cuda" or "cuda:N".
     """
 
-    def __init__(self, graph: Graph, *, device: str = "auto", log_device_placement: bool = False, threads: int | None = None) -> None:
+    def __init__(
+        self, graph: Graph, *, device: str = "auto", log_device_placement: bool = False, threads: int | None = None, profiler: Profiler | None = None
+    ) -> None:
         self.graph = graph
         self.state = State()
-        self.engine = ort.Engine(device, log_device_placement=log_device_placement, threads=threads)
+        self.engine = ort.Engine(device, log_device_placement=log_device_placement, threads=threads, profiler=profiler)
         self._plans: dict[Any, Plan] = {}
         self._fetches: dict[Any, Fetches] = {}
         self._plan_lock = threading.Lock()

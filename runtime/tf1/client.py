@@ -28,6 +28,9 @@ _sessions = _DefaultStack()
 observers: list[Callable[[Any, Any, Any], None]] = []
 _depth = threading.local()
 
+# The sessions of the script being run, in the order they were made.
+sessions_made: list[Any] = []
+
 # How sessions are made for the script being run: device and the like.
 options: dict[str, Any] = {"device": "auto"}
 
@@ -65,6 +68,7 @@ class BaseSession:
         self._config = config
         self._session = engine.Session(self._graph, **_engine_options(config))
         self._contexts: list[Any] = []
+        sessions_made.append(self)
 
     @property
     def graph(self) -> Graph:

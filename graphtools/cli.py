@@ -1,0 +1,232 @@
+"""The subcommands `inspect` and `convert`: options in, one call, one report out."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from graphtools.graph import Graph
+
+# What the layers above lend: a script's graph, and the values of a model's outputs for given inputs.
+ScriptGraph = Callable[[Path, int | None], "Graph"]
+RunModel = Callable[[bytes, dict[str, Any]], dict[str, Any]]
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .pb, .pbtxt, .meta, SavedModel folder, .h5, or a script (.py).")]
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The checkpoint that holds the values of the variables.")]
+Weights = Annotated[Path | None, typer.Option("--weights", help="The weights (.h5) of a Keras model saved as JSON or YAML.")]
+SignatureName = Annotated[str | None, typer.Option("--signature", help="Which signature of a SavedModel or MetaGraph.")]
+Tag = Annotated[list[str] | None, typer.Option("--tag", help="The tags of the MetaGraph in a SavedModel; may be repeated.")]
+
+
+def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel) -> None:
+    """Add the subcommands to the command line."""
+
+    @app.command("inspect")
+    def inspect(
+        model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A model of any format.")] = None,
+        checkpoint: Checkpoint = None,
+        weights: Weights = None,
+        signature: SignatureName = None,
+        tag: Tag = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        html: Annotated[Path | None, typer.Option("--html", help="Write one self-contained page with the graph drawn by scopes.")] = None,
+        tensorboard: Annotated[Path | None, typer.Option("--tensorboard", metavar="DIR", help="Write an event file for TensorBoard's Graphs tab.")] = None,
+        ops: Annotated[bool, typer.Option("--ops", help="List the ops that convert, with those that have shapes and gradients.")] = False,
+    ) -> None:
+        """What a model holds, and what of it will not convert.
+
+        Example: tfrevive inspect frozen.pb
+        """
+        with failing():
+            if ops:
+                typer.echo(coverage())
+                return
+            if model is None:
+                stop("Name a model, or ask for --ops.", 2)
+            graph = load(model, checkpoint, weights, signature, tag, script_graph)
+            from graphtools.analyze import analyze
+
+            analysis = analyze(graph)
+            typer.echo(json.dumps(analysis.to_json(), indent=2) if as_json else report(analysis))
+            if html is not None:
+                from graphtools.to_html import to_html
+
+                write(html, to_html(graph, analysis, model.name).encode())
+            if tensorboard is not None:
+                from graphtools.to_events import write_graph_events
+
+                typer.echo(f"Wrote {write_graph_events(graph, tensorboard)}; see it with: tensorboard --logdir {tensorboard}", err=True)
+
+    @app.command("convert")
+    def convert(
+        model: Model,
+        output: Annotated[Path | None, typer.Option("-o", "--output", help="The ONNX file to write. [default: the model's name with .onnx]")] = None,
+        inputs: Annotated[str | None, typer.Option("--inputs", help="Input tensors, comma separated. [default: the signature's, else the placeholders]")] = None,
+        outputs: Annotated[str | None, typer.Option("--outputs", help="Output tensors or train ops, comma separated. [default: the signature's, else what nothing reads]")] = None,
+        signature: SignatureName = None,
+        tag: Tag = None,
+        checkpoint: Checkpoint = None,
+        weights: Weights = None,
+        after: Annotated[int | None, typer.Option("--after", metavar="N", help="For a script: stop after N Session.run calls. [default: run it to the end]")] = None,
+        verify: Annotated[Path | None, typer.Option("--verify", metavar="IO.npz", help="Compare with recorded values: arrays 'in:TENSOR' and 'out:TENSOR'.")] = None,
+        rtol: Annotated[float, typer.Option(help="Relative tolerance of --verify.")] = 1e-3,
+        atol: Annotated[float, typer.Option(help="Absolute tolerance of --verify.")] = 1e-5,
+    ) -> None:
+        """Convert a model, or the graph a script builds, to ONNX.
+
+        Example: tfrevive convert frozen.pb -o model.onnx --outputs softmax:0
+        """
+        with failing():
+            from graphtools import to_onnx
+
+            graph = load(model, checkpoint, weights, signature, tag, script_graph, after)
+            recorded = read_io(verify) if verify is not None else None
+            wanted_in, wanted_out = names(inputs), names(outputs)
+            if recorded is not None:
+                wanted_in = wanted_in or list(recorded[0])
+                wanted_out = wanted_out or list(recorded[1])
+            made = to_onnx(graph, inputs=wanted_in, outputs=wanted_out)
+            path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
+            problem = None
+            if recorded is not None:
+                problem, largest = compare(run_model(made.SerializeToString(), recorded[0]), recorded[1], rtol, atol)
+                typer.echo(f"Largest difference from the recorded values: {largest:.3g}")
+            if problem is not None:
+                stop(f"The converted model does not match {verify}: {problem}. Nothing was written.", 1)
+            save(made, path)
+            typer.echo(f"Wrote {path}: {len(made.graph.node)} nodes, inputs {[i.name for i in made.graph.input]}, outputs {[o.name for o in made.graph.output]}")
+
+
+def load(model: Path, checkpoint: Path | None, weights: Path | None, signature: str | None, tags: list[str] | None, script_graph: ScriptGraph, after: int | None = None) -> Graph:
+    """The graph of a model file or a script. Raises FileNotFoundError and FormatError."""
+    import graphtools
+
+    if not model.exists():
+        raise FileNotFoundError(f"There is no file or folder {model}.")
+    if model.suffix == ".py":
+        return script_graph(model, after)
+    return graphtools.load(model, checkpoint=checkpoint, weights=weights, signature=signature, tags=tags)
+
+
+def names(text: str | None) -> list[str] | None:
+    return None if text is None else [n.strip() for n in text.split(",") if n.strip()]
+
+
+def read_io(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The feeds and the recorded outputs in an .npz of 'in:TENSOR' and 'out:TENSOR' arrays."""
+    import numpy as np
+
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    with np.load(path, allow_pickle=False) as data:
+        feeds = {k[3:]: data[k] for k in data.files if k.startswith("in:")}
+        wanted = {k[4:]: data[k] for k in data.files if k.startswith("out:")}
+    if not wanted:
+        raise ValueError(f"{path} has no arrays named 'out:TENSOR' to compare with.")
+    return feeds, wanted
+
+
+def compare(got: dict[str, Any], wanted: dict[str, Any], rtol: float, atol: float) -> tuple[str | None, float]:
+    """What differs, if anything, and the largest absolute difference."""
+    import numpy as np
+
+    problem, largest = None, 0.0
+    for name, want in wanted.items():
+        have = got.get(name)
+        if have is None:
+            continue
+        if np.shape(have) != want.shape:
+            return f"{name} has shape {np.shape(have)}, recorded is {want.shape}", float("inf")
+        if want.dtype.kind in "fc":
+            if want.size:
+                largest = max(largest, float(np.nanmax(np.abs(np.where(np.isfinite(want), have - want, 0)), initial=0.0)))
+            if not np.allclose(have, want, rtol=rtol, atol=atol, equal_nan=True):
+                problem = f"{name} differs by up to {largest:.3g}"
+        elif not np.array_equal(np.asarray(have).astype(str) if want.dtype.kind in "US" else have, want):
+            problem = f"{name} differs"
+    return problem, largest
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a model whole or not at all; weights of models over 2 GB go into a file beside it."""
+    import onnx
+
+    if path.parent != Path() and not path.parent.exists():
+        raise FileNotFoundError(f"There is no folder {path.parent}.")
+    if model.ByteSize() > (1 << 31) - (1 << 20):
+        onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
+        return
+    write(path, model.SerializeToString())
+
+
+def write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def report(analysis: Any) -> str:
+    """An analysis as text."""
+    lines = [f"{analysis.nodes} nodes, {analysis.variables} variables, {analysis.parameters:,} parameters ({analysis.parameter_bytes / 1e6:.2f} MB)"]
+    lines.append(f"{analysis.flops / 1e6:.2f} MFLOPs and {analysis.activation_bytes / 1e6:.2f} MB of activations, unknown dimensions counted as 1")
+    for title, ports in (("Inputs", analysis.inputs), ("Outputs", analysis.outputs)):
+        lines.append(f"{title}:")
+        lines.extend(f"  {p.name}  {p.dtype}{p.shape}" for p in ports[:40])
+        if len(ports) > 40:
+            lines.append(f"  and {len(ports) - 40} more")
+    lines.append("Ops: " + ", ".join(f"{op} {n}" for op, n in analysis.ops.items()))
+    if analysis.control_flow:
+        lines.append("Control flow: " + ", ".join(f"{op} {n}" for op, n in analysis.control_flow.items()))
+    if set(analysis.devices) != {"(none)"}:
+        lines.append("Devices asked for: " + ", ".join(f"{d} {n}" for d, n in analysis.devices.items()))
+    if analysis.missing:
+        lines.append("No conversion for:")
+        lines.extend(f"  {op}: {', '.join(found[:5])}{f' and {len(found) - 5} more' if len(found) > 5 else ''}" for op, found in sorted(analysis.missing.items()))
+    return "\n".join(lines)
+
+
+def coverage() -> str:
+    """The table of ops: conversion, shape function, gradient; printed from the registries."""
+    from graphtools import convert, gradients, shapes
+
+    handlers, shape_functions, gradient_functions = convert.load(), shapes.load(), gradients.load()
+    lines = ["| op | converts | shape | gradient |", "|---|---|---|---|"]
+    for op in sorted({*handlers, *gradient_functions}):
+        gradient = "yes" if op in gradient_functions else "none flows" if op in gradients.NOT_DIFFERENTIABLE else ""
+        lines.append(f"| {op} | {'yes' if op in handlers else ''} | {'yes' if op in shape_functions else ''} | {gradient} |")
+    lines.append("")
+    lines.append(f"{len(handlers)} ops convert, {len(shape_functions)} have shape functions, {len(gradient_functions)} have gradients.")
+    return "\n".join(lines)
+
+
+class failing:
+    """Turns the errors a user can meet into a line on stderr and an exit code: 2 unreadable, 1 not convertible."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        from graphtools.errors import ConversionError, FormatError
+
+        if error is None or isinstance(error, typer.Exit | SystemExit | KeyboardInterrupt):
+            return
+        if isinstance(error, FormatError | OSError):
+            stop(str(error), 2)
+        if isinstance(error, KeyError):
+            stop(str(error.args[0]), 1)
+        if isinstance(error, ConversionError | ValueError | TypeError | NotImplementedError | RuntimeError):
+            stop(str(error), 1)
+
+
+def stop(message: str, code: int) -> None:
+    typer.echo(f"tfrevive: {message}", err=True)
+    raise typer.Exit(code)
