@@ -255,7 +255,7 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
         misfit = ""
         for item in items:
             new = step.parameter(item.parameter)
-            if new != item.parameter and keep_deprecated and after is not None and after.accepts(item.parameter) and not item.is_positional:
+            if new != item.parameter and keep_deprecated and after is not None and item.parameter in after.args and not item.is_positional:
                 new = item.parameter
             if new is None:
                 plan.dropped.append(item.parameter)
@@ -269,7 +269,10 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
             if new != item.parameter:
                 plan.renamed.append((item.parameter, new))
             moved.append(Item(new, item.arg, item.is_known))
-        if misfit and step.fallback:
+        lacks = [d for d in step.demands if not misfit and d not in {m.parameter for m in moved}]
+        if lacks and not step.fallback:
+            return Plan(name, problem=f"{step.new} needs {' and '.join(lacks)}, for which the old call has no argument")
+        if (misfit or lacks) and step.fallback:
             plan.name, plan.dropped, plan.renamed = step.fallback, [], []
             break
         if misfit:

@@ -11,6 +11,8 @@ from migrate import calls
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import CALL, Context, Example, Match, rule
+from migrate.symbols import TARGETS, signature
+from migrate.symbols.verdicts import verdict
 
 # arguments whose loss changes nothing a program can see
 HARMLESS = frozenset({"as_ref", "input_size", "name", "partition_info", "use_cudnn_on_gpu", "validate_indices", "verify_shape"})
@@ -75,3 +77,33 @@ def changed_arguments(node: cst.Call, names: Names, context: Context) -> Iterato
         advice=f"check what {', '.join(lost)} was for" if lost else "",
     )
 
+
+
+@rule(
+    "unknown-argument",
+    "Report an argument that the target version's function does not take.",
+    since="1.0",
+    visits=CALL,
+    prefix="tf.",
+    order=160,
+    examples=[
+        Example("import tensorflow as tf\ny = tf.add(a, b, colour=3)\n", None, reported=True),
+        Example("import tensorflow as tf\ny = tf.add(a, b, 'sum', 4)\n", None, "one too many", reported=True),
+        Example("import tensorflow as tf\ny = tf.add(a, b, name='sum')\n", None),
+    ],
+)
+def unknown_argument(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    symbol = names.symbol(node)
+    shape = signature(symbol or "", TARGETS[context.target])
+    if symbol is None or shape is None or verdict(symbol, context.target).name != symbol:
+        return
+    plan = calls.plan(node, symbol, calls.verdict_of_call(node, symbol, names, context), names, context)
+    if plan is not None and (plan.problem or plan.args is not None or plan.name != symbol):
+        return  # another rule rewrites it, or says why it cannot
+    strange = [a.keyword.value for a in node.args if a.keyword is not None and not shape.accepts(a.keyword.value)]
+    positions = sum(a.keyword is None and not a.star for a in node.args)
+    version = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
+    if strange:
+        yield Match(node, f"{symbol} takes no {' and no '.join(strange)} in {version}", level=Level.WARNING, advice=f"it takes {', '.join(shape.args)}")
+    elif positions > len(shape.args) and not shape.varargs:
+        yield Match(node, f"{symbol} takes {len(shape.args)} arguments in {version}, not {positions}", level=Level.WARNING)

@@ -367,3 +367,9 @@ PARTITIONED: frozenset[str] = frozenset(
         "tf.nn.sampled_softmax_loss",
     }
 )
+
+# arguments that 1.15 had a default for and 2.15 wants
+DEMANDED: Mapping[str, tuple[str, ...]] = {
+    "tf.expand_dims": ("axis",),
+    "tf.image.draw_bounding_boxes": ("colors",),
+}

@@ -32,6 +32,15 @@ class Step:
         return self.rename.get(name, name)
 
     @property
+    def demands(self) -> tuple[str, ...]:
+        """What the new signature wants and the old one had no word for."""
+        old, new = self.old_signature, self.new_signature
+        if old is None or new is None or old.varkw or old.varargs:
+            return ()
+        told = {self.parameter(a) for a in (*old.args, *old.keyword_only)}
+        return tuple(a for a in new.args if a not in new.defaults and (a not in told or a in native.DEMANDED.get(self.old, ())))
+
+    @property
     def changes_arguments(self) -> bool:
         """Whether some call with the old arguments would mean something else, or nothing, with the new signature."""
         old, new = self.old_signature, self.new_signature
@@ -39,7 +48,8 @@ class Step:
             return True
         if old is None or new is None:
             return False
-        return not (new.args[: len(old.args)] == old.args or new.varargs and not new.args) or (old.varkw and not new.varkw)
+        same = new.args[: len(old.args)] == old.args or new.varargs and not new.args
+        return not same or old.varkw and not new.varkw or bool(self.demands)
 
     def keeps_leading(self, count: int) -> bool:
         """Whether the first `count` positional arguments mean the same in both."""
