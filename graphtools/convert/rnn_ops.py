@@ -400,3 +400,40 @@ def cudnn_from_params(op: Builder, node: NodeView) -> Any:
     sizes = [a * b for a, b in shapes] + [layout.units] * layout.biases()
     pieces = op.append("Split", [node.input("params"), op.const(sizes)], {"axis": 0}, outputs=len(sizes))
     return [op.Reshape(p, list(s)) for p, s in zip(pieces, shapes, strict=False)] + list(pieces[len(shapes) :])
+
+
+# -- beam search ------------------------------------------------------------------------------------------------------
+
+
+@converts("GatherTree", "Addons>GatherTree")
+def gather_tree(op: Builder, node: NodeView) -> Any:
+    """The beams from their last step back: beams[t] = ids[t, parent], parent = parents[t, parent]; end_token behind the first one and the end.
+
+    A Scan from the last step to the first carries the parent of each beam, -1 until the step that a row of the batch ends at.
+    """
+    ids, parents, lengths, end = node.inputs
+    beams = op.Shape(ids, start=2)
+    last_beam = op.Unsqueeze(
+        op.Range(op.const(np.array(0, np.int32)), op.cast(op.Squeeze(beams, [0]), int32), op.const(np.array(1, np.int32))), [0]
+    )
+    steps = op.Shape(ids, start=0, end=1)
+    limit = op.Min(op.cast(lengths, int64), steps)
+    last_step = op.Unsqueeze(op.Sub(limit, 1), [1])  # [batch, 1]
+    numbers = op.Range(op.const(np.array(0, np.int64)), op.Squeeze(steps, [0]), op.const(np.array(1, np.int64)))
+    start = op.Expand(last_beam, op.Shape(ids, start=1))
+    start.dims = None if ids.dims is None else ids.dims[1:]
+
+    def step(body: Builder, states: list[Value], elements: list[Value]) -> tuple[list[Value], list[Value]]:
+        parent, (id_, next_parent, number) = states[0], elements
+        is_live = body.LessOrEqual(number, last_step)
+        at = body.cast(parent, int64)
+        chosen = body.Where(is_live, body.GatherElements(id_, at, axis=1), end)
+        after = body.Where(is_live, body.GatherElements(next_parent, at, axis=1), parent)
+        return [after], [chosen]
+
+    _, chosen = scan(op, [start], [ids, parents, numbers], 1, step, backward=True)
+    # Behind the first end token of a beam there are only end tokens.
+    is_end = op.cast(op.Equal(chosen, end), int32)
+    before = op.CumSum(is_end, op.const(np.array(0, np.int64)), exclusive=1)
+    result: Value = op.Where(op.Greater(before, op.const(np.array(0, np.int32))), end, chosen)
+    return result

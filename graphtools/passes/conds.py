@@ -79,13 +79,31 @@ class _Conds:
         self.waiters: dict[Node, list[Node]] = {}
         for node in self.order:
             if is_switch(node):
-                self.preds[node] = origin(node.inputs[1])
+                self.preds[node] = self._predicate(node)
                 node.inputs = [node.inputs[0], self.preds[node]]
             self._guard(node)
             for tensor in node.inputs:
                 self.readers.setdefault(tensor, []).append(node)
             for control in node.control_inputs:
                 self.waiters.setdefault(control, []).append(node)
+
+    def _predicate(self, node: Node) -> Tensor:
+        """What a Switch asks, behind Identity nodes. The gradient of a Merge asks which input it took: that is the cond's own predicate."""
+        pred = origin(node.inputs[1])
+        if pred.node.op != "Equal" or len(node.outputs) != 2:
+            return pred
+        index, number = (origin(t) for t in pred.node.inputs)
+        if index.node not in self.joins or index.index != 1 or number.node.op != "Const":
+            return pred
+        asked, branches = self.joins[index.node]
+        place = int(number.node.attr["value"])
+        if self.branches[asked] != 2 or not 0 <= place < len(branches):
+            return pred
+        if branches[place] == 0:  # the other way round
+            node.outputs.reverse()
+            for i, output in enumerate(node.outputs):
+                output.index = i
+        return asked
 
     def _guard_of(self, tensor: Tensor) -> Guard:
         """The guard of a tensor: that of its node, and of the side of a Switch."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphtools.graph import Function, Graph
 from graphtools.passes.conds import raise_conds
 from graphtools.passes.frames import raise_frames
+from graphtools.state import called_functions
 
 V1 = frozenset({"Switch", "RefSwitch", "_SwitchN", "Merge", "RefMerge", "Enter", "RefEnter"})
 
@@ -12,8 +13,15 @@ V1 = frozenset({"Switch", "RefSwitch", "_SwitchN", "Merge", "RefMerge", "Enter",
 def run(graph: Graph) -> bool:
     """Loops first: what is left of Switch and Merge then belongs to conds."""
     changed = raise_graph(graph)
-    for name in list(graph.functions):
-        changed |= raise_graph(graph.functions[name].graph, graph.functions[name])
+    seen: set[str] = set()
+    waiting = [graph]
+    while waiting:
+        for node in list(waiting.pop()):
+            for function in called_functions(node):
+                if function.name not in seen:
+                    seen.add(function.name)
+                    changed |= raise_graph(function.graph, function)
+                    waiting.append(function.graph)
     return changed
 
 

@@ -6,6 +6,19 @@ from collections.abc import Iterable, Sequence
 
 from graphtools.graph import Graph, Node, Tensor, topological
 
+# Ops that make a lookup table, and those that fill one.
+TABLES = frozenset(
+    {"HashTable", "HashTableV2", "AnonymousHashTable", "MutableHashTable", "MutableHashTableV2", "AnonymousMutableHashTable"}
+)
+FILLS = frozenset(
+    {"InitializeTable", "InitializeTableV2", "InitializeTableFromTextFile", "InitializeTableFromTextFileV2", "LookupTableImport", "LookupTableImportV2"}
+)  # fmt: skip
+
+
+def table_key(node: Node) -> str:
+    """What two nodes that stand for one table have in common."""
+    return str(node.attr.get("shared_name") or node.name)
+
 
 def extract(
     graph: Graph, outputs: Iterable[Tensor | Node], inputs: Sequence[Tensor] = ()
@@ -30,6 +43,10 @@ def extract(
     tensors: dict[Tensor, Tensor] = {}
     nodes: dict[Node, Node] = {}
     order = topological(roots, fed)
+    tables = {table_key(n) for n in order if n.op in TABLES}
+    if tables:  # what fills a table runs before anything is fetched
+        fills = [n for n in graph if n.op in FILLS and table_key(n.inputs[0].node) in tables]
+        order = topological([*roots, *fills], fed)
     kept = {node.name for node in order}
     for tensor in fed:
         name = (
