@@ -11,11 +11,25 @@ import json
 import sys
 
 
+def load_contrib() -> None:
+    """Register the ops of tf.contrib, which come in libraries of their own."""
+    import pathlib
+
+    import tensorflow as tf
+
+    for library in sorted(l for path in tf.__path__ for l in pathlib.Path(path).glob("contrib/*/python/ops/_*.so")):
+        try:
+            tf.load_op_library(str(library))
+        except (tf.errors.OpError, RuntimeError) as e:  # one made for other machines
+            print(library, e, file=sys.stderr)
+
+
 def dump(out: str) -> None:
     from google.protobuf import json_format
     from tensorflow.core.framework import types_pb2
     from tensorflow.python.framework import op_def_registry
 
+    load_contrib()
     ops = op_def_registry.get_registered_ops() if hasattr(op_def_registry, "get_registered_ops") else op_def_registry._registered_ops
 
     def arg(a):
