@@ -499,7 +499,7 @@ def one_hot(op: Builder, node: NodeView) -> Any:
     indices, depth, on, off = node.inputs
     axis = int(node.attr["axis"])
     indices, depth = op.cast(indices, int64), op.cast(depth, int64)
-    if on.dtype in (float32, int64):
+    if on.dtype in (float32, int64) and indices.rank != 0:  # ONNX Runtime takes no scalar
         kept = op.Where(op.Less(indices, np.int64(0)), depth, indices)
         values = op.Concat(op.Unsqueeze(off, [0]), op.Unsqueeze(on, [0]), axis=0)
         return op.OneHot(kept, depth, values, axis=axis)

@@ -441,18 +441,44 @@ def default_outputs(graph: Graph) -> list[Tensor]:
     return [t for n in graph for t in n.outputs if t not in read and n.op not in skip and t.dtype not in (resource, variant)]
 
 
+def _present(graph: Graph, names: Sequence[str]) -> list[str]:
+    """The input names that the graph has. One that was cut off when it was frozen is not needed; the placeholders that are needed must be given."""
+    missing = [n for n in names if n.partition(":")[0] not in graph.nodes]
+    kept = [n for n in names if n not in missing]
+    given = {n.partition(":")[0] for n in kept}
+    if missing and any(n.op == "Placeholder" and n.name not in given for n in graph):
+        resolve(graph, missing, "input")
+    return kept
+
+
+def _kept(graph: Graph, node: Node) -> Node:
+    """A fetched node after the passes. Raises ConversionError for one inside a loop or branch."""
+    found = graph.nodes.get(node.name)
+    if found is not None:
+        return found
+    for function in graph.functions.values():
+        if node.name in function.graph.nodes:
+            where = function.name.removesuffix("_body").removesuffix("_cond").removesuffix("_then").removesuffix("_else")
+            raise ConversionError(
+                f"{node.name!r} ({node.op}) is inside the loop or branch {where!r}, where it has no value or many: fetch what leaves the loop or branch."
+            )
+    raise ConversionError(f"{node.name!r} ({node.op}) is inside a loop or branch: fetch what leaves it.")
+
+
 def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> onnx.ModelProto:
     """See graphtools.to_onnx."""
     from graphtools.convert.model import to_model
     from graphtools.convert.optimize import optimize
 
+    if inputs is not None:
+        inputs = _present(graph, inputs)
     fed = [t for t in (resolve(graph, inputs, "input") if inputs is not None else default_inputs(graph)) if isinstance(t, Tensor)]
     wanted = resolve(graph, outputs, "output") if outputs is not None else list(default_outputs(graph))
     if not wanted:
         raise ConversionError("The graph has no output to convert: name one with `outputs`.")
     part, tensors, nodes = extract(graph, wanted, fed)
     passes.run(part)
-    targets = [part.nodes[nodes[w].name] if isinstance(w, Node) else part.nodes[tensors[w].node.name] for w in wanted]
+    targets = [_kept(part, nodes[w] if isinstance(w, Node) else tensors[w].node) for w in wanted]
     order = topological(targets)
     builder = Builder(name="tfrevive")
     changed = {key for key in Versions(order).writers if part.nodes.get(key) is None or part.nodes[key].op not in STACKS}
