@@ -302,7 +302,8 @@ def _is_reversal(node: Any) -> bool:
     if node.op != "Sub":
         return False
     last, places = (t.node for t in node.inputs)
-    return places.op == "Range" and last.op == "Sub" and last.inputs[0].node.op == "Rank" and places.inputs[1].node.op == "Rank"
+    counted = places.op == "Range" and places.inputs[1].node.op == "Rank"
+    return bool(counted and last.op == "Sub" and last.inputs[0].node.op == "Rank")
 
 
 def transpose_by_values(op: Builder, x: Value, perm: Value, node: NodeView) -> Value:

@@ -79,7 +79,8 @@ class Band:
         own = op.Min(op.Sub(columns, op.Max(d, ZERO)), op.Add(rows, op.Min(d, ZERO)))
         short = op.Sub(length, own)
         if self.right_above and self.right_below:
-            return short
+            both: Value = short
+            return both
         right = op.GreaterOrEqual(d, ZERO) if self.right_above else op.LessOrEqual(d, ZERO)
         result: Value = op.Where(right, short, ZERO)
         return result

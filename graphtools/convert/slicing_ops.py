@@ -222,7 +222,7 @@ def gathered(op: Builder, node: NodeView, x: Value, indices: Value, axis: int, b
     if axis != batch:  # batch, indices, between, after -> batch, between, indices, after
         extra, between = indices.rank - batch, axis - batch
         order = [*range(batch), *range(batch + extra, batch + extra + between), *range(batch, batch + extra)]
-        rank = x.rank - 1 + extra
+        rank = batch + extra + between + (x.rank or 0) - axis - 1
         result = op.Transpose(result, perm=[*order, *range(len(order), rank)])
     return result
 
