@@ -412,6 +412,8 @@ def gather_tree(op: Builder, node: NodeView) -> Any:
     A Scan from the last step to the first carries the parent of each beam, -1 until the step that a row of the batch ends at.
     """
     ids, parents, lengths, end = node.inputs
+    for value in (ids, parents):
+        value.dims = value.dims or (None, None, None)
     beams = op.Shape(ids, start=2)
     last_beam = op.Unsqueeze(
         op.Range(op.const(np.array(0, np.int32)), op.cast(op.Squeeze(beams, [0]), int32), op.const(np.array(1, np.int32))), [0]
@@ -428,6 +430,7 @@ def gather_tree(op: Builder, node: NodeView) -> Any:
         is_live = body.LessOrEqual(number, last_step)
         at = body.cast(parent, int64)
         chosen = body.Where(is_live, body.GatherElements(id_, at, axis=1), end)
+        chosen.dims = id_.dims
         after = body.Where(is_live, body.GatherElements(next_parent, at, axis=1), parent)
         return [after], [chosen]
 
