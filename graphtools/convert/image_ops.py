@@ -181,9 +181,24 @@ def resize_nearest_neighbor(op: Builder, node: NodeView) -> Any:
         image = to_channels_first(op, images, 4)
         y = op.Resize(image, None, op.const(scales), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
         return to_channels_last(op, y, 4)
+    if not align and not half and all(_floors_alike(s, w) for s, w in zip(sizes, wanted, strict=True)):
+        image = to_channels_first(op, images, 4)
+        shape = op.Concat(op.Shape(image, start=0, end=2), *new, axis=0)
+        y = op.Resize(image, None, None, shape, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        return to_channels_last(op, y, 4)
     for axis, target in zip((1, 2), new, strict=True):
         images = op.Gather(images, _nearest(op, _axis_size(op, images, axis), target, align, half), axis=axis)
     return images
+
+
+def _floors_alike(size: int | None, new: int | None) -> bool:
+    """Whether x * (size / new), as TensorFlow computes it, and x / (new / size), as ONNX Runtime does, give the same pixels."""
+    if not size or not new:
+        return False
+    steps = np.arange(new, dtype=np.float32)
+    ours = np.minimum(np.floor(steps * (np.float32(size) / np.float32(new))), size - 1)
+    theirs = np.minimum(np.floor(steps / (np.float32(new) / np.float32(size))), size - 1)
+    return np.array_equal(ours, theirs)
 
 
 @converts("ResizeBicubic", "ResizeArea")

@@ -6,7 +6,7 @@ import numpy as np
 
 from graphtools.convert.builder import Array, Builder, OnnxNode, Value
 from graphtools.convert.optimize.edit import Edit, ints
-from graphtools.dtypes import float32
+from graphtools.dtypes import float16, float32, float64
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 
@@ -23,7 +23,57 @@ def run(edit: Edit) -> bool:
                 changed = True
         elif node.op_type == "MaxPool":
             changed |= _take_lowest_padding(edit, graph, node)
+        elif node.op_type == "MatMul":
+            changed |= _gemm(edit, graph, node)
+        elif node.op_type == "Max":
+            changed |= _leaky_relu(edit, node)
     return changed
+
+
+def _gemm(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
+    """A product of matrices, one of them transposed, or with a bias added to each row, is one Gemm."""
+    a, b = node.inputs
+    output = node.outputs[0]
+    if a is None or b is None or a.rank != 2 or b.rank != 2 or output.dtype not in (float16, float32, float64):
+        return False
+    attrs: dict[str, int] = {}
+    for position, (value, name) in enumerate(((a, "transA"), (b, "transB"))):
+        maker = value.node
+        if maker is not None and maker.op_type == "Transpose" and not maker.domain and list(maker.attrs.get("perm", [1, 0])) == [1, 0]:
+            attrs[name] = 1
+            edit.set_input(node, position, maker.inputs[0])
+    added = edit.only_reader(output)
+    bias = None
+    if added is not None and added.op_type == "Add" and not added.domain and edit.owner.get(id(added)) is graph:
+        other = added.inputs[1] if added.inputs[0] is output else added.inputs[0]
+        columns = b.dims[1] if b.dims is not None else None
+        if other is not None and other is not output and columns is not None and other.dims == (columns,):
+            bias = other
+    if not attrs and bias is None:
+        return False
+    node.op_type, node.attrs = "Gemm", {**attrs}
+    if bias is not None and added is not None:
+        edit.add_input(node, bias)
+        _become(edit, node, added)
+    return True
+
+
+def _leaky_relu(edit: Edit, node: OnnxNode) -> bool:
+    """max(x, alpha * x) with alpha between 0 and 1."""
+    if len(node.inputs) != 2 or node.outputs[0].dtype is not float32:
+        return False
+    for x, scaled in (node.inputs, reversed(node.inputs)):
+        maker = scaled.node if scaled is not None else None
+        if maker is None or maker.op_type != "Mul" or maker.domain or x is None:
+            continue
+        alpha = next((v.const for v in maker.inputs if v is not None and v.const is not None and v.const.ndim == 0), None)
+        if alpha is not None and 0 < float(alpha) < 1 and any(v is x for v in maker.inputs):
+            node.op_type, node.attrs = "LeakyRelu", {"alpha": float(alpha)}
+            edit.set_input(node, 0, x)
+            edit.set_input(node, 1, None)
+            node.inputs.pop()
+            return True
+    return False
 
 
 def _channels_out(conv: OnnxNode) -> int | None:

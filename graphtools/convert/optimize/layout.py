@@ -106,7 +106,12 @@ def _drop(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
         for reader, position in list(readers):
             edit.set_input(reader, position, source)
         return True
-    return False
+    if source.dims is None or sum(d is None for d in source.dims) > 1 or 0 in source.dims:
+        return False
+    shape = graph.const([-1 if source.dims[p] is None else int(source.dims[p] or 0) for p in perm])
+    node.op_type, node.attrs = "Reshape", {}
+    edit.add_input(node, shape)
+    return True
 
 
 def keeps_order(dims: Sequence[int | None] | None, perm: Perm) -> bool:
@@ -262,9 +267,26 @@ def _better(edit: Edit, region: _Region) -> Perm | None:
                 if id(reader) not in region.members and reader.op_type != "Transpose" and not can_absorb(reader, position, value, perm):
                     plain = True
             after += plain
-        if after < before and (best is None or after < best[0]):
+        if (after < before or (after == before and _lets_fuse(edit, region, saved_in, perm))) and (best is None or after < best[0]):
             best = after, perm
     return None if best is None else best[1]
+
+
+def _lets_fuse(edit: Edit, region: _Region, transposed: dict[int, Perm], perm: Perm) -> bool:
+    """Whether a bias or scale of the region would then stand beside the convolution that can take it."""
+    for node, rule in region.nodes:
+        if node.op_type not in ("Add", "Sub", "Mul", "Div") or not any(v is not None and v.const is not None for v in node.inputs):
+            continue
+        for i in rule.inputs:
+            value = node.inputs[i]
+            if value is None or id(value) not in transposed or not is_identity(compose(transposed[id(value)], perm)):
+                continue
+            source = value.node.inputs[0] if value.node is not None else None
+            maker = source.node if source is not None else None
+            if maker is not None and source is not None and maker.op_type in ("Conv", "ConvTranspose") and not maker.domain:
+                if edit.only_reader(value) is node and edit.only_reader(source) is value.node:
+                    return True
+    return False
 
 
 def _turn(edit: Edit, graph: Builder, region: _Region, perm: Perm) -> None:

@@ -91,6 +91,18 @@ def _neutral(value: float) -> Simplify:
     return simplify
 
 
+def _add(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
+    """Zero added to integers, or to random numbers, which are not -0."""
+    for position in (0, 1):
+        constant, other = node.inputs[position], node.inputs[1 - position]
+        if constant is None or other is None or constant.const is None or constant.const.size != 1 or other.rank is None:
+            continue
+        drawn = other.node is not None and other.node.op_type in ("RandomUniform", "RandomUniformLike")
+        if (other.dtype.is_integer or drawn) and constant.const.ravel()[0] == 0 and node.outputs[0].rank == other.rank:
+            return edit.replace(node.outputs[0], other)
+    return False
+
+
 def _reshape(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     """A Reshape to the shape that is there; a Reshape of a Reshape."""
     source, shape = node.inputs[0], ints(node.inputs[1])
@@ -147,7 +159,8 @@ def _cast(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     if maker is None or maker.op_type != "Cast" or maker.inputs[0] is None:
         return False
     narrow = maker.inputs[0]
-    if not _widens(narrow, source):
+    sizes = narrow.node is not None and narrow.node.op_type in ("Shape", "Size")  # they fit in any integer that TensorFlow gives them in
+    if not _widens(narrow, source) and not (sizes and source.dtype.is_integer):
         return False
     if narrow.dtype.onnx == node.attrs["to"]:
         return edit.replace(node.outputs[0], narrow)
@@ -162,6 +175,7 @@ def _widens(narrow: Value, wide: Value) -> bool:
 
 
 SIMPLIFY: dict[str, Simplify] = {
+    "Add": _add,
     "Cast": _cast,
     "Concat": _single,
     "Div": _neutral(1),
