@@ -32,7 +32,12 @@ PREFER_HOST = frozenset(
      "TruncatedNormal", "StatelessMultinomial", "StatelessRandomNormal", "StatelessRandomUniform", "StatelessRandomUniformInt", "StatelessTruncatedNormal",
      "HashTable", "HashTableV2", "LookupTableFind", "LookupTableFindV2", "LookupTableSize", "LookupTableSizeV2", "InitializeTable", "InitializeTableV2",
      "LookupTableImport", "LookupTableImportV2", "FIFOQueue", "FIFOQueueV2", "QueueDequeue", "QueueDequeueV2", "QueueDequeueMany", "QueueDequeueManyV2",
-     "QueueDequeueUpTo", "QueueDequeueUpToV2", "Iterator", "IteratorV2", "IteratorGetNext"}
+     "QueueDequeueUpTo", "QueueDequeueUpToV2", "Iterator", "IteratorV2", "IteratorGetNext",
+     "AnonymousHashTable", "AnonymousIterator", "AnonymousIteratorV2", "AnonymousMutableHashTable", "Barrier", "BarrierTakeMany", "FixedLengthRecordReaderV2",
+     "IteratorFromStringHandle", "IteratorFromStringHandleV2", "IteratorGetNextAsOptional", "IteratorGetNextSync", "LookupTableExport", "LookupTableExportV2",
+     "MutableHashTable", "MutableHashTableV2", "OneShotIterator", "OptionalFromValue", "OptionalGetValue", "OptionalHasValue", "OptionalNone", "PaddingFIFOQueue", "PaddingFIFOQueueV2",
+     "PriorityQueue", "PriorityQueueV2", "RandomCrop", "RandomShuffleQueue", "RandomShuffleQueueV2", "ReadFile", "ReaderRead", "ReaderReadUpTo", "ReaderReadUpToV2", "ReaderReadV2",
+     "StagePeek", "Unstage"}
 )  # fmt: skip
 
 # Handles that conversion resolves by itself, as long as all that use one are in one segment.
