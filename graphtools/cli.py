@@ -67,7 +67,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel) -
     def convert(
         model: Model,
         output: Annotated[Path | None, typer.Option("-o", "--output", help="The ONNX file to write. [default: the model's name with .onnx]")] = None,
-        inputs: Annotated[str | None, typer.Option("--inputs", help="Input tensors, comma separated. [default: the signature's, else the placeholders]")] = None,
+        inputs: Annotated[str | None, typer.Option("--inputs", help="Input tensors, comma separated, with a shape where the graph has none: x:0,y:0[1,?,3]. [default: the signature's, else the placeholders]")] = None,
         outputs: Annotated[str | None, typer.Option("--outputs", help="Output tensors or train ops, comma separated. [default: the signature's, else what nothing reads]")] = None,
         signature: SignatureName = None,
         tag: Tag = None,
@@ -84,13 +84,17 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel) -
         """
         with failing():
             from graphtools import to_onnx
+            from graphtools.shapes import refine
 
             graph = load(model, checkpoint, weights, signature, tag, script_graph, after)
             recorded = read_io(verify) if verify is not None else None
-            wanted_in, wanted_out = names(inputs), names(outputs)
+            known = shapes_of(inputs)
+            wanted_in, wanted_out = list(known) if inputs is not None else None, names(outputs)
             if recorded is not None:
                 wanted_in = wanted_in or list(recorded[0])
                 wanted_out = wanted_out or list(recorded[1])
+                known = {name: (None,) * recorded[0][name].ndim for name in wanted_in if name in recorded[0]} | {k: v for k, v in known.items() if v is not None}
+            refine(graph, {k: v for k, v in known.items() if v is not None})
             made = to_onnx(graph, inputs=wanted_in, outputs=wanted_out)
             path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
             problem = None
@@ -116,6 +120,17 @@ def load(model: Path, checkpoint: Path | None, weights: Path | None, signature: 
 
 def names(text: str | None) -> list[str] | None:
     return None if text is None else [n.strip() for n in text.split(",") if n.strip()]
+
+
+def shapes_of(text: str | None) -> dict[str, tuple[int | None, ...] | None]:
+    """Input names with the shapes written behind them: "x:0,y:0[1,?,3]"."""
+    import re
+
+    found: dict[str, tuple[int | None, ...] | None] = {}
+    for name, shape in re.findall(r"\s*([^,\[\]]+)(\[[^\]]*\])?\s*(?:,|$)", text or ""):
+        sizes = [s.strip() for s in shape.strip("[]").split(",") if s.strip()]
+        found[name.strip()] = tuple(int(s) if s.isdigit() else None for s in sizes) if shape else None
+    return found
 
 
 def read_io(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -29,3 +29,10 @@ def expand_dims(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("Squeeze")
 def squeeze(g: Emit, node: Node, dy: Any) -> Any:
     return g.op("Reshape", dy, g.shape(node.inputs[0]))
+
+
+@gradient("Select")
+def select(g: Emit, node: Node, dy: Any) -> Any:
+    condition, x, _ = node.inputs
+    zeros = g.op("ZerosLike", x, name="zeros_like")
+    return None, g.op("Select", condition, dy, zeros), g.op("Select", condition, zeros, dy)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from graphtools.errors import ShapeError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
@@ -89,3 +89,18 @@ def _refine(tensor: Tensor, dims: Dims) -> None:
         tensor.dims = tuple(dims)
     elif len(tensor.dims) == len(dims):
         tensor.dims = tuple(b if a is None else a for a, b in zip(tensor.dims, dims, strict=True))
+
+
+def refine(graph: Graph, known: Mapping[str, Dims]) -> None:
+    """Tell the shapes of tensors by name, where the graph knows less, and infer again what follows from them."""
+    for name, dims in known.items():
+        tensor = graph.tensor(name)
+        if tensor.dims is None or dims is None:
+            tensor.dims = dims if tensor.dims is None else tensor.dims
+        elif len(dims) == len(tensor.dims):
+            tensor.dims = tuple(d if t is None else t for t, d in zip(tensor.dims, dims, strict=True))
+        else:
+            raise ShapeError(f"{name!r} has rank {len(tensor.dims)}; the shape {list(dims)} was given for it.")
+        if "shape" in tensor.node.attr and tensor.node.op.startswith("Placeholder"):
+            tensor.node.attr["shape"] = tensor.dims
+    infer_graph(graph)

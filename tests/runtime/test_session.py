@@ -1,0 +1,186 @@
+"""Session: fetches, feeds, state and the order of reads and writes, on graphs built by hand."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphtools.dtypes import float32, int32, string
+from graphtools.graph import Graph
+from runtime import errors
+from runtime.session import Session
+
+
+def variable(graph: Graph, name: str, value: Any) -> tuple[Any, Any]:
+    """A ref variable and the op that initialises it."""
+    value = np.asarray(value, np.float32)
+    ref = graph.op("VariableV2", name=name, dtype=float32, shape=value.shape)
+    init = graph.op("Assign", ref, graph.constant(value, float32, f"{name}/value"), name=f"{name}/Assign")
+    return ref, init.node
+
+
+def test_fetch_structures() -> None:
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=float32, shape=(None,), name="x")
+    y = graph.op("Mul", x, graph.constant(2.0, float32), name="y")
+    pair = collections.namedtuple("pair", "a b")
+    session = Session(graph, device="cpu")
+    feed = {"x:0": [1.0, 2.0]}
+    assert session.run(y.node, feed) is None
+    got = session.run({"first": [y, "y:0"], "second": pair(x, (y,))}, feed)
+    np.testing.assert_array_equal(got["first"][1], [2, 4])
+    np.testing.assert_array_equal(got["second"].b[0], [2, 4])
+    assert isinstance(got["second"], pair)
+
+
+@pytest.mark.parametrize(
+    ("fetch", "error"), [(None, TypeError), ("nothing:0", ValueError), (3, TypeError)], ids=["None", "unknown name", "number"]
+)
+def test_bad_fetches(fetch: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="Fetch argument"):
+        Session(Graph(), device="cpu").run(fetch)
+
+
+def test_feeds_are_checked() -> None:
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=float32, shape=(None, 3), name="x")
+    session = Session(graph, device="cpu")
+    with pytest.raises(ValueError, match=r"Cannot feed value of shape \(2, 2\) for Tensor 'x:0', which has shape '\(\?, 3\)'"):
+        session.run(x, {x: np.zeros((2, 2))})
+    with pytest.raises(errors.InvalidArgumentError, match="You must feed a value for placeholder tensor 'x'"):
+        session.run(x)
+
+
+def test_any_tensor_may_be_fed() -> None:
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=float32, shape=(2,), name="x")
+    middle = graph.op("Exp", x, name="middle")
+    y = graph.op("Neg", middle, name="y")
+    np.testing.assert_array_equal(Session(graph, device="cpu").run(y, {middle: [1.0, 2.0]}), [-1, -2])
+
+
+def test_uninitialized_variable_is_named() -> None:
+    graph = Graph()
+    ref, init = variable(graph, "w", [1.0])
+    read = graph.op("Identity", ref, name="w/read")
+    session = Session(graph, device="cpu")
+    with pytest.raises(errors.FailedPreconditionError, match="uninitialized value w"):
+        session.run(read)
+    session.run(init)
+    np.testing.assert_array_equal(session.run(read), [1])
+
+
+def test_reads_see_the_writes_they_depend_on() -> None:
+    """A read that is not ordered against a write sees the old value; one behind it the new; the fetched ref the last."""
+    graph = Graph()
+    ref, init = variable(graph, "v", [1.0])
+    before = graph.op("Identity", ref, name="before")
+    write = graph.op("AssignAdd", ref, graph.constant([10.0], float32), name="write")
+    with graph.control_dependencies([write.node]):
+        after = graph.op("Identity", ref, name="after")
+    session = Session(graph, device="cpu")
+    session.run(init)
+    got = session.run([before, after, ref, write])
+    assert [float(v[0]) for v in got] == [1.0, 11.0, 11.0, 11.0]
+    assert float(session.run(ref)[0]) == 11.0
+
+
+def test_two_writes_both_count() -> None:
+    graph = Graph()
+    ref, init = variable(graph, "v", [0.0])
+    writes = [graph.op("AssignAdd", ref, graph.constant([n], float32), name=f"add_{n}").node for n in (1.0, 2.0)]
+    session = Session(graph, device="cpu")
+    session.run(init)
+    session.run(writes)
+    assert float(session.run(ref)[0]) == 3.0
+
+
+def test_fetched_values_are_the_callers_own() -> None:
+    graph = Graph()
+    ref, init = variable(graph, "v", [1.0, 2.0])
+    session = Session(graph, device="cpu")
+    session.run(init)
+    session.run(ref)[:] = 7
+    np.testing.assert_array_equal(session.run(ref), [1, 2])
+
+
+def test_an_assigned_feed_is_copied() -> None:
+    graph = Graph()
+    ref, _ = variable(graph, "v", [0.0, 0.0])
+    x = graph.op("Placeholder", dtype=float32, shape=(2,), name="x")
+    assign = graph.op("Assign", ref, x, name="set").node
+    session = Session(graph, device="cpu")
+    value = np.array([1.0, 2.0], np.float32)
+    session.run(assign, {x: value})
+    value[:] = 9
+    np.testing.assert_array_equal(session.run(ref), [1, 2])
+
+
+def test_plans_are_made_once() -> None:
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=float32, shape=None, name="x")
+    y = graph.op("Neg", x, name="y")
+    session = Session(graph, device="cpu")
+    for size in (1, 2, 3):
+        session.run(y, {x: np.zeros(size)})
+    assert len(session._plans) == 1
+    session.run(y, {x: np.zeros((1, 1))})
+    assert len(session._plans) == 2
+
+
+def test_the_graph_may_grow_between_runs() -> None:
+    graph = Graph()
+    a = graph.constant([1.0], float32)
+    session = Session(graph, device="cpu")
+    session.run(a)
+    np.testing.assert_array_equal(session.run(graph.op("Neg", a)), [-1])
+
+
+def test_strings_are_bytes() -> None:
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=string, shape=None, name="x")
+    y = graph.op("Identity", x, name="y")
+    session = Session(graph, device="cpu")
+    assert session.run(y, {x: "häuser"}) == "häuser".encode()
+    assert session.run(y, {x: ["a", b"\xff"]}).tolist() == [b"a", b"\xff"]
+
+
+def test_threads_count_without_loss() -> None:
+    graph = Graph()
+    ref, init = variable(graph, "n", 0.0)
+    add = graph.op("AssignAdd", ref, graph.constant(1.0, float32), name="add").node
+    session = Session(graph, device="cpu")
+    session.run(init)
+
+    def work() -> None:
+        for _ in range(50):
+            session.run(add)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert float(session.run(ref)) == 200.0
+
+
+def test_a_closed_session_refuses() -> None:
+    graph = Graph()
+    x = graph.constant([1], int32)
+    with Session(graph, device="cpu") as session:
+        session.run(x)
+    with pytest.raises(RuntimeError, match="closed Session"):
+        session.run(x)
+
+
+def test_shape_errors_at_run_name_the_node() -> None:
+    graph = Graph()
+    a = graph.op("Placeholder", dtype=float32, shape=(None, None), name="a")
+    b = graph.op("Placeholder", dtype=float32, shape=(None, None), name="b")
+    product = graph.op("MatMul", a, b, name="product")
+    with pytest.raises(errors.InvalidArgumentError, match="product"):
+        Session(graph, device="cpu").run(product, {a: np.zeros((2, 3)), b: np.zeros((2, 3))})

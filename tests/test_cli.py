@@ -1,0 +1,129 @@
+"""The command line as a first-time user meets it: right input, wrong input, exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from typer.testing import CliRunner, Result
+
+from runtime.cli import app
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+CNN = FIXTURES / "models/mnist_cnn"
+PROJECT = FIXTURES / "scripts/legacy_project"
+
+
+def tfrevive(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(w) for w in words])
+
+
+def refused(result: Result, code: int, *said: str) -> None:
+    """The exit code, what stderr says, and no traceback."""
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    for text in said:
+        assert text in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_convert_writes_a_valid_model_that_matches(tmp_path: Path) -> None:
+    out = tmp_path / "cnn.onnx"
+    result = tfrevive("convert", CNN / "frozen.pb", "-o", out, "--verify", CNN / "io.npz")
+    assert result.exit_code == 0, result.output
+    assert "Largest difference" in result.output
+    onnx.checker.check_model(onnx.load(out), full_check=True)
+
+
+def test_convert_refuses_a_mismatch_and_writes_nothing(tmp_path: Path) -> None:
+    with np.load(CNN / "io.npz") as data:
+        changed = {k: data[k] + (1 if k == "out:prob:0" else 0) for k in data.files}
+    np.savez(tmp_path / "io.npz", **changed)
+    refused(tfrevive("convert", CNN / "frozen.pb", "-o", tmp_path / "m.onnx", "--verify", tmp_path / "io.npz"), 1, "does not match", "prob:0")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_predict_prints_outputs_and_logs_devices(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with np.load(CNN / "io.npz") as data:
+        np.save(tmp_path / "x.npy", data["in:x:0"])
+        np.save(tmp_path / "k.npy", data["in:keep_prob:0"])
+        wanted = data["out:prob:0"]
+    result = tfrevive(
+        "predict", CNN / "frozen.pb", "-i", f"x={tmp_path / 'x.npy'}", "-i", f"keep_prob:0={tmp_path / 'k.npy'}", "--outputs", "prob:0",
+        "-o", tmp_path / "out.npz", "--log-device-placement", "--profile", tmp_path / "profile",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    with np.load(tmp_path / "out.npz") as out:
+        np.testing.assert_allclose(out["prob:0"], wanted, rtol=1e-4, atol=1e-6)
+    assert "conv1/Conv2D" in result.stderr
+    assert "device:CPU:0" in result.stderr
+    assert (tmp_path / "profile/trace.json").exists()
+    assert "Conv" in (tmp_path / "profile/profile.txt").read_text()
+
+
+@pytest.mark.parametrize("words", [["convert", "no_such.pb"], ["inspect", "no_such.pb"], ["predict", "no_such.pb", "-i", "x=y.npy"], ["run", "no_such.py"]])
+def test_missing_file(words: list[str], tmp_path: Path) -> None:
+    if words[0] == "predict":
+        np.save(tmp_path / "y.npy", np.zeros(1))
+        words[-1] = f"x={tmp_path / 'y.npy'}"
+    refused(tfrevive(*words), 2, "There is no file")
+
+
+def test_not_a_graph(tmp_path: Path) -> None:
+    (tmp_path / "noise.pb").write_bytes(b"this is no model at all")
+    refused(tfrevive("convert", tmp_path / "noise.pb", "-o", tmp_path / "m.onnx"), 2, "noise.pb")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_truncated_graph(tmp_path: Path) -> None:
+    (tmp_path / "cut.pb").write_bytes((CNN / "frozen.pb").read_bytes()[:-1000])
+    refused(tfrevive("convert", tmp_path / "cut.pb"), 2, "cut.pb", "byte")
+
+
+def test_unknown_output_names_the_nearest() -> None:
+    refused(tfrevive("convert", CNN / "frozen.pb", "--outputs", "prub:0"), 1, "prub", "Nearest names: 'prob'", "label:0")
+
+
+@pytest.mark.parametrize(("array", "said"), [(np.zeros((2, 3), np.float32), "shape"), (np.array(["a"]), "tensor(float)")])
+def test_wrong_feed(tmp_path: Path, array: np.ndarray, said: str) -> None:
+    np.save(tmp_path / "x.npy", array)
+    refused(tfrevive("predict", CNN / "frozen.pb", "-i", f"x={tmp_path / 'x.npy'}"), 1, said)
+
+
+def test_unsupported_ops_are_listed_once_with_their_nodes(tmp_path: Path) -> None:
+    from graphtools import Graph
+    from graphtools.dtypes import float32, resource
+    from graphtools.formats import graphdef
+
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=float32, shape=(2,), name="x")
+    barrier = graph.op("Barrier", component_types=[float32], name="gate")
+    del resource, barrier
+    graph.op("Timestamp", name="when")
+    y = graph.op("Identity", x, name="y")
+    del y
+    (tmp_path / "odd.pb").write_bytes(graphdef.write(graph))
+    refused(tfrevive("convert", tmp_path / "odd.pb", "--outputs", "when:0,y:0"), 1, "Timestamp: when")
+
+
+def test_syntax_error_shows_the_place(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("import tensorflow as tf\nx = tf.constant(1\ny = 2 +\n")
+    refused(tfrevive("run", tmp_path / "broken.py"), 2, "broken.py:")
+
+
+def test_a_script_error_names_the_script_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import tensorflow as tf\na = tf.zeros([2, 3])\nb = tf.zeros([4, 5])\nc = tf.matmul(a, b)\n")
+    refused(tfrevive("run", tmp_path / "bad.py"), 1, "bad.py:4", "Dimensions must be equal")
+
+
+def test_upgrade_writes_a_report_and_copies_the_rest(tmp_path: Path) -> None:
+    result = tfrevive("upgrade", PROJECT, "-o", tmp_path / "new", "--to", "1", "--report", tmp_path / "report.txt")
+    assert result.exit_code in (0, 1), result.output
+    assert (tmp_path / "new/data/points.csv").read_bytes() == (PROJECT / "data/points.csv").read_bytes()
+    assert "tf.subtract(" in (tmp_path / "new/vector_add.py").read_text()
+    assert "print('guesses'" in (tmp_path / "new/perceptron_py2.py").read_text()
+    report = (tmp_path / "report.txt").read_text()
+    assert "vector_add.py" in report
+    assert "tf.sub is now tf.subtract" in report
