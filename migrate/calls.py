@@ -215,7 +215,7 @@ def plan(call: cst.Call, symbol: str, found: Verdict, names: Names, context: Con
     """What a call becomes; None when it has to stay: nothing to call, its version unknown, or of TensorFlow 2 already."""
     if found.name is None or is_done(call, symbol, context):
         return None
-    if not any(step.changes_arguments for step in found.steps) and is_read_alike(call, found.steps):
+    if not any(step.changes_arguments for step in found.steps) and is_read_alike(call, found.steps, context.target):
         return Plan(found.name)
     if context.target == "2" and is_of_two(call, symbol):
         return None
@@ -223,19 +223,19 @@ def plan(call: cst.Call, symbol: str, found: Verdict, names: Names, context: Con
     if is_ambiguous(symbol, positions) and is_old(call, symbol, names, context) is None:
         return None
     is_one = context.target == "1" and context.generation.version == 1 and found.name == symbol
-    return respell(call, found.steps, names, keep_deprecated=is_one)
+    return respell(call, found.steps, names, context.target, keep_deprecated=is_one)
 
 
-def is_read_alike(call: cst.Call, steps: Sequence[Step]) -> bool:
+def is_read_alike(call: cst.Call, steps: Sequence[Step], target: Target) -> bool:
     """Whether the new name's signature in every version gives the positions of the call the same meaning."""
     last = steps[-1].new_signature if steps else None
     if last is None:
         return True
     positions = sum(a.keyword is None for a in call.args)
-    return all(is_agreed(steps[-1].new, i, a) for i, a in enumerate(last.args[:positions]))
+    return all(is_agreed(steps[-1].new, i, a, target) for i, a in enumerate(last.args[:positions]))
 
 
-def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_deprecated: bool = False) -> Plan:
+def respell(call: cst.Call, steps: Sequence[Step], names: Names, target: Target, *, keep_deprecated: bool = False) -> Plan:
     """Carry a call's arguments through the steps. `keep_deprecated`: keywords that the next version still takes are left."""
     name = steps[-1].new
     shape = steps[0].old_signature
@@ -280,12 +280,12 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, *, keep_depreca
         items = moved
         if after is not None:
             shape = after
-    if not same(laid_out(items, bound.extra, shape), call.args) or (plan.name != steps[0].old and not is_read_alike(call, steps)):
-        plan.args = laid_out(items, bound.extra, shape, plan.name)
+    if not same(laid_out(items, bound.extra, shape), call.args) or (plan.name != steps[0].old and not is_read_alike(call, steps, target)):
+        plan.args = laid_out(items, bound.extra, shape, plan.name, target)
     return plan
 
 
-def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature, name: str = "") -> list[cst.Arg]:
+def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature, name: str = "", target: Target = "2") -> list[cst.Arg]:
     """Positional while each argument stands where its parameter does, by keyword from there on.
 
     Whoever reads the new call by another version's signature must read the same: else a second run would move the arguments again.
@@ -295,15 +295,15 @@ def laid_out(items: Sequence[Item], extra: Sequence[cst.Arg], shape: Signature, 
     for index, item in enumerate(items):
         is_there = index < len(shape.args) and (shape.args[index] == item.parameter or (shape.varkw and item.parameter not in shape.args))
         in_place = in_place and item.is_positional and is_there
-        in_place = in_place and (not name or is_agreed(name, index, item.parameter))
+        in_place = in_place and (not name or is_agreed(name, index, item.parameter, target))
         args.append(keyword(item.arg, None if in_place else item.parameter))
     return [*args, *extra]
 
 
 @cache
-def is_agreed(name: str, index: int, parameter: str) -> bool:
-    """Whether every version that has the name has this parameter at this position, perhaps under an older word for it."""
-    for version in (OLD, ONE, TWO):
+def is_agreed(name: str, index: int, parameter: str, target: Target) -> bool:
+    """Whether every version up to the target's that has the name has this parameter at this position, perhaps under an older word for it."""
+    for version in (OLD, ONE) if target == "1" else (OLD, ONE, TWO):
         found = signature(name, version)
         if found is None or index >= len(found.args):
             continue

@@ -144,7 +144,7 @@ def of_call(node: cst.Call, names: Names, depth: int) -> Kind | None:
 
 def argument(node: cst.Call, name: str, position: int) -> cst.BaseExpression | None:
     for index, arg in enumerate(node.args):
-        if arg.keyword is not None and arg.keyword.value == name or arg.keyword is None and not arg.star and index == position:
+        if (arg.keyword is not None and arg.keyword.value == name) or (arg.keyword is None and not arg.star and index == position):
             return arg.value
     return None
 

@@ -35,7 +35,7 @@ def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]
     symbol = names.symbol(node)
     if symbol is None or is_stored(node, names):
         return
-    if symbol.startswith(("tf.core", "tf.python")):
+    if symbol.startswith(("tf.core.", "tf.python.")):
         yield from gone_private(node, symbol, names, context)
         return
     found = verdict(symbol, context.target, context.generation.version == 0)
@@ -66,7 +66,7 @@ def is_stored(node: Any, names: Names) -> bool:
 
 def gone_private(node: Any, symbol: str, names: Names, context: Context) -> Iterator[Match]:
     """Private names are nobody's promise; those that the target lacks are a fact."""
-    if isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None or symbol.startswith("tf.core"):
+    if isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None or symbol.startswith("tf.core."):
         return
     has = has_private(symbol, TARGETS[context.target])
     if has is False or has is None and context.target == "2":

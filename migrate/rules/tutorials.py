@@ -36,7 +36,7 @@ def read_mnist(train_dir, fake_data=False, one_hot=False, dtype=None, reshape=Tr
             self.images, self.labels = self.images[order], self.labels[order]
 
         def next_batch(self, batch_size, fake_data=False, shuffle=True):
-            if SHUFFLED and shuffle and self.epochs_completed == 0 and self._next == 0:
+            if shuffle and self.epochs_completed == 0 and self._next == 0:
                 self._shuffle()
             start = self._next
             if start + batch_size > self.num_examples:
@@ -44,8 +44,6 @@ def read_mnist(train_dir, fake_data=False, one_hot=False, dtype=None, reshape=Tr
                 rest = self.images[start:], self.labels[start:]
                 if shuffle:
                     self._shuffle()
-                if not SHUFFLED:
-                    rest = self.images[:0], self.labels[:0]
                 self._next = batch_size - len(rest[0])
                 images, labels = self.images[: self._next], self.labels[: self._next]
                 return numpy.concatenate([rest[0], images]), numpy.concatenate([rest[1], labels])
@@ -91,7 +89,7 @@ def read_mnist(train_dir, fake_data=False, one_hot=False, dtype=None, reshape=Tr
         Example(
             "from tensorflow.examples.tutorials.mnist import input_data\nmnist = input_data.read_data_sets(d, one_hot=True)\n",
             "from tensorflow.examples.tutorials.mnist import input_data\n\n"
-            + READ_MNIST.replace("SHUFFLED", "True")
+            + READ_MNIST
             + "\n\nmnist = read_mnist(d, one_hot=True)\n",
             "the import goes when nothing uses it",
         ),
@@ -99,11 +97,9 @@ def read_mnist(train_dir, fake_data=False, one_hot=False, dtype=None, reshape=Tr
     ],
 )
 def mnist_input_data(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
-    # 0.x began with the digits in their order and dropped what was left of an epoch
-    source = READ_MNIST.replace("SHUFFLED", "False" if context.generation.version == 0 else "True")
     yield Match(
         node,
         "TensorFlow 2 has no examples: read_mnist reads the same files",
         replacement=call_with(node, node.args, cst.Name("read_mnist")),
-        helpers=(source,),
+        helpers=(READ_MNIST,),
     )
