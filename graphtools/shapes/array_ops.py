@@ -37,9 +37,7 @@ def const(node: Node) -> Sequence[Dims]:
 
 @shape("Placeholder", "PlaceholderV2")
 def placeholder(node: Node) -> Sequence[Dims]:
-    """Before GraphDef version 24 an empty shape meant an unknown one."""
-    dims = node.attr.get("shape")
-    return [None if dims is None or (not dims and node.graph.producer < 24 and node.op == "Placeholder") else dims]
+    return [node.attr.get("shape")]
 
 
 @shape("PlaceholderWithDefault")
