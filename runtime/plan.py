@@ -192,7 +192,7 @@ class Planner:
         for node in self.order:
             if node.op in NEUTRAL:
                 continue
-            kind = HOST if node.name in self.forced else kind_of(node)
+            kind = HOST if node.name in self.forced or _asks_for_initialization(node) else kind_of(node)
             if kind is None:
                 missing.setdefault(node.op, []).append(node.name)
             else:
@@ -443,6 +443,16 @@ def _is_compiled_handle(tensor: Tensor) -> bool:
     if node.op.startswith(COMPILED_HANDLES):
         return tensor.dtype in (resource, variant) or tensor.dtype.base_dtype is string or tensor.index == 1
     return tensor.dtype is variant
+
+
+def _asks_for_initialization(node: Node) -> bool:
+    """Whether an If chooses by a variable being initialised: only the branch taken may then read it, which the host sees to."""
+    if node.op not in ("If", "StatelessIf"):
+        return False
+    pred = node.inputs[0].node
+    while pred.op in ("Identity", "LogicalNot") and pred.inputs:
+        pred = pred.inputs[0].node
+    return pred.op in ("IsVariableInitialized", "VarIsInitializedOp")
 
 
 def host_kernel(node: Node) -> Any:
