@@ -9,8 +9,10 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.array_ops import BIGGEST
+from graphtools.convert.lists import Dense, TensorList, as_sequence
 from graphtools.convert.sparse_ops import ONE, ZERO, arange, nonzero, unravel
-from graphtools.dtypes import int32, int64
+from graphtools.dtypes import bool_, int32, int64
+from graphtools.errors import ConversionError
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -104,6 +106,69 @@ class Level:
         column = op.Sub(arange(op, op.Shape(rows)), op.Gather(starts, rows, axis=0))
         longest = op.ReduceMax(op.Concat([0], lengths, axis=0), keepdims=1)
         return Level([*(op.Gather(c, rows, axis=0) for c in self.coordinates), column], [*self.sizes, longest])
+
+
+# -- ragged tensors in variants ----------------------------------------------------------------------------------------
+
+
+class Rows(TensorList):
+    """The rows of a ragged tensor as a list: what a vector of variants holds."""
+
+    def __init__(self, splits: Value, values: Value) -> None:
+        super().__init__(values.dtype, None if values.dims is None else (None, *values.dims[1:]))
+        self.splits = splits
+        self.values = values
+
+    def length(self, op: Builder) -> Value:
+        result: Value = op.Sub(op.Size(self.splits), ONE)
+        return result
+
+    def get(self, op: Builder, index: Value) -> Value:
+        at = op.Reshape(op.cast(index, int64), [1])
+        start, end = op.Gather(self.splits, at, axis=0), op.Gather(self.splits, op.Add(at, ONE), axis=0)
+        result: Value = op.Slice(self.values, start, end, [0])
+        return result
+
+    def sequence(self, op: Builder) -> Value:
+        lengths = op.Sub(op.Slice(self.splits, [1], [BIGGEST]), op.Slice(self.splits, [0], [-1]))
+        return as_sequence(op.SplitToSequence(self.values, lengths, axis=0), self.dtype, self.element)
+
+    def stack(self, op: Builder) -> Value:
+        raise ConversionError("The rows of a ragged tensor differ in length: they have no dense form.")
+
+
+@converts("RaggedTensorToVariant")
+def ragged_tensor_to_variant(op: Builder, node: NodeView) -> Any:
+    """A batch of rows is a list; a tensor without ragged axes is kept as it is."""
+    splits, values = node.input("rt_nested_splits"), node.input("rt_dense_values")
+    if len(splits) > 1:
+        raise node.fail("only one ragged axis is supported.")
+    if splits:
+        return Rows(op.cast(splits[0], int64), values)
+    return Dense(values)
+
+
+@converts("RaggedTensorFromVariant")
+def ragged_tensor_from_variant(op: Builder, node: NodeView) -> Any:
+    """A tensor, or the rows of a list one after the other with the sums of their lengths."""
+    encoded, rank = node.inputs[0], int(node.attr["output_ragged_rank"])
+    if not isinstance(encoded, TensorList) or rank > 1:
+        raise node.fail("only lists of tensors, and one ragged axis, are supported.")
+    if rank == 0:
+        return encoded.stack(op)
+    if isinstance(encoded, Rows):
+        return op.cast(encoded.splits, node.dtype), encoded.values
+    rows = encoded.sequence(op)
+    body = op.subgraph()
+    i, go_on = body.input("i", int64, ()), body.input("go_on", bool_, ())
+    row = body.SequenceAt(rows, i)
+    body.output(body.Identity(go_on))
+    body.output(body.Reshape(body.Shape(row, start=0, end=1), np.zeros(0, np.int64)))
+    lengths = op.Loop(op.SequenceLength(rows), op.const(True), body=body)
+    lengths.dtype, lengths.dims = int64, (None,)
+    values = op.ConcatFromSequence(rows, axis=0)
+    values.dtype, values.dims = node.attr["Tvalues"], None if not encoded.element else (None, *encoded.element[1:])
+    return op.cast(splits_of(op, lengths), node.dtype), values
 
 
 @converts("RaggedTensorToSparse")
