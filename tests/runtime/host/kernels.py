@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -92,9 +93,11 @@ def _decode(value: dict[str, Any], arrays: Mapping[str, Any]) -> Any:
         return tuple(_decode(v, arrays) for v in value["list"])
     if "strings" in value:
         return np.array([*(s.encode("latin-1") for s in value["strings"]), None], object)[:-1].reshape(value["shape"])
-    if "dtype" in value:
-        return {"value": arrays[value["array"]], "dtype": value["dtype"]}
-    return arrays[value["array"]]
+    if "bytes" in value:
+        array = np.frombuffer(base64.b64decode(value["bytes"]), value["type"]).reshape(value["shape"])
+    else:
+        array = arrays[value["array"]]
+    return {"value": array, "dtype": value["dtype"]} if "dtype" in value else array
 
 
 def load_cases(name: str) -> list[Any]:
