@@ -8,8 +8,8 @@ from collections.abc import Mapping
 # Not listed: contrib names that 1.15 also exports outside contrib; those follow the name outside (aliases.json.gz).
 MOVED: Mapping[str, str] = {
     "tf.contrib.batching.batch_function": "tf.nondifferentiable_batch_function",
-    "tf.contrib.cluster_resolver.GceClusterResolver": "tf.distribute.cluster_resolver.GCEClusterResolver",
     "tf.contrib.cluster_resolver": "tf.distribute.cluster_resolver",
+    "tf.contrib.cluster_resolver.GceClusterResolver": "tf.distribute.cluster_resolver.GCEClusterResolver",
     "tf.contrib.compiler.jit.experimental_jit_scope": "tf.xla.experimental.jit_scope",
     "tf.contrib.compiler.xla.compile": "tf.xla.experimental.compile",
     "tf.contrib.data": "tf.data.experimental",
@@ -72,8 +72,7 @@ MOVED: Mapping[str, str] = {
     "tf.contrib.rnn.static_bidirectional_rnn": "tf.compat.v1.nn.static_bidirectional_rnn",
     "tf.contrib.rnn.static_rnn": "tf.compat.v1.nn.static_rnn",
     "tf.contrib.rnn.static_state_saving_rnn": "tf.compat.v1.nn.static_state_saving_rnn",
-    "tf.contrib.saved_model.load_keras_model": "tf.compat.v1.keras.experimental.load_from_saved_model",
-    "tf.contrib.saved_model.save_keras_model": "tf.compat.v1.keras.experimental.export_saved_model",
+    "tf.contrib.saved_model.load_keras_model": "tf.keras.models.load_model",
     "tf.contrib.signal": "tf.signal",
     "tf.contrib.slim": "tf_slim",
     "tf.contrib.slim.nets": "tf_slim.nets",
@@ -158,6 +157,7 @@ ADVICE: Mapping[str, str] = {
     "tf.contrib.rnn": "tf.keras.layers has LSTM, GRU and RNN; copy other cells from TensorFlow 1.15, they need only tf.compat.v1.nn.rnn_cell",
     "tf.contrib.rpc": "use grpc directly",
     "tf.contrib.saved_model": "use tf.saved_model",
+    "tf.contrib.saved_model.save_keras_model": "use model.save(path), and tf.keras.models.load_model to read",
     "tf.contrib.seq2seq": "tensorflow_addons.seq2seq had it and is archived: copy the decoder, or use keras_nlp's samplers",
     "tf.contrib.session_bundle": "use tf.saved_model",
     "tf.contrib.slim": "tf_slim lacks this name; feature columns are tf.feature_column.*",
@@ -175,8 +175,8 @@ ADVICE: Mapping[str, str] = {
     "tf.contrib.testing": "see tf.test",
     "tf.contrib.text": "use tensorflow_text",
     "tf.contrib.timeseries": "use tfp.sts of TensorFlow Probability",
-    "tf.contrib.training.HParams": "keep the hyperparameters in a dataclass or types.SimpleNamespace",
     "tf.contrib.training": "use tf.data (bucketing, batching, resampling) and tf.compat.v1.train",
+    "tf.contrib.training.HParams": "keep the hyperparameters in a dataclass or types.SimpleNamespace",
     "tf.contrib.training.bucket": "use tf.data.Dataset.bucket_by_sequence_length",
     "tf.contrib.training.bucket_by_sequence_length": "use tf.data.Dataset.bucket_by_sequence_length",
     "tf.contrib.training.stratified_sample": "use tf.data.Dataset.rejection_resample",
@@ -193,8 +193,7 @@ CHECK: Mapping[str, str] = {
     "tf.contrib.losses.metric_learning.lifted_struct_loss": "tf_slim's is the same; tensorflow_addons had one too and is archived",
     "tf.contrib.losses.metric_learning.triplet_semihard_loss": "tf_slim's is the same; tensorflow_addons had one too and is archived",
     "tf.contrib.rnn": ADVICE["tf.contrib.rnn"],
-    "tf.contrib.saved_model.load_keras_model": "prefer tf.keras.models.load_model, and model.save to write",
-    "tf.contrib.saved_model.save_keras_model": "prefer model.save(path), and tf.keras.models.load_model to read",
+    "tf.contrib.saved_model.load_keras_model": "it reads what model.save wrote; what save_keras_model wrote is read with tf.saved_model.load",
 }
 
 # strategies keep their contrib name: their constructors differ, so a change of the name alone would run and do something else
@@ -206,6 +205,7 @@ ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
     "tf.contrib.framework.load_checkpoint": {"filepattern": "ckpt_dir_or_file"},
     "tf.contrib.framework.load_variable": {"checkpoint_dir": "ckpt_dir_or_file"},
     "tf.contrib.layers.recompute_grad": {"fn": "f", "tupleize_grads": None, "use_data_dep": None},
+    "tf.contrib.saved_model.load_keras_model": {"saved_model_path": "filepath"},
 }
 
 # what tensorflow_probability 0.23 has of the two modules; the packages themselves are there too

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 # old name -> name in 1.15 with the same meaning; the old signature is the one of the last version that had the name
 RENAMES: Mapping[str, str] = {
-    "tf.LogMessage.DEBUG": "tf.LogMessage.DEBUGGING",
     "tf.GraphKeys.VARIABLES": "tf.GraphKeys.GLOBAL_VARIABLES",
+    "tf.LogMessage.DEBUG": "tf.LogMessage.DEBUGGING",
     "tf.VARIABLES": "tf.GraphKeys.GLOBAL_VARIABLES",
     "tf.all_variables": "tf.global_variables",
     "tf.audio_summary": "tf.summary.audio",
@@ -196,10 +196,10 @@ ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
     "tf.sparse_reduce_sum": {"keep_dims": "keepdims", "reduction_axes": "axis"},
     "tf.sparse_reduce_sum_sparse": {"keep_dims": "keepdims", "reduction_axes": "axis"},
     "tf.sparse_split": {"split_dim": "axis"},
-    "tf.summary.image": {"max_images": "max_outputs"},
     "tf.split": {"num_split": "num_or_size_splits", "split_dim": "axis"},
     "tf.split_v": {"size_splits": "num_or_size_splits", "split_dim": "axis"},
     "tf.squeeze": {"squeeze_dims": "axis"},
+    "tf.summary.image": {"max_images": "max_outputs"},
     "tf.train.SyncReplicasOptimizer": {"replica_id": None},
     "tf.zeros_initializer": {"partition_info": None},
 }
@@ -207,7 +207,12 @@ ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
 # names with nothing of the same meaning in 1.15 -> what to do instead
 REMOVED: Mapping[str, str] = {
     "tf.RegisterShape": "shape functions live in C++ since 1.0; delete the registration, or set the shape with Tensor.set_shape",
+    "tf.contrib.distributions.MultivariateNormalDiagPlusVDVT": "use MultivariateNormalDiagPlusLowRank(loc, scale_diag, scale_perturb_factor=V)",
+    "tf.contrib.distributions.MultivariateNormalFull": "use MultivariateNormalFullCovariance(loc, covariance_matrix)",
+    "tf.contrib.factorization.with_dependencies": "use tf.group or tf.control_dependencies",
     "tf.contrib.framework.print_op": "use tf.Print(x, [x])",
+    "tf.contrib.graph_editor.match": "match the ops by Operation.type and Operation.inputs",
+    "tf.contrib.graph_editor.matcher": "match the ops by Operation.type and Operation.inputs",
     "tf.contrib.layers.summarize_biases": "use tf.contrib.layers.summarize_collection(tf.GraphKeys.BIASES)",
     "tf.contrib.layers.summarize_variables": "use tf.contrib.layers.summarize_collection(tf.GraphKeys.GLOBAL_VARIABLES)",
     "tf.contrib.layers.summarize_weights": "use tf.contrib.layers.summarize_collection(tf.GraphKeys.WEIGHTS)",
@@ -215,15 +220,10 @@ REMOVED: Mapping[str, str] = {
     "tf.contrib.learn.MetricKey": "write the name of the metric as a string",
     "tf.contrib.learn.TensorFlowRNNClassifier": "write the recurrent model with tf.nn.dynamic_rnn inside a tf.estimator model_fn",
     "tf.contrib.learn.TensorFlowRNNRegressor": "write the recurrent model with tf.nn.dynamic_rnn inside a tf.estimator model_fn",
-    "tf.contrib.factorization.with_dependencies": "use tf.group or tf.control_dependencies",
-    "tf.contrib.graph_editor.match": "match the ops by Operation.type and Operation.inputs",
-    "tf.contrib.graph_editor.matcher": "match the ops by Operation.type and Operation.inputs",
-    "tf.graph_util.set_cpu0": "use tf.DeviceSpec, or import the graph under tf.device('/cpu:0')",
-    "tf.contrib.distributions.MultivariateNormalDiagPlusVDVT": "use MultivariateNormalDiagPlusLowRank(loc, scale_diag, scale_perturb_factor=V)",
-    "tf.contrib.distributions.MultivariateNormalFull": "use MultivariateNormalFullCovariance(loc, covariance_matrix)",
     "tf.contrib.ndlstm": "copy the module from TensorFlow 1.8's tensorflow/contrib/ndlstm",
     "tf.contrib.session_bundle": "use tf.saved_model",
     "tf.contrib.tensor_forest": "use tensorflow_decision_forests",
+    "tf.graph_util.set_cpu0": "use tf.DeviceSpec, or import the graph under tf.device('/cpu:0')",
     "tf.models": "the models moved to github.com/tensorflow/models; copy the module you need",
     "tf.nn.conv3d_backprop_input": "use tf.nn.conv3d_transpose",
     "tf.nn.make_all": "delete the call: it only built documentation",
