@@ -64,9 +64,21 @@ class CheckpointV2(Checkpoint):
     def __init__(self, prefix: Path) -> None:
         super().__init__(prefix)
         self._table = table.Table(prefix.with_name(prefix.name + ".index"))
-        header: Any = None
         self._entries: dict[str, Any] = {}
         self._slice_keys: dict[bytes, Any] = {}
+        try:
+            header = self._read_index()
+        finally:
+            self._table.close()
+        if header is None:
+            raise FormatError(f"{self._table.path} is empty; the index of a checkpoint starts with a header.")
+        self._shards = header.num_shards
+        self._order = ">" if header.endianness else "<"
+        self._files: dict[int, BinaryIO] = {}
+
+    def _read_index(self) -> Any:
+        """Read all entries; the header, None where there is none."""
+        header: Any = None
         for key, value in self._table.prefixed(b""):
             what = f"Entry {key!r} of {self._table.path}"
             if header is None:
@@ -82,12 +94,7 @@ class CheckpointV2(Checkpoint):
                 raise FormatError(f"{what}: the name of a tensor must be UTF-8.") from e
             self._entries[name] = entry
             self._types[name] = (tensor.dtype_of(entry.dtype, what), tensor.static_shape(entry.shape, what))
-        self._table.close()
-        if header is None:
-            raise FormatError(f"{self._table.path} is empty; the index of a checkpoint starts with a header.")
-        self._shards = header.num_shards
-        self._order = ">" if header.endianness else "<"
-        self._files: dict[int, BinaryIO] = {}
+        return header
 
     def _read(self, name: str, dtype: DType, shape: tuple[int, ...]) -> Array:
         entry = self._entries[name]
@@ -337,7 +344,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         if re.match(rb"\s*(?:#[^\n]*\s*)*(?:all_)?model_checkpoint_paths?\s*:", head):
             return open_checkpoint(latest(path))
         return CheckpointV1(path, [path])
-    prefix = path.with_name(name.removesuffix("-?????-of-?????"))
+    prefix = path.with_name(re.sub(r"-\?{5}-of-(?:\?{5}|\d{5})$", "", name))
     if shards := _shards(prefix):
         return CheckpointV1(prefix, shards)
     near = sorted(p.name for p in path.parent.glob("*") if p.is_file())[:8] if path.parent.is_dir() else []

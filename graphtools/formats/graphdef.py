@@ -17,6 +17,8 @@ from graphtools.graph import AttrPlaceholder, Func, Function, Graph, Node, Tenso
 _LAST_WITHOUT_SCALAR_PLACEHOLDERS = 21
 # The content of tensors in nodes bigger than this stays where the file has it.
 _BIG_NODE = 1 << 14
+# More inputs or outputs than any graph has.
+_MAX_LIST = 1_000_000
 
 
 def read(data: bytes | memoryview, *, what: str = "GraphDef", offset: int = 0) -> Graph:
@@ -121,8 +123,20 @@ def _add_node(graph: Graph, node_def: Any, content: Any = None) -> Node:
     if op == "Placeholder" and attr.get("shape") == () and graph.producer <= _LAST_WITHOUT_SCALAR_PLACEHOLDERS:
         attr["shape"] = None
     node = graph.add_raw_node(name, op, attr, node_def.device)
+    _check_counts(node)
     graph.set_outputs(node)
     return node
+
+
+def _check_counts(node: Node) -> None:
+    """Refuse lists of absurdly many inputs or outputs before they are made."""
+    opdef = node.opdef
+    for arg in () if opdef is None else (*opdef.inputs, *opdef.outputs):
+        count = 0 if arg.number_attr is None else node.attr.get(arg.number_attr, 0)
+        if not isinstance(count, AttrPlaceholder) and not (isinstance(count, int) and 0 <= count <= _MAX_LIST):
+            raise FormatError(
+                f"Node {node.name!r} ({node.op}): attr {arg.number_attr!r} is {count!r}; a number up to {_MAX_LIST} was expected."
+            )
 
 
 def _link(graph: Graph, node: Node, inputs: Iterable[str], source: Any) -> None:

@@ -21,6 +21,7 @@ _WORDS = {
     ".nan": float("nan"),
 }
 _TUPLES = ("!!python/tuple", "!!python/unicode", "!!python/str", "!!str", "!!seq", "!!map", "!!int", "!!float", "!!null", "!!bool")
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
 _MAX_DEPTH = 200
 
 
@@ -261,12 +262,11 @@ class _Flow:
     def scalar(self, ends: str) -> Any:
         self.space()
         if self.text[self.at : self.at + 1] in ("'", '"'):
-            quote = self.text[self.at]
-            end = self.text.find(quote, self.at + 1)
-            if end < 0:
+            match = _QUOTED.match(self.text, self.at)
+            if match is None:
                 raise self.parser.error("a quoted text is not closed")
-            text, self.at = self.text[self.at : end + 1], end + 1
-            return _scalar(text)
+            self.at = match.end()
+            return _scalar(match[0])
         start = self.at
         while self.at < len(self.text) and self.text[self.at] not in ends:
             self.at += 1

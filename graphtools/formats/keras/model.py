@@ -114,6 +114,11 @@ def _parse_sequential(config: Any, version: str, depth: int) -> Model:
     if not isinstance(entries, list) or not entries:
         raise FormatError("A Sequential model has no layers.")
     layers = [_parse_layer(e, version, depth + 1) for e in entries]
+    taken: set[str] = set()
+    for layer in [*layers, *(c for la in layers for c in la.inner if c.model is not None)]:
+        while layer.name in taken:  # Keras 1 does not save the names of Sequential models
+            layer.name += "_"
+        taken.add(layer.name)
     name = config.get("name", "sequential") if isinstance(config, dict) else "sequential"
     model = Model(str(name), layers)
     first = layers[0]
