@@ -227,7 +227,7 @@ def get_session_handle(run: Run, node: Node, value: Any) -> Array:
     held = _session_tensors(run, node)
     device = node.device or "/job:localhost/replica:0/task:0/device:CPU:0"
     handle = f"{node.name};{next(held.numbers)};{device}".encode()
-    held.values[handle] = value
+    (held.values[handle],) = rows.kept((value,))
     return rows.text(handle)
 
 

@@ -28,10 +28,14 @@ def dataset(*ops: str) -> Callable[[HostKernel], HostKernel]:
 
 
 def arguments(node: Node, inputs: Sequence[Any]) -> dict[str, Any]:
-    """The inputs by their names in the OpDef; tuples for list arguments."""
+    """The inputs by their names in the OpDef; tuples for list arguments. Older graphs lack the last of them."""
     opdef = node.opdef
     slices = opdef.input_slices(node.attr) if opdef is not None else {}
-    return {name: tuple(inputs[start:stop]) if arg.is_list else inputs[start] for name, (arg, start, stop) in slices.items()}
+    return {
+        name: tuple(inputs[start:stop]) if arg.is_list else inputs[start]
+        for name, (arg, start, stop) in slices.items()
+        if stop <= len(inputs)
+    }
 
 
 def function_of(node: Node, name: str, captured: Row) -> Callable[[Context], Callable[..., Row]]:
@@ -54,7 +58,7 @@ def scaled(cardinality: int, change: Callable[[int], int]) -> int:
 
 @dataset("TensorDataset")
 def tensor_dataset(run: Run, node: Node, *components: Any) -> Dataset:
-    return Dataset.of([components])
+    return Dataset.of([rows.kept(components)])
 
 
 @dataset("TensorSliceDataset")
@@ -68,8 +72,10 @@ def tensor_slice_dataset(run: Run, node: Node, *components: Array) -> Dataset:
                 f"All components of TensorSliceDataset must have the same size in dimension 0; component {i} has shape {rows.shape_text(component.shape)}, the first one size {size}.",
             )
 
+    columns = rows.kept(components)
+
     def slices(i: int) -> Row:
-        return tuple([c[i, ...] for c in components])
+        return tuple([c[i, ...] for c in columns])
 
     return Dataset(lambda context: map(slices, range(size)), size)
 

@@ -23,7 +23,7 @@ def map_and_batch_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     given = arguments(node, inputs)
     source: Dataset = given["input_dataset"]
     bind = function_of(node, "f", given["other_arguments"])
-    count, drops = positive_batch_size(given["batch_size"]), bool(given["drop_remainder"])
+    count, drops = positive_batch_size(given["batch_size"]), bool(given.get("drop_remainder", False))
     return Dataset(
         lambda context: datasets.Batched(datasets.Mapped(source.iterate(context), bind(context)), count, drops, datasets.stack_rows),
         batch_cardinality(source.cardinality, count, drops),

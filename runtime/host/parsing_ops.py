@@ -26,16 +26,13 @@ from runtime.host.rows import Array, Row
 def decode_csv(run: Run, node: Node, records: Array, *defaults: Array) -> Row:
     a = node.attr
     types = a["OUT_TYPE"]
-    parser = run.kernel_state(
-        node,
-        lambda: CsvParser(
-            defaults,
-            types,
-            delimiter=_text(a["field_delim"]),
-            is_quoted=a.get("use_quote_delim", True),
-            missing=_text(a.get("na_value") or ""),
-            selected=a.get("select_cols") or (),
-        ),
+    parser = CsvParser(
+        defaults,
+        types,
+        delimiter=_text(a["field_delim"]),
+        is_quoted=a.get("use_quote_delim", True),
+        missing=_text(a.get("na_value") or ""),
+        selected=a.get("select_cols") or (),
     )
     if records.ndim == 0:
         return parser.row(records.item(), " 0")

@@ -99,13 +99,18 @@ class Queue:
 
     def enqueue(self, run: Run, row: Row) -> None:
         self._check(row, False)
-        self._carry_out(run, self._enqueues, _Attempt(self._try_enqueue, pending=[row]), "Enqueue operation was cancelled")
+        self._carry_out(run, self._enqueues, _Attempt(self._try_enqueue, pending=[rows.kept(row)]), "Enqueue operation was cancelled")
 
     def enqueue_many(self, run: Run, columns: Sequence[Array]) -> None:
         """Enqueue the slices of the first dimension."""
         rows.check_first_dimension(columns)
         self._check(columns, True)
-        self._carry_out(run, self._enqueues, _Attempt(self._try_enqueue, pending=rows.split(columns)), "Enqueue operation was cancelled")
+        self._carry_out(
+            run,
+            self._enqueues,
+            _Attempt(self._try_enqueue, pending=[rows.kept(r) for r in rows.split(columns)]),
+            "Enqueue operation was cancelled",
+        )
 
     def dequeue(self, run: Run) -> Row:
         attempt = _Attempt(self._try_dequeue, 1)

@@ -46,6 +46,11 @@ def split(columns: Sequence[Array]) -> list[Row]:
     return [tuple([c[i, ...] for c in columns]) for i in range(len(columns[0]))]
 
 
+def kept(row: Sequence[Any]) -> Row:
+    """A row that outlives the run: what was fed is its caller's memory, and part of an array would keep all of it."""
+    return tuple([cell.copy() if isinstance(cell, np.ndarray) else cell for cell in row])
+
+
 def stack(cells: Sequence[Any]) -> Array:
     """Cells of one shape as one tensor; variants and resources become an array of objects."""
     first = cells[0]

@@ -38,7 +38,7 @@ class StagingArea:
         _check_memory(size, self.memory_limit)
         with self.changed:
             wait_until(self.changed, lambda: self._has_room(size), run, "Stage operation was cancelled")
-            self.rows.append(row)
+            self.rows.append(rows.kept(row))
             self.bytes += size
             self.changed.notify_all()
 
@@ -134,7 +134,7 @@ class StagingMap:
                     raise InvalidArgumentError(
                         None, None, f"The tensor for index '{i}' for key '{key}' was already initialized '{self.width}'."
                     )
-                parts[i] = value
+                (parts[i],) = rows.kept((value,))
             self.bytes += size
             if all(p is not None for p in parts):
                 self.complete[key] = self.incomplete.pop(key)
@@ -257,7 +257,7 @@ class Barrier:
                 raise CancelledError(None, None, f"Barrier {self.name} is closed.  Pending enqueues cancelled: 1.")
             has_new = False
             for i, key in enumerate(keys):
-                has_new |= self._insert(component, key, rows.take(values, i))
+                has_new |= self._insert(component, key, rows.take(values, i).copy())
             if has_new:
                 self._index += 1
             self._changed.notify_all()

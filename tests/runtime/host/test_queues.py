@@ -161,6 +161,15 @@ def test_shuffle_queue_keeps_its_minimum() -> None:
     waiting.finish()
 
 
+def test_what_was_fed_may_change_afterwards() -> None:
+    run, queue = FakeRun(), Queue("q", [int32], [(2,)], 9)
+    fed = np.zeros((2, 2), np.int32)
+    queue.enqueue_many(run, [fed])
+    queue.enqueue(run, (fed[0],))
+    fed[:] = 7
+    assert queue.dequeue_many(run, 3)[0].tolist() == [[0, 0]] * 3
+
+
 def test_a_batch_needs_shapes() -> None:
     queue = Queue("q", [int32], [], 2)
     with pytest.raises(InvalidArgumentError, match="require the components to have specified shapes"):
