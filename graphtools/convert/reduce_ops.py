@@ -59,6 +59,8 @@ def reduced(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Val
         return _reduce_nothing(op, onnx_op, x, axes, keep)
     if x.dtype is bool_ and _may_reduce_nothing(x, axes):
         return _counted(op, onnx_op, x, axes, keep)
+    if onnx_op == "ReduceMean" and x.dtype.is_floating and axes.const is not None and _may_reduce_nothing(x, axes):
+        return _mean(op, x, axes, keep)
     result: Value = op.append(onnx_op, [x, axes], {"keepdims": int(keep), "noop_with_empty_axes": 1})
     if axes.const is None and not keep and result.dims is None and x.rank == 1:
         result.dims = ()
@@ -78,6 +80,15 @@ def _counted(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Va
     count = op.ReduceSum(op.cast(wanted, int32), axes, keepdims=int(keep), noop_with_empty_axes=1)
     zero = op.const(0, int32)
     result: Value = op.Equal(count, zero) if onnx_op == "ReduceMin" else op.Greater(count, zero)
+    return result
+
+
+def _mean(op: Builder, x: Value, axes: Value, keep: bool) -> Value:
+    """The sum over the count, which is NaN for a count of 0: there ONNX Runtime's ReduceMean is 0."""
+    total = op.ReduceSum(x, axes, keepdims=int(keep), noop_with_empty_axes=1)
+    everything = x.rank is not None and axes.const is not None and len({a % x.rank for a in axes.const.tolist()}) == x.rank
+    count = op.Size(x) if everything else op.ReduceProd(op.Gather(op.Shape(x), axes, axis=0), keepdims=0)
+    result: Value = op.Div(total, op.cast(count, x.dtype))
     return result
 
 
