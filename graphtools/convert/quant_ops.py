@@ -151,8 +151,8 @@ def round_half_away(op: Builder, x: Value) -> Value:
 def to_integers(op: Builder, x: Value, dtype: DType) -> Value:
     """Whole floats as a quantized dtype, within its limits."""
     least, most = limits(dtype)
-    if dtype.name == "qint32":
-        x = op.cast(x, int64)
+    if dtype.name == "qint32":  # by way of int64: what is beyond int32 wraps, as in C
+        return _as(op, op.cast(x, int64), dtype)
     return _as(op, op.Max(op.Min(x, most), least), dtype)
 
 
@@ -191,7 +191,7 @@ def quantize_v2(op: Builder, node: NodeView) -> Any:
         scale = op.Div(op.const(np.float32(most - least)), op.Sub(high, low))
         rounded = op.Sub(round_half_away(op, op.Mul(x, scale)), op.Sub(round_half_away(op, op.Mul(low, scale)), float(least)))
         if dtype.name == "qint32":
-            rounded = op.Min(rounded, float(BELOW_INT32))
+            rounded = op.Max(op.Min(rounded, float(BELOW_INT32)), float(least))
     else:
         scale = op.Div(op.const(np.float32(most - least)), op.Sub(high, low))
         half = float((most - least + 1) // 2) if least < 0 else 0.0

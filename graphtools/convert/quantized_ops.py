@@ -202,7 +202,7 @@ def _shift_right(op: Builder, x: Value, bits: int) -> Value:
 
 @converts("QuantizedBiasAdd", "QuantizedAdd", "QuantizedMul")
 def quantized_add(op: Builder, node: NodeView) -> Any:
-    """Sums in int32 over 2^14 times the wider of the two ranges; products as QuantizedMatMul's."""
+    """Sums in int32 over 2^14 (of a bias: 2^17) times the wider of the two ranges; products as QuantizedMatMul's."""
     if node.op == "QuantizedBiasAdd":
         a, b, names = node.input("input"), node.input("bias"), ("min_input", "max_input", "min_bias", "max_bias")
     else:
@@ -214,20 +214,33 @@ def quantized_add(op: Builder, node: NodeView) -> Any:
         product = op.Mul(op.Sub(op.cast(a, int64), zeros[0]), op.Sub(op.cast(b, int64), zeros[1]))
         return op.Cast(product, to=int32.onnx), *_product_range(op, low_a, high_a, kinds[0], low_b, high_b, kinds[1])
     widest = op.Max(op.Max(op.Abs(low_a), op.Abs(high_a)), op.Max(op.Abs(low_b), op.Abs(high_b)))
-    high = op.Mul(widest, float(1 << 14))
+    high = op.Mul(widest, float(1 << (17 if node.op == "QuantizedBiasAdd" else 14)))
     low = op.Neg(high)
-    total: Value | None = None
-    for q, bottom, top, dtype in ((a, low_a, high_a, kinds[0]), (b, low_b, high_b, kinds[1])):
-        least, most = limits(dtype)
-        step = op.Div(op.Sub(top, bottom), float(most - least))
-        start = op.Sub(op.Mul(round_half_away(op, op.Div(bottom, step)), step), op.Mul(step, float(least)))
-        part = op.Add(op.Mul(op.Cast(q, to=float32.onnx), step), start)
-        total = part if total is None else op.Add(total, part)
-    assert total is not None  # two summands
-    least, most = limits(node.dtype)
-    scale = op.Div(op.const(np.float32(most - least)), op.Sub(high, low))
-    rounded = op.Sub(round_half_away(op, op.Mul(total, scale)), op.Sub(round_half_away(op, op.Mul(low, scale)), float(least)))
-    return to_integers(op, rounded, node.dtype), low, high
+    operands = ((a, low_a, high_a, kinds[0]), (b, low_b, high_b, kinds[1]))
+    if node.op == "QuantizedBiasAdd":
+        parts = [_eigen_floats(op, *operand) for operand in operands]
+        least, most = limits(node.dtype)
+        scale = op.Div(op.const(np.float32(most - least)), op.Sub(high, low))
+        start = op.Sub(round_half_away(op, op.Mul(low, scale)), float(least))
+        rounded = op.Sub(round_half_away(op, op.Mul(op.Add(*parts), scale)), start)
+        return to_integers(op, rounded, node.dtype), low, high
+    sums = []
+    for q, bottom, top, dtype in operands:
+        # in TensorFlow's way: what 0 stands for, and so many times the whole steps from there to what 1 stands for
+        ends = from_integers(op, op.const(np.array([0, 1], dtype.as_numpy_dtype)), bottom, top, dtype)
+        steps = op.cast(into_integers(op, op.cast(ends, float32), low, high, node.dtype), int64)
+        first = op.Slice(steps, [0], [1], [0])
+        sums.append(op.Add(op.Mul(op.cast(q, int64), op.Sub(op.Slice(steps, [1], [2], [0]), first)), first))
+    return op.Cast(op.Add(*sums), to=node.dtype.onnx), low, high
+
+
+def _eigen_floats(op: Builder, q: Value, low: Value, high: Value, dtype: DType) -> Value:
+    """What quantized integers stand for, in float32 and the order of operations of TensorFlow's macros."""
+    least, most = limits(dtype)
+    step = op.Div(op.Sub(high, low), float(most - least))
+    start = op.Sub(op.Mul(round_half_away(op, op.Div(low, step)), step), op.Mul(step, float(least)))
+    result: Value = op.Add(op.Mul(op.Cast(q, to=float32.onnx), step), start)
+    return result
 
 
 @converts("QuantizedReshape")
