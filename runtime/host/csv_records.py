@@ -86,6 +86,7 @@ class CsvParser:
                 raise _error(f"There should only be 1 default per field but field {i} has {default.size}")
         self._defaults = [d.ravel()[0] if d.size else None for d in defaults]
         self._types = list(types)
+        self._kinds = ["text" if t is string else "real" if t.is_floating else "whole" for t in types]
         self._delimiter = delimiter.encode()
         self._is_quoted = is_quoted
         self._missing = missing.encode()
@@ -122,10 +123,10 @@ class CsvParser:
             if default is None:
                 raise _error(f"Field {column} is required but missing in record{where}!")
             return default
-        dtype = self._types[column]
-        if dtype is string:
+        kind, dtype = self._kinds[column], self._types[column]
+        if kind == "text":
             return field
-        if dtype.is_floating:
+        if kind == "real":
             if _FLOAT.fullmatch(field):
                 return float(field)
         elif _INTEGER.fullmatch(field):

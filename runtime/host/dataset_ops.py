@@ -214,7 +214,7 @@ def map_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     return Dataset(lambda context: datasets.Mapped(source.iterate(context), bind(context), keeps), source.cardinality)
 
 
-@dataset("FilterDataset")
+@dataset("FilterDataset", "ParallelFilterDataset")
 def filter_dataset(run: Run, node: Node, source: Dataset, *captured: Any) -> Dataset:
     bind = function_of(node, "predicate", captured)
 
@@ -267,6 +267,11 @@ def positive_batch_size(size: Array) -> int:
     if int(size) <= 0:
         raise InvalidArgumentError(None, None, "Batch size must be greater than zero.")
     return int(size)
+
+
+@dataset("ParallelBatchDataset")
+def parallel_batch_dataset(run: Run, node: Node, source: Dataset, size: Array, num_parallel_calls: Array, drop_remainder: Array) -> Dataset:
+    return batch_dataset(run, node, source, size, drop_remainder)  # type: ignore[no-any-return]
 
 
 @dataset("BatchDataset", "BatchDatasetV2")

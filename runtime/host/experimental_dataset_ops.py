@@ -380,3 +380,26 @@ def dataset_to_tf_record(run: Run, node: Node, source: Dataset, filename: Array,
 @host("WrapDatasetVariant", "UnwrapDatasetVariant")
 def wrap_dataset_variant(run: Run, node: Node, source: Any) -> Any:
     return source
+
+
+# -- statistics and thread pools, which change nothing that comes out --------------------------------------------
+
+
+class Unused:
+    """A resource that only says how a pipeline is to run or to be watched."""
+
+
+@dataset("StatsAggregatorHandle", "StatsAggregatorHandleV2", "ThreadPoolHandle")
+def unused_handle(run: Run, node: Node) -> Unused:
+    return Unused()
+
+
+@dataset("StatsAggregatorSummary")
+def stats_aggregator_summary(run: Run, node: Node, handle: Unused) -> Array:
+    """No statistics are kept: an empty summary."""
+    return rows.text(b"")
+
+
+@host("StatsAggregatorSetSummaryWriter")
+def stats_aggregator_set_summary_writer(run: Run, node: Node, handle: Unused, writer: Any) -> tuple[()]:
+    return ()
