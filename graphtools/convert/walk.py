@@ -433,12 +433,12 @@ def default_inputs(graph: Graph) -> list[Tensor]:
 
 
 def default_outputs(graph: Graph) -> list[Tensor]:
-    """The signature's outputs, else every tensor that nothing reads of an op that computes something."""
+    """The signature's outputs, else those of every op that computes something of which nothing reads any output."""
     if graph.signature is not None:
         return [graph.tensor(name) for name in graph.signature.outputs.values()]
-    read = {t for n in graph for t in n.inputs}
+    read = {t.node for n in graph for t in n.inputs}
     skip = {"Placeholder", "Const", "NoOp", "Assert", *VARIABLES}
-    return [t for n in graph for t in n.outputs if t not in read and n.op not in skip and t.dtype not in (resource, variant)]
+    return [t for n in graph if n not in read and n.op not in skip for t in n.outputs if t.dtype not in (resource, variant)]
 
 
 def _present(graph: Graph, names: Sequence[str]) -> list[str]:
