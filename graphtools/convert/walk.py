@@ -13,7 +13,7 @@ from graphtools.constant import constant
 from graphtools.convert import HANDLERS, ON_LISTS, OPSET, load
 from graphtools.convert.builder import Builder, Value
 from graphtools.convert.lists import Items, TensorList, Weaken
-from graphtools.dtypes import DType, resource, variant
+from graphtools.dtypes import DType, float32, resource, variant
 from graphtools.errors import ConversionError, NotConstant, UnsupportedOps
 from graphtools.graph import Dims, Function, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
@@ -498,6 +498,10 @@ def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[
     walk = Walk(part, builder, order, initial)
     for tensor, name in zip(fed, inputs if inputs is not None else [t.name for t in fed], strict=True):
         new = tensors[tensor]
+        if tensor.dtype.is_quantized:  # fed as TensorFlow lets it be fed: numbers, made integers
+            fed_value = builder.input(name, float32, tensor.dims)
+            walk.values[new] = builder.Cast(fed_value, to=tensor.dtype.base_dtype.onnx)
+            continue
         walk.values[new] = builder.input(name, tensor.dtype.base_dtype, tensor.dims)
     walk.run()
     for target, name in zip(wanted, outputs if outputs is not None else [t.name for t in wanted if isinstance(t, Tensor)], strict=True):
