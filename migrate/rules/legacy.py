@@ -256,3 +256,62 @@ def shared_cells(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
         level=Level.WARNING,
         advice="make a new cell for each layer: [cell() for _ in range(n)]",
     )
+
+
+@rule(
+    "reused-variables",
+    "Let the reuse that a loop switches on end with the loop.",
+    since="1.0",
+    visits=cst.Call,
+    order=60,
+    why="Reuse of the outermost scope lasts for the whole graph: what is made later, an optimizer's slots for example, is not found.",
+    examples=[
+        Example(
+            TF + "for i in range(2):\n    y = tower(i)\n    tf.get_variable_scope().reuse_variables()\ntrain = f(y)\n",
+            TF + "with tf.variable_scope(tf.get_variable_scope()):\n    for i in range(2):\n        y = tower(i)\n"
+            "        tf.get_variable_scope().reuse_variables()\ntrain = f(y)\n",
+            target="1",
+        ),
+        Example(
+            TF + "with tf.variable_scope('rnn'):\n    for i in range(2):\n        if i > 0:\n            tf.get_variable_scope().reuse_variables()\n        y = step(y)\n",
+            None,
+            "the scope ends it already",
+        ),
+        Example(TF + "a = f(x)\ntf.get_variable_scope().reuse_variables()\nb = f(y)\n", None, "no loop ends it", generation=0, reported=True),
+    ],
+)
+def reused_variables(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    func = node.func
+    if not (isinstance(func, cst.Attribute) and func.attr.value == "reuse_variables" and isinstance(func.value, cst.Call)):
+        return
+    if names.symbol(func.value) not in ("tf.get_variable_scope", "tf.compat.v1.get_variable_scope"):
+        return
+    loop: cst.For | cst.While | None = None
+    for above in names.ancestors(node):
+        if isinstance(above, (cst.FunctionDef, cst.Lambda)):
+            break
+        if isinstance(above, cst.With) and any(opens_scope(item.item, names) for item in above.items):
+            return
+        if isinstance(above, (cst.For, cst.While)):
+            loop = above
+    if loop is None:
+        if context.generation.version == 0:
+            yield Match(
+                node,
+                "reuse of the outermost variable scope lasts to the end of the graph, and optimizers make variables after it",
+                level=Level.WARNING,
+                advice="put what reuses the variables under `with tf.variable_scope(tf.get_variable_scope(), reuse=True):`",
+            )
+        return
+    scope = cst.Call(
+        context.spell("tf.variable_scope", func.value.func),
+        [cst.Arg(cst.Call(context.spell("tf.get_variable_scope", func.value.func)))],
+    )
+    inner = loop.deep_clone().with_changes(leading_lines=[])  # new nodes: they are written with another indentation
+    block = cst.With([cst.WithItem(scope)], cst.IndentedBlock([inner]), leading_lines=loop.leading_lines)
+    yield Match(loop, "the reuse that this loop switches on would last to the end of the graph: a scope ends it", replacement=block)
+
+
+def opens_scope(node: cst.BaseExpression, names: Names) -> bool:
+    symbol = names.symbol(node) or ""
+    return symbol.rpartition(".")[2] in ("variable_op_scope", "variable_scope")

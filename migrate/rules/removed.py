@@ -10,6 +10,7 @@ import libcst as cst
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
+from migrate.rules.tutorials import READS_MNIST
 from migrate.symbols import TARGETS, has_private
 from migrate.symbols import symbol as find
 from migrate.symbols.verdicts import ONE, OLD, verdict
@@ -41,6 +42,12 @@ def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]
     found = verdict(symbol, context.target, context.generation.version == 0)
     if found.outcome not in ("removed", "unknown"):
         return
+    above = names.parent(node)
+    if isinstance(above, cst.Attribute) and above.value is node and (whole := names.symbol(above)) is not None:
+        if whole in READS_MNIST or verdict(whole, context.target, context.generation.version == 0).name is not None:
+            return  # a part of a name that the target has, or of a call that is replaced
+    if symbol in READS_MNIST and context.target == "2" and names.call_of(node) is not None:
+        return  # the call is replaced
     if isinstance(node, cst.ImportAlias) and is_module(symbol) and is_package(symbol):
         return  # what is used of it is reported where it is used
     if found.outcome == "unknown" and names.path(node) != symbol:

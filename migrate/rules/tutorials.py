@@ -73,16 +73,21 @@ def read_mnist(train_dir, fake_data=False, one_hot=False, dtype=None, reshape=Tr
 '''
 
 
+READS_MNIST = frozenset(
+    {
+        "tf.contrib.learn.datasets.mnist.load_mnist",
+        "tf.contrib.learn.datasets.mnist.read_data_sets",
+        "tf.examples.tutorials.mnist.input_data.read_data_sets",
+    }
+)
+
+
 @rule(
     "mnist-input-data",
     "Read MNIST by a function of the file where the tutorials' input_data is gone.",
     since="2.0",
     visits=CALL,
-    symbols=(
-        "tf.contrib.learn.datasets.mnist.load_mnist",
-        "tf.contrib.learn.datasets.mnist.read_data_sets",
-        "tf.examples.tutorials.mnist.input_data.read_data_sets",
-    ),
+    symbols=READS_MNIST,
     targets="2",
     order=50,
     examples=[
