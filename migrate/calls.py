@@ -12,7 +12,7 @@ import libcst as cst
 from migrate import generation as generations
 from migrate.names import Names
 from migrate.rule import Context, Target, bind, call_with, keyword
-from migrate.symbols import Signature, exists, signature, verdicts
+from migrate.symbols import Signature, exists, legacy, native, signature
 from migrate.symbols.verdicts import OLD, ONE, TWO, Step, Verdict, verdict
 
 # what only a program that runs a graph itself uses
@@ -195,7 +195,7 @@ def is_ambiguous(symbol: str, positions: int) -> bool:
     before, after = signature(symbol, OLD), signature(symbol, ONE)
     if before is None or after is None or before.args[:positions] == after.args[:positions] or positions > len(before.args):
         return False
-    rename = verdicts.legacy.ARGUMENTS.get(symbol, {})
+    rename = legacy.ARGUMENTS.get(symbol, {})
     told = [rename.get(a, a) for a in before.args[:positions]]
     return any(a != b and a in after.args for a, b in zip(told, after.args, strict=False))
 
@@ -309,8 +309,8 @@ def is_agreed(name: str, index: int, parameter: str, target: Target) -> bool:
             continue
         there = found.args[index]
         if there != parameter and parameter not in (
-            verdicts.legacy.ARGUMENTS.get(name, {}).get(there),
-            verdicts.native.ARGUMENTS.get(name, {}).get(there),
+            legacy.ARGUMENTS.get(name, {}).get(there),
+            native.ARGUMENTS.get(name, {}).get(there),
         ):
             return False
     return True

@@ -74,7 +74,7 @@ def signature(value):
     args = list(spec.args)
     if inspect.isclass(value) or args[:1] == ["self"]:
         args = args[1:]
-    defaults = dict(zip(reversed(args), reversed([repr(d) for d in spec.defaults or ()])))
+    defaults = dict(zip(reversed(args), reversed([repr(d) for d in spec.defaults or ()])))  # noqa: B905
     entry = {"args": args + list(spec.kwonlyargs), "defaults": defaults, "varargs": bool(spec.varargs), "varkw": bool(spec.varkw)}
     defaults.update((k, repr(v)) for k, v in (spec.kwonlydefaults or {}).items())
     if spec.kwonlyargs:
@@ -160,7 +160,11 @@ def canonical(out):
         if not name.startswith("tf.compat.v1.") or "compat." in name[13:] or not is_identifying(value):
             continue
         owner = tf_decorator.unwrap(value)[1]
-        names = [n for kind in ("_tf_api_names", "_estimator_api_names", "_keras_api_names") for n in getattr(owner, "__dict__", {}).get(kind, ())]
+        names = [
+            n
+            for kind in ("_tf_api_names", "_estimator_api_names", "_keras_api_names")
+            for n in getattr(owner, "__dict__", {}).get(kind, ())
+        ]
         names = [n for n in names if reaches(tf, n)]
         if names and name[13:] not in names:
             result["tf." + name[13:]] = "tf." + names[0]
@@ -229,4 +233,12 @@ def merge(out, paths):
 
 if __name__ == "__main__":
     command, out, *rest = sys.argv[1:]
-    {"dump": dump, "homes": homes, "aliases": aliases, "canonical": canonical, "pack": pack, "private": private, "merge": lambda out, *paths: merge(out, paths)}[command](out, *rest)
+    {
+        "dump": dump,
+        "homes": homes,
+        "aliases": aliases,
+        "canonical": canonical,
+        "pack": pack,
+        "private": private,
+        "merge": lambda out, *paths: merge(out, paths),
+    }[command](out, *rest)

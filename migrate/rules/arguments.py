@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import libcst as cst
 
@@ -35,7 +34,10 @@ HARMLESS = frozenset({"as_ref", "input_size", "name", "partition_info", "use_cud
             "0.x took the logits first",
             target="1",
         ),
-        Example("import tensorflow as tf\na, b = tf.split(1, 2, x)\n", "import tensorflow as tf\na, b = tf.split(axis=1, num_or_size_splits=2, value=x)\n"),
+        Example(
+            "import tensorflow as tf\na, b = tf.split(1, 2, x)\n",
+            "import tensorflow as tf\na, b = tf.split(axis=1, num_or_size_splits=2, value=x)\n",
+        ),
         Example(
             "import tensorflow as tf\ny = tf.nn.conv2d(x, w, [1, 1, 1, 1], 'SAME', False)\n",
             "import tensorflow as tf\ny = tf.nn.conv2d(x, w, [1, 1, 1, 1], 'SAME')\n",
@@ -78,7 +80,6 @@ def changed_arguments(node: cst.Call, names: Names, context: Context) -> Iterato
     )
 
 
-
 @rule(
     "unknown-argument",
     "Report an argument that the target version's function does not take.",
@@ -104,6 +105,11 @@ def unknown_argument(node: cst.Call, names: Names, context: Context) -> Iterator
     positions = sum(a.keyword is None and not a.star for a in node.args)
     version = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
     if strange:
-        yield Match(node, f"{symbol} takes no {' and no '.join(strange)} in {version}", level=Level.WARNING, advice=f"it takes {', '.join(shape.args)}")
+        yield Match(
+            node,
+            f"{symbol} takes no {' and no '.join(strange)} in {version}",
+            level=Level.WARNING,
+            advice=f"it takes {', '.join(shape.args)}",
+        )
     elif positions > len(shape.args) and not shape.varargs:
         yield Match(node, f"{symbol} takes {len(shape.args)} arguments in {version}, not {positions}", level=Level.WARNING)

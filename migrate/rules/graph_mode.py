@@ -47,7 +47,9 @@ def graph_mode(node: Any, names: Names, context: Context) -> Iterator[Match]:
         return
     is_v1 = names.visible("tf", node) is None and names.visible("tf.compat.v1", node) is not None
     statement = "{tf}.disable_v2_behavior()" if is_v1 else STATEMENT
-    yield Match(node, f"{names.symbol(node)} runs a graph, which TensorFlow 2 builds only after disable_v2_behavior()", statements=(statement,))
+    yield Match(
+        node, f"{names.symbol(node)} runs a graph, which TensorFlow 2 builds only after disable_v2_behavior()", statements=(statement,)
+    )
 
 
 # what TensorFlow 2 has by the same name, and made for eager execution: without the old methods, collections and references
@@ -86,7 +88,9 @@ def graph_object(node: Any, names: Names, context: Context) -> Iterator[Match]:
     above = names.parent(node)
     if not (names.call_of(node) is not None or isinstance(above, cst.Attribute)):
         return
-    yield Match(node, f"{symbol} is made for eager execution in TensorFlow 2: the graph keeps TensorFlow 1's", rename="tf.compat.v1." + symbol[3:])
+    yield Match(
+        node, f"{symbol} is made for eager execution in TensorFlow 2: the graph keeps TensorFlow 1's", rename="tf.compat.v1." + symbol[3:]
+    )
 
 
 @rule(

@@ -52,7 +52,7 @@ def reverse_axes(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, bool) for v in value):
         axes = ", ".join(str(i) for i, flag in enumerate(value) if flag)
         new: cst.BaseExpression = context.parse(f"[{axes}]")
-    elif isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value) or isinstance(value, int):
+    elif (isinstance(value, (list, tuple)) and all(isinstance(v, int) for v in value)) or isinstance(value, int):
         return
     elif is_flags(dims.value, names):
         new = context.parse("[axis for axis, flag in enumerate({dims}) if flag]", dims=dims.value)
@@ -73,7 +73,9 @@ def reverse_axes(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
         return
     else:
         return
-    args = [keyword(dims.with_changes(value=new), "axis") if a is dims else a for a in (keep(bound, n, p) for p, n in enumerate(bound.args))]
+    args = [
+        keyword(dims.with_changes(value=new), "axis") if a is dims else a for a in (keep(bound, n, p) for p, n in enumerate(bound.args))
+    ]
     yield Match(node, "tf.reverse takes the axes", replacement=call_with(node, args, context.spell("tf.reverse", node.func)))
 
 
@@ -99,7 +101,10 @@ def is_flags(node: cst.BaseExpression, names: Names) -> bool:
     symbols=("tf.ones_initializer", "tf.zeros_initializer"),
     order=45,
     examples=[
-        Example(TF + "v = tf.get_variable('v', [3], initializer=tf.zeros_initializer)\n", TF + "v = tf.get_variable('v', [3], initializer=tf.zeros_initializer())\n"),
+        Example(
+            TF + "v = tf.get_variable('v', [3], initializer=tf.zeros_initializer)\n",
+            TF + "v = tf.get_variable('v', [3], initializer=tf.zeros_initializer())\n",
+        ),
         Example(TF + "b = tf.ones_initializer()\n", None),
         Example(TF + "b = isinstance(x, tf.zeros_initializer)\n", None, "the class is meant"),
         Example(TF + "x = tf.zeros_initializer([3], tf.float32)\n", TF + "x = tf.zeros([3], tf.float32)\n", "0.x took a shape"),
@@ -112,7 +117,9 @@ def initializer_class(node: Any, names: Names, context: Context) -> Iterator[Mat
     call = names.call_of(node)
     if call is not None:
         first = call.args[0] if call.args else None
-        is_shape = first is not None and first.keyword is None and (len(call.args) > 1 or isinstance(names.literal(first.value), (list, tuple)))
+        is_shape = (
+            first is not None and first.keyword is None and (len(call.args) > 1 or isinstance(names.literal(first.value), (list, tuple)))
+        )
         if is_shape and symbol == "tf.zeros_initializer" and len(call.args) <= 2:
             yield Match(node, "tf.zeros_initializer of a shape was tf.zeros", rename="tf.zeros")
         return
@@ -125,7 +132,9 @@ def stands_for_value(node: cst.CSTNode, names: Names) -> bool:
     if isinstance(above, cst.Arg):
         call = names.parent(above)
         func = call.func if isinstance(call, cst.Call) else None
-        return not (isinstance(func, cst.Name) and func.value in ("isinstance", "issubclass", "partial")) and not isinstance(call, cst.ClassDef)
+        return not (isinstance(func, cst.Name) and func.value in ("isinstance", "issubclass", "partial")) and not isinstance(
+            call, cst.ClassDef
+        )
     return isinstance(above, (cst.Expr, cst.Assign, cst.Return, cst.DictElement, cst.Param, cst.BooleanOperation, cst.IfExp))
 
 
@@ -138,7 +147,9 @@ def stands_for_value(node: cst.CSTNode, names: Names) -> bool:
     order=40,
     examples=[
         Example(TF + "y = tf.image.resize_images(x, 32, 48)\n", TF + "y = tf.image.resize_images(x, [32, 48])\n", target="1"),
-        Example(TF + "y = tf.image.resize_images(x, h, w, method=1)\n", TF + "y = tf.image.resize_images(x, [h, w], method=1)\n", target="1"),
+        Example(
+            TF + "y = tf.image.resize_images(x, h, w, method=1)\n", TF + "y = tf.image.resize_images(x, [h, w], method=1)\n", target="1"
+        ),
         Example(
             TF + "y = tf.image.resize_images(x, new_height=h, new_width=w)\n",
             TF + "y = tf.image.resize_images(x, size=[h, w])\n",
@@ -177,7 +188,7 @@ def is_number(node: cst.BaseExpression, names: Names, context: Context, *words: 
     if value is not UNKNOWN:
         return isinstance(value, int) and not isinstance(value, bool) and value > 3
     last = context.code(node).lower().rpartition(".")[2].strip("_() ")
-    return any(last == w or len(w) > 1 and w in last for w in words)
+    return any(last == w or (len(w) > 1 and w in last) for w in words)
 
 
 @rule(
@@ -205,7 +216,11 @@ def summary_tags(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     if len(found.elements) == 1 and not isinstance(values.value, (cst.List, cst.Tuple)):
         args = [cst.Arg(found.elements[0].value), keyword(values, None)]
         args += [keyword(a, name) for name, a in bound.args.items() if name == "collections"]
-        yield Match(node, "tf.scalar_summary is now tf.summary.scalar, of one name", replacement=call_with(node, args, context.spell("tf.summary.scalar", node.func)))
+        yield Match(
+            node,
+            "tf.scalar_summary is now tf.summary.scalar, of one name",
+            replacement=call_with(node, args, context.spell("tf.summary.scalar", node.func)),
+        )
         return
     yield Match(
         node,
@@ -248,7 +263,12 @@ def shared_cells(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     if context.generation.version == 0 and product is arg.value:
         copies = context.parse("[copy.deepcopy({cell}) for _ in range({count})]", cell=cells.elements[0].value, count=count)
         args = [arg.with_changes(value=copies), *node.args[1:]]
-        yield Match(node, "the layers of a MultiRNNCell would share one cell's variables", replacement=node.with_changes(args=args), imports=("import copy",))
+        yield Match(
+            node,
+            "the layers of a MultiRNNCell would share one cell's variables",
+            replacement=node.with_changes(args=args),
+            imports=("import copy",),
+        )
         return
     yield Match(
         node,
@@ -273,11 +293,14 @@ def shared_cells(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
             target="1",
         ),
         Example(
-            TF + "with tf.variable_scope('rnn'):\n    for i in range(2):\n        if i > 0:\n            tf.get_variable_scope().reuse_variables()\n        y = step(y)\n",
+            TF
+            + "with tf.variable_scope('rnn'):\n    for i in range(2):\n        if i > 0:\n            tf.get_variable_scope().reuse_variables()\n        y = step(y)\n",
             None,
             "the scope ends it already",
         ),
-        Example(TF + "a = f(x)\ntf.get_variable_scope().reuse_variables()\nb = f(y)\n", None, "no loop ends it", generation=0, reported=True),
+        Example(
+            TF + "a = f(x)\ntf.get_variable_scope().reuse_variables()\nb = f(y)\n", None, "no loop ends it", generation=0, reported=True
+        ),
     ],
 )
 def reused_variables(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:

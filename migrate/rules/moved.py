@@ -25,9 +25,15 @@ from migrate.symbols.verdicts import note
             "import tensorflow as tf\ncell = tf.compat.v1.nn.rnn_cell.BasicLSTMCell(8)\n",
             target="2",
         ),
-        Example("import tensorflow.contrib.slim as slim\ny = slim.conv2d(x, 8, 3)\n", "import tf_slim as slim\ny = slim.conv2d(x, 8, 3)\n", target="2"),
+        Example(
+            "import tensorflow.contrib.slim as slim\ny = slim.conv2d(x, 8, 3)\n",
+            "import tf_slim as slim\ny = slim.conv2d(x, 8, 3)\n",
+            target="2",
+        ),
         Example("import tensorflow as tf\ny = tf.contrib.layers.conv2d(x, 8, 3)\n", None, "1.15 has contrib", target="1"),
-        Example("import tensorflow as tf\nd = tf.contrib.data.Dataset.range(3)\n", "import tensorflow as tf\nd = tf.data.Dataset.range(3)\n"),
+        Example(
+            "import tensorflow as tf\nd = tf.contrib.data.Dataset.range(3)\n", "import tensorflow as tf\nd = tf.data.Dataset.range(3)\n"
+        ),
     ],
 )
 def moved_contrib(node: Any, names: Names, context: Context) -> Iterator[Match]:

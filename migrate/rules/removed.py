@@ -13,7 +13,7 @@ from migrate.rule import REFERENCE, Context, Example, Match, rule
 from migrate.rules.tutorials import READS_MNIST
 from migrate.symbols import TARGETS, has_private
 from migrate.symbols import symbol as find
-from migrate.symbols.verdicts import ONE, OLD, verdict
+from migrate.symbols.verdicts import OLD, ONE, verdict
 
 
 @rule(
@@ -73,10 +73,12 @@ def is_stored(node: Any, names: Names) -> bool:
 
 def gone_private(node: Any, symbol: str, names: Names, context: Context) -> Iterator[Match]:
     """Private names are nobody's promise; those that the target lacks are a fact."""
-    if isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None or symbol.startswith("tf.core."):
+    if (isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None) or symbol.startswith("tf.core."):
         return
     has = has_private(symbol, TARGETS[context.target])
-    if has is False or has is None and context.target == "2":
+    if has is False or (has is None and context.target == "2"):
         target = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
         certain = "has no" if has is False else "promises no"
-        yield Match(node, f"{target} {certain} {symbol}: it is private", level=Level.WARNING, advice="use what is public, or copy the function")
+        yield Match(
+            node, f"{target} {certain} {symbol}: it is private", level=Level.WARNING, advice="use what is public, or copy the function"
+        )

@@ -56,12 +56,24 @@ def is_class(symbol: str) -> bool:
     prefix="tf.",
     order=100,
     examples=[
-        Example("import tensorflow as tf\ny = tf.mul(a, tf.sub(b, c))\n", "import tensorflow as tf\ny = tf.multiply(a, tf.subtract(b, c))\n"),
-        Example("import tensorflow as tf\ny = tf.log(tf.nn.relu(x))\n", "import tensorflow as tf\ny = tf.math.log(tf.nn.relu(x))\n", target="2"),
+        Example(
+            "import tensorflow as tf\ny = tf.mul(a, tf.sub(b, c))\n", "import tensorflow as tf\ny = tf.multiply(a, tf.subtract(b, c))\n"
+        ),
+        Example(
+            "import tensorflow as tf\ny = tf.log(tf.nn.relu(x))\n", "import tensorflow as tf\ny = tf.math.log(tf.nn.relu(x))\n", target="2"
+        ),
         Example("import tensorflow as tf\ny = tf.log(x)\n", None, "1.15 has it", target="1"),
-        Example("from tensorflow import placeholder\nx = placeholder('float')\n", "from tensorflow.compat.v1 import placeholder\nx = placeholder('float')\n", target="2"),
+        Example(
+            "from tensorflow import placeholder\nx = placeholder('float')\n",
+            "from tensorflow.compat.v1 import placeholder\nx = placeholder('float')\n",
+            target="2",
+        ),
         Example("import numpy as tf\ny = tf.mul(a, b)\n", None, "tf here is not TensorFlow"),
-        Example("import tensorflow as tf\ncell = tf.models.rnn.rnn_cell.GRUCell(8)\n", "import tensorflow as tf\ncell = tf.nn.rnn_cell.GRUCell(8)\n", target="1"),
+        Example(
+            "import tensorflow as tf\ncell = tf.models.rnn.rnn_cell.GRUCell(8)\n",
+            "import tensorflow as tf\ncell = tf.nn.rnn_cell.GRUCell(8)\n",
+            target="1",
+        ),
     ],
 )
 def renamed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]:
@@ -109,7 +121,9 @@ def private_path(node: Any, names: Names, context: Context) -> Iterator[Match]:
     prefix="tf.",
     order=120,
     examples=[
-        Example("import tensorflow as tf\nf = functools.partial(tf.concat, 0)\n", None, "who calls it decides", generation=0, reported=True),
+        Example(
+            "import tensorflow as tf\nf = functools.partial(tf.concat, 0)\n", None, "who calls it decides", generation=0, reported=True
+        ),
         Example("import tensorflow as tf\nf = functools.partial(tf.matmul, a)\n", None, generation=0),
     ],
 )

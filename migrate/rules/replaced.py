@@ -134,7 +134,11 @@ def softmax_cross_entropy_labels(node: cst.Call, names: Names, context: Context)
             return
         stopped = cst.Call(context.spell("tf.stop_gradient", node.func), [cst.Arg(arg.value)])
         args = [*node.args[:index], arg.with_changes(value=stopped), *node.args[index + 1 :]]
-        yield Match(node, "TensorFlow 2 differentiates by the labels too: stop_gradient keeps them out", replacement=same_function(node, args, names, context))
+        yield Match(
+            node,
+            "TensorFlow 2 differentiates by the labels too: stop_gradient keeps them out",
+            replacement=same_function(node, args, names, context),
+        )
 
 
 def was_called(node: cst.Call, leaf: str, context: Context) -> bool:
@@ -180,7 +184,10 @@ def pool_determinism(node: cst.Call, names: Names, context: Context) -> Iterator
 
 def in_order(bound: Bound, keep: int) -> list[tuple[str, cst.Arg]]:
     """The arguments, by keyword but for the first `keep` that came by position."""
-    return [(name, arg if arg.keyword is not None or index < keep else keyword(arg, name)) for index, (name, arg) in enumerate(bound.args.items())]
+    return [
+        (name, arg if arg.keyword is not None or index < keep else keyword(arg, name))
+        for index, (name, arg) in enumerate(bound.args.items())
+    ]
 
 
 @rule(
@@ -233,12 +240,14 @@ def constant_shape(node: cst.Call, names: Names, context: Context) -> Iterator[M
     if isinstance(value, (list, tuple)):
         sizes = shape if isinstance(shape, (list, tuple)) else [shape]
         known = all(isinstance(n, int) for n in sizes)
-        differs = known and count(value) != math.prod(sizes) or not known and in_graph_mode(names)
+        differs = (known and count(value) != math.prod(sizes)) or (not known and in_graph_mode(names))
     else:
         differs = value is UNKNOWN and in_graph_mode(names)
     if differs:
         new = context.spell("tf.compat.v1.constant", node.func)
-        yield Match(node, "tf.constant does not repeat its last value any more: tf.compat.v1.constant does", replacement=node.with_changes(func=new))
+        yield Match(
+            node, "tf.constant does not repeat its last value any more: tf.compat.v1.constant does", replacement=node.with_changes(func=new)
+        )
 
 
 def count(value: object) -> int:
@@ -308,10 +317,16 @@ def device_function(node: cst.Call, names: Names, context: Context) -> Iterator[
     is_formatted |= isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and isinstance(value.func.value, cst.SimpleString)
     if is_text or is_formatted:
         if node.args[0].keyword is not None and node.args[0].keyword.value == "device_name_or_function":
-            yield Match(node, "tf.device takes a device_name", replacement=same_function(node, [keyword(node.args[0], "device_name")], names, context))
+            yield Match(
+                node,
+                "tf.device takes a device_name",
+                replacement=same_function(node, [keyword(node.args[0], "device_name")], names, context),
+            )
         return
     new = context.spell("tf.compat.v1.device", node.func)
-    yield Match(node, "tf.device takes no function any more, and this may be one: tf.compat.v1.device does", replacement=node.with_changes(func=new))
+    yield Match(
+        node, "tf.device takes no function any more, and this may be one: tf.compat.v1.device does", replacement=node.with_changes(func=new)
+    )
 
 
 @rule(
@@ -340,7 +355,11 @@ def name_scope(node: cst.Call, names: Names, context: Context) -> Iterator[Match
     name, default = bound.args.get("name"), bound.args.get("default_name")
     if name is not None and not (is_none(name.value, names) and default is not None):
         new = context.spell("tf.compat.v1.name_scope", node.func)
-        yield Match(node, "tf.name_scope enters no scope again in TensorFlow 2: tf.compat.v1.name_scope does", replacement=node.with_changes(func=new))
+        yield Match(
+            node,
+            "tf.name_scope enters no scope again in TensorFlow 2: tf.compat.v1.name_scope does",
+            replacement=node.with_changes(func=new),
+        )
     elif default is not None:
         args = [keyword(default, "name")]
         yield Match(node, "tf.name_scope takes only a name", replacement=same_function(node, args, names, context))
@@ -402,7 +421,10 @@ def image_resize(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     targets="2",
     order=50,
     examples=[
-        Example(TF + "y = tf.image.resize_images(x, s)\nsess = tf.Session()\n", TF + "y = tf.compat.v1.image.resize_images(x, s)\nsess = tf.Session()\n"),
+        Example(
+            TF + "y = tf.image.resize_images(x, s)\nsess = tf.Session()\n",
+            TF + "y = tf.compat.v1.image.resize_images(x, s)\nsess = tf.Session()\n",
+        ),
         Example(TF + "y = tf.image.resize_images(x, s)\n", TF + "y = tf.image.resize(x, s)\n"),
         Example(TF + "y = tf.image.resize(x, s)\n", None),
     ],
@@ -413,7 +435,11 @@ def resize_images(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
     aligned = corners is not None and names.literal(corners.value) is not False
     if bound is None or in_graph_mode(names) or aligned:
         new = context.spell("tf.compat.v1.image.resize_images", node.func)
-        yield Match(node, "tf.image.resize samples at pixel centres: tf.compat.v1.image.resize_images as before", replacement=node.with_changes(func=new))
+        yield Match(
+            node,
+            "tf.image.resize samples at pixel centres: tf.compat.v1.image.resize_images as before",
+            replacement=node.with_changes(func=new),
+        )
         return
     args = [a for name, a in in_order(bound, keep=3) if name != "align_corners"]
     yield Match(
@@ -449,7 +475,11 @@ def glimpse_noise(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
     noise = context.parse("'uniform' if {flag} else 'gaussian'", flag=given.value)
     args = []
     for name, arg in bound.args.items():
-        new = arg if name in ("input", "size", "offsets", "centered", "normalized") else keyword(arg, "noise" if name == "uniform_noise" else name)
+        new = (
+            arg
+            if name in ("input", "size", "offsets", "centered", "normalized")
+            else keyword(arg, "noise" if name == "uniform_noise" else name)
+        )
         args.append(new.with_changes(value=noise) if name == "uniform_noise" else new)
     yield Match(node, "tf.image.extract_glimpse takes the noise by name", replacement=same_function(node, args, names, context))
 
@@ -469,11 +499,13 @@ def glimpse_noise(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
 )
 def strings_split(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
     above = names.parent(node)
-    if context.generation.version == 2 or isinstance(above, cst.Attribute) and above.attr.value == "to_sparse":
+    if context.generation.version == 2 or (isinstance(above, cst.Attribute) and above.attr.value == "to_sparse"):
         return
     bound = bound_by_one(node, names)
     before = context.original(node)
-    if bound is None or before is not node and isinstance(before, cst.Call) and any(a.keyword and a.keyword.value == "result_type" for a in before.args):
+    if bound is None or (
+        before is not node and isinstance(before, cst.Call) and any(a.keyword and a.keyword.value == "result_type" for a in before.args)
+    ):
         return
     kind = bound.args.get("result_type")
     wanted = names.literal(kind.value) if kind is not None else "SparseTensor"
@@ -596,7 +628,7 @@ def dataset_iterator(node: cst.Call, names: Names, context: Context) -> Iterator
     if not isinstance(func, cst.Attribute) or func.attr.value not in ("make_one_shot_iterator", "make_initializable_iterator"):
         return
     symbol = names.symbol(func)
-    if not names.imports or symbol is not None and symbol.startswith(("tf.compat.", "tf.data.make")):
+    if not names.imports or (symbol is not None and symbol.startswith(("tf.compat.", "tf.data.make"))):
         return
     if isinstance(func.value, cst.Name) and func.value.value == "self":
         return
@@ -617,7 +649,9 @@ def dataset_iterator(node: cst.Call, names: Names, context: Context) -> Iterator
     examples=[
         Example(TF + "t = o.minimize(l, colocate_gradients_with_ops=True)\n", TF + "t = o.minimize(l)\n"),
         Example(TF + "t = o.minimize(l, var_list=v)\n", None),
-        Example(TF + "t = o.minimize(l, colocate_gradients_with_ops=True)\ns = tf.Session()\n", None, "the optimizers of tf.compat.v1 take it"),
+        Example(
+            TF + "t = o.minimize(l, colocate_gradients_with_ops=True)\ns = tf.Session()\n", None, "the optimizers of tf.compat.v1 take it"
+        ),
     ],
 )
 def colocated_gradients(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
@@ -639,7 +673,10 @@ SUMMARIES: Mapping[str, tuple[str, Mapping[str, str | None]]] = {
     "tf.contrib.summary.audio": ("tf.compat.v2.summary.audio", {"family": None, "tensor": "data"}),
     "tf.contrib.summary.generic": ("tf.compat.v2.summary.write", {"family": None, "name": "tag", "tensor": "data"}),
     "tf.contrib.summary.histogram": ("tf.compat.v2.summary.histogram", {"family": None, "tensor": "data"}),
-    "tf.contrib.summary.image": ("tf.compat.v2.summary.image", {"bad_color": None, "family": None, "max_images": "max_outputs", "tensor": "data"}),
+    "tf.contrib.summary.image": (
+        "tf.compat.v2.summary.image",
+        {"bad_color": None, "family": None, "max_images": "max_outputs", "tensor": "data"},
+    ),
     "tf.contrib.summary.scalar": ("tf.compat.v2.summary.scalar", {"family": None, "tensor": "data"}),
 }
 
@@ -860,5 +897,3 @@ def unbound_slim(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     bound = bind(node, found.args if found else (), names)
     if bound.is_exact and "scale" in bound.args:
         yield regularizer(node, bound, func.attr.value[:2], f"slim.{func.attr.value}", context)
-
-

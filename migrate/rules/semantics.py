@@ -37,7 +37,9 @@ def truncating_division(node: cst.Call, names: Names, context: Context) -> Itera
         return
     symbol = names.symbol(node) or ""
     if context.generation.version is None:
-        if all((kind := kind_of(a.value, names)) is not None and kind.number == "int" for a in node.args[:2]) and is_negative_possible(node, names):
+        if all((kind := kind_of(a.value, names)) is not None and kind.number == "int" for a in node.args[:2]) and is_negative_possible(
+            node, names
+        ):
             yield Match(node, f"{symbol} of integers rounds to zero in 0.x and down since 1.0", level=Level.WARNING, advice=ADVICE)
         return
     if symbol == "tf.mod":
@@ -51,13 +53,15 @@ def truncating_division(node: cst.Call, names: Names, context: Context) -> Itera
         new = context.spell("tf.truncatediv", node.func)
         yield Match(node, f"{symbol} of integers rounded to zero in 0.x: that is tf.truncatediv", replacement=node.with_changes(func=new))
         return
-    yield Match(node, f"{symbol} rounds integers another way since 1.0, and nothing here says what these are", level=Level.WARNING, advice=ADVICE)
+    yield Match(
+        node, f"{symbol} rounds integers another way since 1.0, and nothing here says what these are", level=Level.WARNING, advice=ADVICE
+    )
 
 
 def is_negative_possible(node: cst.Call, names: Names) -> bool:
     """Only negative numbers round differently: literals that have none are safe."""
     values = [names.literal(a.value) for a in node.args[:2]]
-    return any(v is UNKNOWN or isinstance(v, (int, float)) and v < 0 for v in values)
+    return any(v is UNKNOWN or (isinstance(v, (int, float)) and v < 0) for v in values)
 
 
 def is_tensor_int(node: cst.Call, names: Names) -> bool:
@@ -95,7 +99,9 @@ def truncating_operator(node: cst.BinaryOperation, names: Names, context: Contex
     if not is_mod and "float" in numbers:
         return
     if not is_mod and "int" not in numbers:
-        yield Match(node, "// rounds integers another way since 1.0, and nothing here says what these are", level=Level.WARNING, advice=ADVICE)
+        yield Match(
+            node, "// rounds integers another way since 1.0, and nothing here says what these are", level=Level.WARNING, advice=ADVICE
+        )
         return
     name = "tf.truncatemod" if is_mod else "tf.truncatediv"
     func = context.spell(name, names.imports[0])
@@ -156,7 +162,7 @@ def unbound_contrib(node: cst.Call | cst.Expr, names: Names, context: Context) -
     if not isinstance(func, cst.Attribute) or not isinstance(func.value, cst.Name):
         return
     leaf = func.attr.value
-    if leaf != "is_tensor" and leaf not in ONLY_CONTRIB or not names.imports or names.root_binding(func) is not None:
+    if (leaf != "is_tensor" and leaf not in ONLY_CONTRIB) or not names.imports or names.root_binding(func) is not None:
         return
     if names.scope_of(func).lookup(func.value.value) is not None:
         return
@@ -167,7 +173,9 @@ def unbound_contrib(node: cst.Call | cst.Expr, names: Names, context: Context) -
     elif leaf in ONLY_CONTRIB:
         found = verdict(f"{ONLY_CONTRIB[leaf]}.{leaf}", "2")
         advice = note(f"{ONLY_CONTRIB[leaf]}.{leaf}") or found.advice
-        yield Match(node, f"{func.value.value} is not imported here; {leaf} looks like {ONLY_CONTRIB[leaf]}'s", level=Level.WARNING, advice=advice)
+        yield Match(
+            node, f"{func.value.value} is not imported here; {leaf} looks like {ONLY_CONTRIB[leaf]}'s", level=Level.WARNING, advice=advice
+        )
 
 
 @rule(
@@ -198,7 +206,7 @@ def changed_method(node: cst.Call, names: Names, context: Context) -> Iterator[M
 
 
 def is_model_save(node: cst.Call, func: cst.Attribute, names: Names) -> bool:
-    if len(node.args) != 1 or node.args[0].keyword is not None and node.args[0].keyword.value != "filepath":
+    if len(node.args) != 1 or (node.args[0].keyword is not None and node.args[0].keyword.value != "filepath"):
         return False
     if not isinstance(func.value, cst.Name) or func.value.value == "self":
         return False

@@ -93,9 +93,7 @@ READS_MNIST = frozenset(
     examples=[
         Example(
             "from tensorflow.examples.tutorials.mnist import input_data\nmnist = input_data.read_data_sets(d, one_hot=True)\n",
-            "from tensorflow.examples.tutorials.mnist import input_data\n\n"
-            + READ_MNIST
-            + "\n\nmnist = read_mnist(d, one_hot=True)\n",
+            "from tensorflow.examples.tutorials.mnist import input_data\n\n" + READ_MNIST + "\n\nmnist = read_mnist(d, one_hot=True)\n",
             "the import goes when nothing uses it",
         ),
         Example("import input_data\nmnist = input_data.read_data_sets(d)\n", None, "the file has its own"),

@@ -10,7 +10,22 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-__all__ = ["TARGETS", "VERSIONS", "Signature", "Symbol", "aliases", "canonical", "exists", "homes", "names", "public", "signature", "slim", "symbol", "versions_with"]
+__all__ = [
+    "TARGETS",
+    "VERSIONS",
+    "Signature",
+    "Symbol",
+    "aliases",
+    "canonical",
+    "exists",
+    "homes",
+    "names",
+    "public",
+    "signature",
+    "slim",
+    "symbol",
+    "versions_with",
+]
 
 Kind = Literal["module", "class", "function", "constant"]
 

@@ -211,17 +211,88 @@ ARGUMENTS: Mapping[str, Mapping[str, str | None]] = {
 # what tensorflow_probability 0.23 has of the two modules; the packages themselves are there too
 PROBABILITY: Mapping[str, frozenset[str]] = {
     "tensorflow_probability.bijectors": frozenset(
-        "AbsoluteValue BatchNormalization Bijector Chain CholeskyOuterProduct Exp FillTriangular Identity Inline Invert MaskedAutoregressiveFlow "
-        "MatrixInverseTriL Permute PowerTransform RealNVP Reshape Sigmoid SinhArcsinh SoftmaxCentered Softplus Softsign Square TransformDiagonal "
-        "masked_autoregressive_default_template masked_dense real_nvp_default_template".split()
+        [
+            "AbsoluteValue",
+            "BatchNormalization",
+            "Bijector",
+            "Chain",
+            "CholeskyOuterProduct",
+            "Exp",
+            "FillTriangular",
+            "Identity",
+            "Inline",
+            "Invert",
+            "MaskedAutoregressiveFlow",
+            "MatrixInverseTriL",
+            "Permute",
+            "PowerTransform",
+            "RealNVP",
+            "Reshape",
+            "Sigmoid",
+            "SinhArcsinh",
+            "SoftmaxCentered",
+            "Softplus",
+            "Softsign",
+            "Square",
+            "TransformDiagonal",
+            "masked_autoregressive_default_template",
+            "masked_dense",
+            "real_nvp_default_template",
+        ]
     ),
     "tensorflow_probability.distributions": frozenset(
-        "Autoregressive BatchReshape Bernoulli Beta Binomial Categorical Cauchy Chi2 Deterministic Dirichlet DirichletMultinomial Distribution "
-        "ExpRelaxedOneHotCategorical Exponential FULLY_REPARAMETERIZED Gamma Geometric HalfNormal Independent InverseGamma Kumaraswamy Laplace "
-        "Logistic Mixture MixtureSameFamily Multinomial MultivariateNormalDiag MultivariateNormalDiagPlusLowRank "
-        "MultivariateNormalFullCovariance MultivariateNormalTriL NOT_REPARAMETERIZED NegativeBinomial Normal OneHotCategorical Poisson "
-        "PoissonLogNormalQuadratureCompound QuantizedDistribution RegisterKL RelaxedBernoulli RelaxedOneHotCategorical ReparameterizationType "
-        "SinhArcsinh StudentT TransformedDistribution Uniform VectorDeterministic kl_divergence normal_conjugates_known_scale_posterior "
-        "normal_conjugates_known_scale_predictive quadrature_scheme_lognormal_gauss_hermite quadrature_scheme_lognormal_quantiles".split()
+        [
+            "Autoregressive",
+            "BatchReshape",
+            "Bernoulli",
+            "Beta",
+            "Binomial",
+            "Categorical",
+            "Cauchy",
+            "Chi2",
+            "Deterministic",
+            "Dirichlet",
+            "DirichletMultinomial",
+            "Distribution",
+            "ExpRelaxedOneHotCategorical",
+            "Exponential",
+            "FULLY_REPARAMETERIZED",
+            "Gamma",
+            "Geometric",
+            "HalfNormal",
+            "Independent",
+            "InverseGamma",
+            "Kumaraswamy",
+            "Laplace",
+            "Logistic",
+            "Mixture",
+            "MixtureSameFamily",
+            "Multinomial",
+            "MultivariateNormalDiag",
+            "MultivariateNormalDiagPlusLowRank",
+            "MultivariateNormalFullCovariance",
+            "MultivariateNormalTriL",
+            "NOT_REPARAMETERIZED",
+            "NegativeBinomial",
+            "Normal",
+            "OneHotCategorical",
+            "Poisson",
+            "PoissonLogNormalQuadratureCompound",
+            "QuantizedDistribution",
+            "RegisterKL",
+            "RelaxedBernoulli",
+            "RelaxedOneHotCategorical",
+            "ReparameterizationType",
+            "SinhArcsinh",
+            "StudentT",
+            "TransformedDistribution",
+            "Uniform",
+            "VectorDeterministic",
+            "kl_divergence",
+            "normal_conjugates_known_scale_posterior",
+            "normal_conjugates_known_scale_predictive",
+            "quadrature_scheme_lognormal_gauss_hermite",
+            "quadrature_scheme_lognormal_quantiles",
+        ]
     ),
 }

@@ -7,7 +7,22 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal
 
-from migrate.symbols import TARGETS, VERSIONS, Signature, aliases, canonical, contrib, exists, homes, legacy, native, owner, signature, slim, symbol
+from migrate.symbols import (
+    TARGETS,
+    VERSIONS,
+    Signature,
+    aliases,
+    canonical,
+    contrib,
+    exists,
+    homes,
+    legacy,
+    native,
+    owner,
+    signature,
+    slim,
+    symbol,
+)
 
 Outcome = Literal["unchanged", "renamed", "arguments", "moved", "removed", "unknown"]
 
@@ -48,8 +63,8 @@ class Step:
             return True
         if old is None or new is None:
             return False
-        same = new.args[: len(old.args)] == old.args or new.varargs and not new.args
-        return not same or old.varkw and not new.varkw or bool(self.demands)
+        same = new.args[: len(old.args)] == old.args or (new.varargs and not new.args)
+        return not same or (old.varkw and not new.varkw) or bool(self.demands)
 
     def keeps_leading(self, count: int) -> bool:
         """Whether the first `count` positional arguments mean the same in both."""
@@ -94,7 +109,7 @@ def verdict(name: str, target: Literal["1", "2"], old: bool = False) -> Verdict:
 def reachable(name: str) -> bool:
     """Whether the target of --to 2, or a package beside it, has the name."""
     if name.startswith("tf_slim"):
-        return name in slim() or name.rpartition(".")[0] in slim() and slim()[name.rpartition(".")[0]][0] != "m"
+        return name in slim() or (name.rpartition(".")[0] in slim() and slim()[name.rpartition(".")[0]][0] != "m")
     for module, known in contrib.PROBABILITY.items():
         if name.startswith(module + "."):
             return name[len(module) + 1 :].partition(".")[0] in known
@@ -141,7 +156,9 @@ def to_one(name: str, old: bool) -> Verdict:
     if not versions or VERSIONS.index(versions[0]) > VERSIONS.index(ONE):
         return Verdict("unknown", None, advice=f"no TensorFlow known here has {name}")
     package = ".".join(name.split(".")[:3])
-    return Verdict("removed", None, advice=f"{name} was in TensorFlow {versions[-1]} and is not in 1.15; see what {package} has, or copy it from there")
+    return Verdict(
+        "removed", None, advice=f"{name} was in TensorFlow {versions[-1]} and is not in 1.15; see what {package} has, or copy it from there"
+    )
 
 
 def by_position(old: Signature | None, new: Signature | None, rename: Mapping[str, str | None]) -> Mapping[str, str | None]:
@@ -175,7 +192,7 @@ def renamed(name: str, new: str) -> Verdict:
 def same_name(name: str, old: bool) -> Verdict:
     rename = legacy.ARGUMENTS.get(name, NOTHING)
     before, after = signature(name, OLD), signature(name, ONE)
-    if before is None or after is None or before == after and not rename:
+    if before is None or after is None or (before == after and not rename):
         return Verdict("unchanged", name)
     if not name.startswith("tf.contrib."):
         rename = by_position(before, after, rename)
@@ -296,7 +313,9 @@ def quantization(name: str) -> Verdict:
     for prefix in ("tf.quantization.", "tf.nn.", "tf.math.", "tf.", "tf.raw_ops."):
         for candidate in (leaf, leaf.title().replace("_", "")):
             if symbol(prefix + candidate, TWO) is not None:
-                return Verdict("moved", prefix + candidate, (Step(name, prefix + candidate, signature(name, ONE), signature(prefix + candidate, TWO)),))
+                return Verdict(
+                    "moved", prefix + candidate, (Step(name, prefix + candidate, signature(name, ONE), signature(prefix + candidate, TWO)),)
+                )
     return Verdict("removed", None, advice=contrib.ADVICE["tf.contrib.quantization"])
 
 

@@ -8,7 +8,21 @@ import pytest
 
 from migrate import symbols
 from migrate.report.finding import Level
-from migrate.symbols import aliases, canonical, contrib, exists, has_private, legacy, native, public, signature, slim, symbol, unpack, versions_with
+from migrate.symbols import (
+    aliases,
+    canonical,
+    contrib,
+    exists,
+    has_private,
+    legacy,
+    native,
+    public,
+    signature,
+    slim,
+    symbol,
+    unpack,
+    versions_with,
+)
 from migrate.symbols.verdicts import reachable, verdict
 from migrate.upgrade import upgrade_source
 
@@ -39,19 +53,25 @@ def test_every_symbol_has_a_verdict(version: str, target: str) -> None:
 @pytest.mark.parametrize("target", ["1", "2"])
 @pytest.mark.parametrize("version", SOURCES)
 def test_no_reference_ends_in_a_missing_name(version: str, target: str) -> None:
-    names = [n for n in symbols.names(version) if not n.startswith(("tf.raw_ops", "tf.compat", "tf.contrib.quantization")) and ".keras." not in n]
+    names = [
+        n for n in symbols.names(version) if not n.startswith(("tf.raw_ops", "tf.compat", "tf.contrib.quantization")) and ".keras." not in n
+    ]
     lines = names[::7]
     source = "import tensorflow as tf\n" + "".join(f"use({name})\n" for name in lines)
     result = upgrade_source(source, target=target, generation=0 if version == "0.12.1" else 1)  # type: ignore[arg-type]
     reported = {f.location.line for f in result.findings if f.level >= Level.WARNING}
-    uses = [s.value.args[0] for s in ast.parse(result.code).body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.value.args]
+    uses = [
+        s.value.args[0] for s in ast.parse(result.code).body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) and s.value.args
+    ]
     assert len(uses) == len(lines)
     for number, (name, use) in enumerate(zip(lines, uses, strict=True), 2):
         text = ast.unparse(use).removesuffix("()")
         assert has(text, target) or number in reported, (name, text)
 
 
-@pytest.mark.parametrize(("version", "generation", "target"), [("0.12.1", 0, "1"), ("0.12.1", 0, "2"), ("1.4.0", 1, "1"), ("1.15.5", 1, "2")])
+@pytest.mark.parametrize(
+    ("version", "generation", "target"), [("0.12.1", 0, "1"), ("0.12.1", 0, "2"), ("1.4.0", 1, "1"), ("1.15.5", 1, "2")]
+)
 def test_calls_bind_in_the_target(version: str, generation: int, target: str) -> None:
     """All arguments of a function by position: what comes out fits the target's signature, or is reported."""
     names = [n for n in symbols.names(version) if not n.startswith(("tf.raw_ops", "tf.compat", "tf.contrib")) and ".keras." not in n]
