@@ -65,8 +65,8 @@ def run_kernel(op: str, inputs: Mapping[str, Any], attrs: Mapping[str, Any], run
     attr = {a.name: a.default for a in opdef.attrs.values() if a.default is not opdefs.REQUIRED}
     attr.update({name: _attr(value) for name, value in attrs.items()})
     flat = []
-    for arg in opdef.inputs:
-        value = inputs[arg.name]
+    for arg, by_place in zip(opdef.inputs, inputs.values(), strict=True):
+        value = inputs.get(arg.name, by_place)  # some names changed between versions
         values = [_array(v) for v in value] if isinstance(value, tuple) else [_array(value)]
         if arg.type_list_attr is not None:
             attr.setdefault(arg.type_list_attr, [_type_of(v) for v in values])
