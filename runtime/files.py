@@ -77,22 +77,23 @@ def write(path: str, contents: bytes) -> None:
 
 def open_stream(path: str, compression: str = "", buffer_size: int = 0) -> BinaryIO:
     """The bytes of a file, decompressed as "", "GZIP" or "ZLIB" says."""
+    bits = _window_bits(compression) if compression else 0
     with translated(path):
         if os.path.isdir(local(path)):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         file = open(local(path), "rb", buffering=max(buffer_size, 1 << 16))  # noqa: SIM115 - the caller closes it
     if not compression:
         return file
-    return io.BufferedReader(_Inflated(file, path, compression), 1 << 16)
+    return io.BufferedReader(_Inflated(file, path, bits), 1 << 16)
 
 
 class _Inflated(io.RawIOBase):
     """A zlib or gzip file, which may consist of several such parts."""
 
-    def __init__(self, file: BinaryIO, path: str, compression: str) -> None:
+    def __init__(self, file: BinaryIO, path: str, bits: int) -> None:
         self._file = file
         self._path = path
-        self._bits = _window_bits(compression)
+        self._bits = bits
         self._inflate = zlib.decompressobj(self._bits)
         self._rest = b""
         self._at_start = True

@@ -480,7 +480,7 @@ def _cached_in_file(prefix: str, node: Node, source: Dataset, context: Context) 
         return
     saved: list[checkpoint.Saved] = []
     for number, row in enumerate(source.iterate(context)):
-        saved.extend(checkpoint.Saved(_cache_key(number, c), cell, types[c]) for c, cell in enumerate(row))
+        saved.extend(checkpoint.Saved(_cache_key(number, c, len(types)), cell, types[c]) for c, cell in enumerate(row))
         yield row
     with files.translated(prefix):
         checkpoint.write_v2(prefix, saved)
@@ -488,13 +488,14 @@ def _cached_in_file(prefix: str, node: Node, source: Dataset, context: Context) 
 
 def _read_cache(held: checkpoint.Checkpoint, width: int) -> Iterator[Row]:
     number = 0
-    while _cache_key(number, 0) in held:
-        yield tuple([held[_cache_key(number, c)] for c in range(width)])
+    while _cache_key(number, 0, width) in held:
+        yield tuple([held[_cache_key(number, c, width)] for c in range(width)])
         number += 1
 
 
-def _cache_key(number: int, component: int) -> str:
-    return f"{number:09d}_{component:03d}"
+def _cache_key(number: int, component: int, width: int) -> str:
+    """As TensorFlow names the cell, so that either reads the other's caches."""
+    return f"{number:7d}_{component:{len(str(width - 1))}d}"
 
 
 # -- datasets that only say how to run ---------------------------------------------------------------------------
