@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from graphtools import opdefs
 from graphtools.dtypes import DType, variant
@@ -68,7 +69,7 @@ def _parse_node(small: bytes, view: memoryview, start: int, stop: int, what: str
     node_def = schema.message("NodeDef")
     try:
         return node_def.FromString(small)
-    except schema.DecodeError:
+    except DecodeError:
         return schema.parse("NodeDef", view[start:stop], what=what, offset=offset + start)
 
 

@@ -52,7 +52,7 @@ class Values(Mapping[str, Array]):
 
     def __getitem__(self, key: str) -> Array:
         source = self.sources[key]
-        value = self.checkpoint[source.name]
+        value: Array = self.checkpoint[source.name]
         if source.part is not None:
             if source.part.shape != value.shape:
                 raise FormatError(
@@ -63,7 +63,7 @@ class Values(Mapping[str, Array]):
         if dims is None or (len(dims) == value.ndim and all(d is None or d == s for d, s in zip(dims, value.shape, strict=True))):
             return value
         if None not in dims and math.prod(d or 0 for d in dims) == value.size:
-            return value.reshape(dims)  # type: ignore[arg-type]
+            return value.reshape(dims)
         raise FormatError(
             f"Variable {key!r} has the shape {dims}; the tensor {source.name!r} in the checkpoint {self.checkpoint.path} has the shape {value.shape}. "
             "Is it the checkpoint of this graph?"

@@ -121,8 +121,15 @@ class Emitter:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
-    def op(self, op_type: str, *inputs: Any, **attr: Any) -> Any:
-        return self.graph.op(op_type, *inputs, **attr)
+    def op(self, op_type: str, *inputs: Any, **attr: Any) -> Tensor:
+        """Add an op that has one output."""
+        output: Tensor = self.graph.op(op_type, *inputs, **attr)
+        return output
+
+    def outputs(self, op_type: str, *inputs: Any, **attr: Any) -> list[Tensor]:
+        """Add an op that may have any number of outputs."""
+        found = self.graph.op(op_type, *inputs, **attr)
+        return list(found) if isinstance(found, tuple) else [found]
 
     def const(self, value: Any, dtype: DType | None = None, name: str = "Const") -> Tensor:
         array = np.asarray(value)
@@ -132,7 +139,7 @@ class Emitter:
         """A constant vector of int32."""
         return self.const(np.array(values, np.int32))
 
-    def int(self, value: int) -> Tensor:
+    def scalar(self, value: int) -> Tensor:
         return self.const(np.int32(value))
 
     def like(self, value: float, x: Tensor) -> Tensor:
@@ -143,8 +150,7 @@ class Emitter:
         return tensor
 
     def shape(self, x: Tensor) -> Tensor:
-        shape: Tensor = self.op("Shape", x, out_type=int32)
-        return shape
+        return self.op("Shape", x, out_type=int32)
 
     def size(self, x: Tensor, axis: int) -> Tensor | int:
         """The size of a dimension: a number where it is known."""
@@ -152,15 +158,13 @@ class Emitter:
         if known is not None:
             return known
         begin = axis if axis >= 0 else axis + (x.rank or 0)
-        size: Tensor = self.op("StridedSlice", self.shape(x), self.ints(begin), self.ints(begin + 1), self.ints(1), shrink_axis_mask=1)
-        return size
+        return self.op("StridedSlice", self.shape(x), self.ints(begin), self.ints(begin + 1), self.ints(1), shrink_axis_mask=1)
 
     def sizes(self, parts: Sequence[Tensor | int]) -> Tensor:
         """The shape vector of these sizes."""
         if all(isinstance(p, int) for p in parts):
             return self.ints(*parts)  # type: ignore[arg-type]
-        shape: Tensor = self.op("Pack", [self.int(p) if isinstance(p, int) else p for p in parts], axis=0)
-        return shape
+        return self.op("Pack", [self.scalar(p) if isinstance(p, int) else p for p in parts], axis=0)
 
     def reshape(self, x: Tensor, parts: Sequence[Tensor | int]) -> Tensor:
         """Reshape to these sizes, of which one may be -1; one that is only known at run time becomes -1 if it can."""
@@ -168,32 +172,26 @@ class Emitter:
         unknown = [i for i, p in enumerate(parts) if not isinstance(p, int)]
         if len(unknown) == 1 and -1 not in parts and 0 not in parts:
             parts[unknown[0]] = -1
-        shaped: Tensor = self.op("Reshape", x, self.sizes(parts))
-        return shaped
+        return self.op("Reshape", x, self.sizes(parts))
 
     def transpose(self, x: Tensor, *perm: int) -> Tensor:
         if perm == tuple(range(len(perm))):
             return x
-        turned: Tensor = self.op("Transpose", x, self.ints(*perm))
-        return turned
+        return self.op("Transpose", x, self.ints(*perm))
 
     def expand(self, x: Tensor, axis: int) -> Tensor:
-        expanded: Tensor = self.op("ExpandDims", x, self.int(axis))
-        return expanded
+        return self.op("ExpandDims", x, self.scalar(axis))
 
     def squeeze(self, x: Tensor, *axes: int) -> Tensor:
-        squeezed: Tensor = self.op("Squeeze", x, squeeze_dims=list(axes))
-        return squeezed
+        return self.op("Squeeze", x, squeeze_dims=list(axes))
 
     def cast(self, x: Tensor, dtype: DType) -> Tensor:
         if x.dtype.base_dtype is dtype:
             return x
-        cast: Tensor = self.op("Cast", x, DstT=dtype)
-        return cast
+        return self.op("Cast", x, DstT=dtype)
 
     def reverse(self, x: Tensor, axis: int) -> Tensor:
-        reversed_: Tensor = self.op("ReverseV2", x, self.ints(axis))
-        return reversed_
+        return self.op("ReverseV2", x, self.ints(axis))
 
 
 class Call(Emitter):

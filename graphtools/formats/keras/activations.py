@@ -50,11 +50,11 @@ def relu(e: Emitter, x: Tensor, negative_slope: float = 0.0, max_value: float | 
     """x above the threshold (at most max_value), negative_slope * (x - threshold) below."""
     if not negative_slope and not threshold:
         if max_value is None:
-            return e.op("Relu", x)  # type: ignore[no-any-return]
+            return e.op("Relu", x)
         if max_value == 6:
-            return e.op("Relu6", x)  # type: ignore[no-any-return]
+            return e.op("Relu6", x)
     if negative_slope and not threshold and max_value is None:
-        return e.op("LeakyRelu", x, alpha=float(negative_slope))  # type: ignore[no-any-return]
+        return e.op("LeakyRelu", x, alpha=float(negative_slope))
     below = None
     if negative_slope:
         below = e.op("Relu", e.op("Sub", e.like(threshold, x), x) if threshold else e.op("Neg", x))
@@ -65,7 +65,7 @@ def relu(e: Emitter, x: Tensor, negative_slope: float = 0.0, max_value: float | 
     if max_value is not None:
         y = e.op("Minimum", y, e.like(max_value, x))
         y = e.op("Maximum", y, e.like(0.0, x))
-    return y if below is None else e.op("Sub", y, e.op("Mul", e.like(negative_slope, x), below))  # type: ignore[no-any-return]
+    return y if below is None else e.op("Sub", y, e.op("Mul", e.like(negative_slope, x), below))
 
 
 def elu(e: Emitter, x: Tensor, alpha: float = 1.0) -> Tensor:
@@ -77,21 +77,21 @@ def elu(e: Emitter, x: Tensor, alpha: float = 1.0) -> Tensor:
 
 def softmax(e: Emitter, x: Tensor, axis: int = -1) -> Tensor:
     if axis == -1 or axis == (x.rank or 0) - 1:
-        return e.op("Softmax", x)  # type: ignore[no-any-return]
+        return e.op("Softmax", x)
     axes = e.const(np.array([axis], np.int32), int32)
     shifted = e.op("Exp", e.op("Sub", x, e.op("Max", x, axes, keep_dims=True)))
-    return e.op("RealDiv", shifted, e.op("Sum", shifted, axes, keep_dims=True))  # type: ignore[no-any-return]
+    return e.op("RealDiv", shifted, e.op("Sum", shifted, axes, keep_dims=True))
 
 
 def hard_sigmoid(e: Emitter, x: Tensor) -> Tensor:
     """0.2 x + 0.5, kept in 0...1."""
     y = e.op("AddV2", e.op("Mul", x, e.like(0.2, x)), e.like(0.5, x))
-    return e.op("Maximum", e.op("Minimum", y, e.like(1.0, x)), e.like(0.0, x))  # type: ignore[no-any-return]
+    return e.op("Maximum", e.op("Minimum", y, e.like(1.0, x)), e.like(0.0, x))
 
 
 def _gelu(e: Emitter, x: Tensor) -> Tensor:
     half = e.op("Mul", x, e.like(0.5, x))
-    return e.op("Mul", half, e.op("AddV2", e.like(1.0, x), e.op("Erf", e.op("Mul", x, e.like(0.7071067811865476, x)))))  # type: ignore[no-any-return]
+    return e.op("Mul", half, e.op("AddV2", e.like(1.0, x), e.op("Erf", e.op("Mul", x, e.like(0.7071067811865476, x)))))
 
 
 def _relu_of(e: Emitter, x: Tensor, c: dict[str, Any]) -> Tensor:
@@ -120,7 +120,7 @@ def number(value: Any, default: Any) -> Any:
 
 
 def _plain(op_type: str) -> Callable[[Emitter, Tensor], Tensor]:
-    return lambda e, x: e.op(op_type, x)  # type: ignore[no-any-return]
+    return lambda e, x: e.op(op_type, x)
 
 
 ACTIVATIONS: dict[str, Callable[[Emitter, Tensor], Tensor]] = {

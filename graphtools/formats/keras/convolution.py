@@ -34,7 +34,7 @@ def convolve(k: Call, x: Tensor, kernel: Tensor, strides: tuple[int, ...], dilat
     """The convolution of x (two or three spatial dimensions) with a kernel whose last axes are channels in and out."""
     dims = len(strides)
     op_type = "Conv2D" if dims == 2 else "Conv3D"
-    return k.op(  # type: ignore[no-any-return]
+    return k.op(
         op_type,
         x,
         kernel,
@@ -49,7 +49,7 @@ def _causal(k: Call, x: Tensor, amount: int, axis: int) -> Tensor:
     """Zeros before the first step."""
     pads = [[0, 0] for _ in range(k.rank(x))]
     pads[axis] = [amount, 0]
-    return k.op("Pad", x, k.const(np.array(pads, np.int32)))  # type: ignore[no-any-return]
+    return k.op("Pad", x, k.const(np.array(pads, np.int32)))
 
 
 @layer("Conv1D", weights=lambda la: (1 + has_bias(la), 0), masked=True)
@@ -115,7 +115,9 @@ def _transposed(k: Call, dims: int) -> Tensor:
             offset = max(span - strides[i], 0) if padding == "valid" else 0
         else:
             offset = span - 2 * (span // 2 if padding == "same" else 0) + int(extras[i] or 0) - strides[i]
-        sizes.append(size * scale + offset if isinstance(size, int) else k.op("AddV2", k.op("Mul", size, k.int(scale)), k.int(offset)))
+        sizes.append(
+            size * scale + offset if isinstance(size, int) else k.op("AddV2", k.op("Mul", size, k.scalar(scale)), k.scalar(offset))
+        )
     channels: Tensor | int = kernel.shape[dims]
     shape = k.sizes([k.size(x, 0), channels, *sizes] if first else [k.size(x, 0), *sizes, channels])
     y = k.op(
@@ -140,7 +142,7 @@ def depthwise_conv_2d(k: Call) -> Tensor:
 def _depthwise(
     k: Call, x: Tensor, kernel: Tensor, strides: tuple[int, ...], dilations: tuple[int, ...], padding: str, first: bool
 ) -> Tensor:
-    return k.op(  # type: ignore[no-any-return]
+    return k.op(
         "DepthwiseConv2dNative", x, kernel,
         strides=_per_axis(strides, first), dilations=_per_axis(dilations, first), padding=padding.upper(), data_format=_layout(first, 2),
     )  # fmt: skip

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from graphtools import opdefs
 from graphtools.dtypes import bool_, int32, int64
 from graphtools.errors import FormatError
 from graphtools.formats import graphdef, schema
@@ -24,7 +26,7 @@ def add_bias(k: Call, x: Tensor, index: int = 1, *, first: bool = False) -> Tens
     bias = k.weight(index, "bias")
     if first and (x.rank or 0) not in (4, 5):
         first = False
-    return k.op("BiasAdd", x, bias, data_format="NCHW" if first else "NHWC")  # type: ignore[no-any-return]
+    return k.op("BiasAdd", x, bias, data_format="NCHW" if first else "NHWC")
 
 
 @layer("Dense", weights=lambda la: (1 + has_bias(la), 0), masked=True)
@@ -57,7 +59,7 @@ def input_layer(k: Call) -> Tensor:
     masked=True,
 )  # fmt: skip
 def identity(k: Call) -> Tensor:
-    return k.op("Identity", k.x)  # type: ignore[no-any-return]
+    return k.op("Identity", k.x)
 
 
 @layer("Flatten")
@@ -72,9 +74,9 @@ def flatten(k: Call) -> Tensor:
 
 
 def _flat(k: Call, x: Tensor) -> Tensor:
-    sizes = (x.dims or ())[1:]
-    if None not in sizes:
-        return k.reshape(x, [-1, int(np.prod(sizes, dtype=np.int64))])
+    sizes = [d for d in (x.dims or ())[1:] if d is not None]
+    if len(sizes) == k.rank(x) - 1:
+        return k.reshape(x, [-1, math.prod(sizes)])
     rest = k.op("StridedSlice", k.shape(x), k.ints(1), k.ints(0), k.ints(1), end_mask=1)
     return k.reshape(x, [-1, k.op("Prod", rest, k.ints(0))])
 
@@ -90,8 +92,8 @@ def reshape(k: Call) -> Tensor:
             target[target.index(-1)] = int(np.prod(sizes, dtype=np.int64)) // known  # type: ignore[arg-type]
         else:
             batch = k.size(k.x, 0)
-            return k.op("Reshape", k.x, k.sizes([batch, *target]))  # type: ignore[no-any-return]
-    return k.op("Reshape", k.x, k.ints(-1, *target))  # type: ignore[no-any-return]
+            return k.op("Reshape", k.x, k.sizes([batch, *target]))
+    return k.op("Reshape", k.x, k.ints(-1, *target))
 
 
 @layer("Permute")
@@ -101,18 +103,18 @@ def permute(k: Call) -> Tensor:
 
 @layer("RepeatVector")
 def repeat_vector(k: Call) -> Tensor:
-    return k.op("Tile", k.expand(k.x, 1), k.ints(1, int(k.config["n"]), 1))  # type: ignore[no-any-return]
+    return k.op("Tile", k.expand(k.x, 1), k.ints(1, int(k.config["n"]), 1))
 
 
 def _mask_of_masking(k: Call) -> Tensor:
     different = k.op("NotEqual", k.x, k.like(k.config["mask_value"], k.x))
-    return k.op("Any", different, k.ints(-1), keep_dims=False)  # type: ignore[no-any-return]
+    return k.op("Any", different, k.ints(-1), keep_dims=False)
 
 
 @layer("Masking", masked=_mask_of_masking)
 def masking(k: Call) -> Tensor:
     different = k.op("Any", k.op("NotEqual", k.x, k.like(k.config["mask_value"], k.x)), k.ints(-1), keep_dims=True)
-    return k.op("Mul", k.x, k.cast(different, k.x.dtype))  # type: ignore[no-any-return]
+    return k.op("Mul", k.x, k.cast(different, k.x.dtype))
 
 
 @layer("Lambda")
@@ -130,7 +132,7 @@ def _mask_of_embedding(k: Call) -> Tensor | None:
 @layer("Embedding", weights=lambda la: (1, 0), masked=_mask_of_embedding)
 def embedding(k: Call) -> Tensor:
     ids = k.x if k.x.dtype in (int32, int64) else k.cast(k.x, int32)
-    return k.op("GatherV2", k.weight(0, "embeddings"), ids, k.int(0))  # type: ignore[no-any-return]
+    return k.op("GatherV2", k.weight(0, "embeddings"), ids, k.scalar(0))
 
 
 # -- normalisation ---------------------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def batch_normalization(k: Call) -> Tensor:
     weights = [k.weight(0, name, array) for name, array in arrays.items()]
     epsilon = float(c.get("epsilon", 1e-3))
     if rank == 4 and axis in (1, 3) and mean.dtype == np.float32:
-        outputs = k.op(
+        outputs = k.outputs(
             "FusedBatchNormV3",
             x,
             *weights,
@@ -171,14 +173,14 @@ def batch_normalization(k: Call) -> Tensor:
             data_format="NCHW" if axis == 1 else "NHWC",
             name="FusedBatchNorm",
         )
-        return outputs[0]  # type: ignore[no-any-return]
+        return outputs[0]
     if axis != rank - 1:
         shape = [1] * rank
         shape[axis] = -1
         weights = [k.reshape(w, shape) for w in weights]
     gamma, beta, mean_, variance = weights
     factor = k.op("Mul", k.op("Rsqrt", k.op("AddV2", variance, k.like(epsilon, variance))), gamma)
-    return k.op("AddV2", k.op("Mul", x, factor), k.op("Sub", beta, k.op("Mul", mean_, factor)))  # type: ignore[no-any-return]
+    return k.op("AddV2", k.op("Mul", x, factor), k.op("Sub", beta, k.op("Mul", mean_, factor)))
 
 
 @layer("LayerNormalization", weights=lambda la: (bool(la.config.get("scale", True)) + bool(la.config.get("center", True)), 0), masked=True)
@@ -197,7 +199,7 @@ def layer_normalization(k: Call) -> Tensor:
             weight = k.weight(at, name)
             y = k.op(op_type, y, weight if axes == [rank - 1] else k.reshape(weight, shape))
             at += 1
-    return y  # type: ignore[no-any-return]
+    return y
 
 
 # -- activations with settings of their own ----------------------------------------------------------------------------
@@ -221,7 +223,7 @@ def elu_layer(k: Call) -> Tensor:
 
 @layer("ThresholdedReLU", masked=True)
 def thresholded_relu(k: Call) -> Tensor:
-    return k.op("Mul", k.x, k.cast(k.op("Greater", k.x, k.like(number(k.config.get("theta"), 1.0), k.x)), k.x.dtype))  # type: ignore[no-any-return]
+    return k.op("Mul", k.x, k.cast(k.op("Greater", k.x, k.like(number(k.config.get("theta"), 1.0), k.x)), k.x.dtype))
 
 
 @layer("Softmax", masked=True)
@@ -234,7 +236,7 @@ def softmax_layer(k: Call) -> Tensor:
 def prelu(k: Call) -> Tensor:
     """relu(x) - alpha * relu(-x), alpha shared along some axes."""
     alpha = k.weight(0, "alpha")
-    return k.op("Sub", k.op("Relu", k.x), k.op("Mul", alpha, k.op("Relu", k.op("Neg", k.x))))  # type: ignore[no-any-return]
+    return k.op("Sub", k.op("Relu", k.x), k.op("Mul", alpha, k.op("Relu", k.op("Neg", k.x))))
 
 
 # -- wrappers and ops --------------------------------------------------------------------------------------------------
@@ -272,7 +274,7 @@ def tensorflow_op(k: Call) -> Any:
         data = definition.encode("utf-8") if isinstance(definition, str) else b""
         node_def = schema.parse("NodeDef", data, what=f"The node_def of layer {k.layer.name!r}")
     attr = graphdef.attrs(node_def.attr, node_def.name)
-    opdef = graphdef.opdefs.get(node_def.op)
+    opdef = opdefs.get(node_def.op)
     if opdef is None:
         raise k.fail(f"wraps the op {node_def.op!r}, which no TensorFlow of 0.12 to 2.15 has")
     count = len([i for i in node_def.input if not i.startswith("^")])
@@ -297,7 +299,7 @@ def tensorflow_op(k: Call) -> Any:
                 )
             arguments.append(parts if arg.is_list else parts[0])
         kept = {n: v for n, v in attr.items() if n in opdef.attrs}
-        return k.op(node_def.op, *arguments, **kept)
+        return k.outputs(node_def.op, *arguments, **kept)
     except (KeyError, IndexError, TypeError) as e:
         raise FormatError(f"Layer {k.layer.name!r} wraps the op {node_def.op!r}, whose attrs or inputs do not fit it: {e}.") from e
 

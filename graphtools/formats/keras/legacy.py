@@ -189,7 +189,7 @@ def highway(k: Call) -> Tensor:
         gate, y = k.op("BiasAdd", gate, k.weight(3, "b_carry")), k.op("BiasAdd", y, k.weight(2, "b"))
     gate = k.op("Sigmoid", gate)
     kept = k.op("Mul", k.op("Sub", k.like(1, gate), gate), k.x)
-    return k.op("AddV2", k.op("Mul", activate(k, y, k.config.get("activation")), gate), kept)  # type: ignore[no-any-return]
+    return k.op("AddV2", k.op("Mul", activate(k, y, k.config.get("activation")), gate), kept)
 
 
 @layer("MaxoutDense", weights=lambda la: (1 + has_bias(la), 0))
@@ -200,13 +200,13 @@ def maxout_dense(k: Call) -> Tensor:
     y = k.op("MatMul", k.x, kernel)
     if k.config.get("use_bias", True):
         y = k.op("BiasAdd", y, k.weight(1, "b", k.array(1).reshape(-1)))
-    return k.op("Max", k.reshape(y, [-1, features, columns]), k.ints(1), keep_dims=False)  # type: ignore[no-any-return]
+    return k.op("Max", k.reshape(y, [-1, features, columns]), k.ints(1), keep_dims=False)
 
 
 @layer("ParametricSoftplus", weights=lambda la: (2, 0), masked=True)
 def parametric_softplus(k: Call) -> Tensor:
     """alpha * softplus(beta * x)."""
-    return k.op("Mul", k.weight(0, "alphas"), k.op("Softplus", k.op("Mul", k.weight(1, "betas"), k.x)))  # type: ignore[no-any-return]
+    return k.op("Mul", k.weight(0, "alphas"), k.op("Softplus", k.op("Mul", k.weight(1, "betas"), k.x)))
 
 
 @layer("SReLU", weights=lambda la: (4, 0), masked=True)
@@ -217,4 +217,4 @@ def s_relu(k: Call) -> Tensor:
     below = k.op("AddV2", t_left, k.op("Mul", a_left, k.op("Sub", k.x, t_left)))
     above = k.op("AddV2", t_right, k.op("Mul", a_right, k.op("Sub", k.x, t_right)))
     middle = k.op("SelectV2", k.op("Greater", k.x, t_left), k.x, below)
-    return k.op("SelectV2", k.op("Less", k.x, t_right), middle, above)  # type: ignore[no-any-return]
+    return k.op("SelectV2", k.op("Less", k.x, t_right), middle, above)

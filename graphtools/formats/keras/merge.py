@@ -41,7 +41,7 @@ def multiply(k: Call) -> Tensor:
 @layer("Average", masked=_joined_mask)
 def average(k: Call) -> Tensor:
     total = reduce(lambda a, b: k.op("AddV2", a, b), _same_rank(k))
-    return k.op("RealDiv", total, k.like(len(k.inputs), total))  # type: ignore[no-any-return]
+    return k.op("RealDiv", total, k.like(len(k.inputs), total))
 
 
 @layer("Maximum", masked=_joined_mask)
@@ -58,7 +58,7 @@ def minimum(k: Call) -> Tensor:
 def subtract(k: Call) -> Tensor:
     if len(k.inputs) != 2:
         raise k.fail(f"has {len(k.inputs)} inputs; two were expected")
-    return k.op("Sub", *_same_rank(k))  # type: ignore[no-any-return]
+    return k.op("Sub", *_same_rank(k))
 
 
 def _concatenated_mask(k: Call) -> Tensor | None:
@@ -77,15 +77,15 @@ def _concatenated_mask(k: Call) -> Tensor | None:
             m = k.expand(m, -1)
         masks.append(m)
     if axis % rank == 1 and rank > 2:
-        return k.op("ConcatV2", [k.op("All", m, k.ints(-1), keep_dims=False) if (m.rank or 0) == rank else m for m in masks], k.int(1))
+        return k.op("ConcatV2", [k.op("All", m, k.ints(-1), keep_dims=False) if (m.rank or 0) == rank else m for m in masks], k.scalar(1))
     return reduce(lambda a, b: k.op("LogicalAnd", a, b), [k.op("All", m, k.ints(-1), keep_dims=False) for m in masks])
 
 
 @layer("Concatenate", masked=_concatenated_mask)
 def concatenate(k: Call) -> Tensor:
     if len(k.inputs) == 1:
-        return k.op("Identity", k.x)  # type: ignore[no-any-return]
-    return k.op("ConcatV2", list(k.inputs), k.int(int(k.config.get("axis", -1))))  # type: ignore[no-any-return]
+        return k.op("Identity", k.x)
+    return k.op("ConcatV2", list(k.inputs), k.scalar(int(k.config.get("axis", -1))))
 
 
 @layer("Dot")
@@ -103,14 +103,14 @@ def dot(k: Call) -> Tensor:
 
 def _normalized(k: Call, x: Tensor, axis: int) -> Tensor:
     squares = k.op("Sum", k.op("Square", x), k.ints(axis), keep_dims=True)
-    return k.op("Mul", x, k.op("Rsqrt", k.op("Maximum", squares, k.like(1e-12, x))))  # type: ignore[no-any-return]
+    return k.op("Mul", x, k.op("Rsqrt", k.op("Maximum", squares, k.like(1e-12, x))))
 
 
 def batch_dot(k: Call, a: Tensor, b: Tensor, first: int, second: int) -> Tensor:
     """The products along one axis of each, for each element of the batch."""
     ranks = k.rank(a), k.rank(b)
     if ranks == (2, 2):
-        return k.op("Sum", k.op("Mul", a, b), k.ints(1), keep_dims=True)  # type: ignore[no-any-return]
+        return k.op("Sum", k.op("Mul", a, b), k.ints(1), keep_dims=True)
     rest: list[list[Any]] = []
     sides = []
     for x, axis, is_left in ((a, first, True), (b, second, False)):
@@ -126,5 +126,5 @@ def batch_dot(k: Call, a: Tensor, b: Tensor, first: int, second: int) -> Tensor:
         sides.append(x)
     product = k.op("BatchMatMulV2", *sides)
     if [len(r) for r in rest] == [1, 1]:
-        return product  # type: ignore[no-any-return]
+        return product
     return k.reshape(product, [k.size(a, 0), *rest[0], *rest[1]])

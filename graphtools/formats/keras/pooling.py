@@ -42,7 +42,7 @@ def _pool(k: Call, x: Tensor, dims: int, first: bool) -> Tensor:
     def full(values: tuple[int, ...]) -> list[int]:
         return [1, 1, *values] if first else [1, *values, 1]
 
-    return k.op(  # type: ignore[no-any-return]
+    return k.op(
         op_type, x, ksize=full(size), strides=full(strides), padding=str(c.get("padding", "valid")).upper(),
         data_format=f"NC{letters}" if first else f"N{letters}C",
     )  # fmt: skip
@@ -63,13 +63,13 @@ def global_average(k: Call) -> Tensor:
         axis = 2 if channels_first(k.config) else 1
         weight = k.expand(mask_as(k, k.mask, k.x), 1 if axis == 2 else 2)
         total = k.op("Sum", k.op("Mul", k.x, weight), k.ints(axis), keep_dims=_keep(k))
-        return k.op("RealDiv", total, k.op("Sum", weight, k.ints(axis), keep_dims=_keep(k)))  # type: ignore[no-any-return]
-    return k.op("Mean", k.x, _global_axes(k), keep_dims=_keep(k))  # type: ignore[no-any-return]
+        return k.op("RealDiv", total, k.op("Sum", weight, k.ints(axis), keep_dims=_keep(k)))
+    return k.op("Mean", k.x, _global_axes(k), keep_dims=_keep(k))
 
 
 @layer("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D")
 def global_max(k: Call) -> Tensor:
-    return k.op("Max", k.x, _global_axes(k), keep_dims=_keep(k))  # type: ignore[no-any-return]
+    return k.op("Max", k.x, _global_axes(k), keep_dims=_keep(k))
 
 
 # -- padding and cropping --------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def zero_padding(k: Call) -> Tensor:
     dims = int(k.layer.class_name[-2])
     pairs = _pairs(k.config.get("padding", 1), dims)
     full = [(0, 0), (0, 0), *pairs] if channels_first(k.config) and dims > 1 else [(0, 0), *pairs, (0, 0)]
-    return k.op("Pad", k.x, k.const(np.array(full, np.int32)))  # type: ignore[no-any-return]
+    return k.op("Pad", k.x, k.const(np.array(full, np.int32)))
 
 
 @layer("Cropping1D", "Cropping2D", "Cropping3D")
@@ -106,7 +106,7 @@ def cropping(k: Call) -> Tensor:
             end[at + i] = -after
             end_mask &= ~(1 << at + i)
     begin_mask = sum(1 << i for i, b in enumerate(begin) if not b)
-    return k.op("StridedSlice", k.x, k.ints(*begin), k.ints(*end), k.ints(*[1] * rank), begin_mask=begin_mask, end_mask=end_mask)  # type: ignore[no-any-return]
+    return k.op("StridedSlice", k.x, k.ints(*begin), k.ints(*end), k.ints(*[1] * rank), begin_mask=begin_mask, end_mask=end_mask)
 
 
 # -- upsampling ------------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def _repeat(k: Call, x: Tensor, axis: int, factor: int) -> Tensor:
     tiled = k.op("Tile", k.expand(x, axis + 1), k.ints(*tiles))
     sizes = [k.size(x, i) for i in range(rank)]
     size = sizes[axis]
-    sizes[axis] = size * factor if isinstance(size, int) else k.op("Mul", size, k.int(factor))
+    sizes[axis] = size * factor if isinstance(size, int) else k.op("Mul", size, k.scalar(factor))
     return k.reshape(tiled, sizes)
 
 
@@ -148,7 +148,7 @@ def up_sampling_2d(k: Call) -> Tensor:
     sizes = []
     for i, factor in enumerate(tuple_of(k.config.get("size", 2), 2)):
         size = k.size(x, 1 + i)
-        sizes.append(size * factor if isinstance(size, int) else k.op("Mul", size, k.int(factor)))
+        sizes.append(size * factor if isinstance(size, int) else k.op("Mul", size, k.scalar(factor)))
     # tf.keras of 1.15 and later samples at pixel centres; for whole factors only bilinear differs
     half_pixel = k.layer.is_tf_keras
     interpolation = str(k.config.get("interpolation", "nearest"))

@@ -71,7 +71,7 @@ def _cell_arrays(arrays: Sequence[Array], kind: str, units: int) -> tuple[Array,
 def _projection(kernel: Tensor, bias: Tensor | None) -> Callable[[Call, Tensor], Tensor]:
     def project(k: Call, x: Tensor) -> Tensor:
         y = k.op("MatMul", x, kernel)
-        return y if bias is None else k.op("BiasAdd", y, bias)  # type: ignore[no-any-return]
+        return y if bias is None else k.op("BiasAdd", y, bias)
 
     return project
 
@@ -96,7 +96,7 @@ def make_cell(k: Call, la: Layer) -> Cell:
     project = _projection(kernel, bias)
 
     def split(e: Emitter, x: Tensor, count: int) -> Sequence[Tensor]:
-        return e.op("Split", e.int(1), x, num_split=count)  # type: ignore[no-any-return]
+        return e.outputs("Split", e.scalar(1), x, num_split=count)
 
     def lstm(e: Emitter, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         h, cell = states
@@ -191,8 +191,10 @@ def run_cell(k: Call, cell: Cell, config: Config, x: Tensor, mask: Tensor | None
         held = k.op("Fill", k.sizes([batch, *cell.output_size]), k.like(0, inputs))
     sequences = bool(config.get("return_sequences"))
     zeros = held is not None and bool(config.get("zero_output_for_mask"))
-    run = _unrolled if config.get("unroll") and isinstance(steps, int) and 0 < steps <= 200 else _loop
-    last, outputs, states = run(k, cell, inputs, mask_by_time, states, held, steps, sequences, zeros)
+    if config.get("unroll") and isinstance(steps, int) and 0 < steps <= 200:
+        last, outputs, states = _unrolled(k, cell, inputs, mask_by_time, states, held, steps, sequences, zeros)
+    else:
+        last, outputs, states = _loop(k, cell, inputs, mask_by_time, states, held, steps, sequences, zeros)
     if sequences:
         assert outputs is not None
         outputs = k.transpose(outputs, 1, 0, *range(2, 2 + len(cell.output_size)))
@@ -226,11 +228,11 @@ def _unrolled(
     zeros: bool,
 ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
     outputs = []
-    parts = k.op("Unpack", inputs, num=steps, axis=0)
-    masks = None if mask is None else k.op("Unpack", mask, num=steps, axis=0)
+    parts = k.outputs("Unpack", inputs, num=steps, axis=0)
+    masks = None if mask is None else k.outputs("Unpack", mask, num=steps, axis=0)
     for i in range(steps):
-        x = parts[i] if steps > 1 else parts
-        m = None if masks is None else masks[i] if steps > 1 else masks
+        x = parts[i]
+        m = None if masks is None else masks[i]
         output, states, held = _masked_step(k, cell, x, m, states, held, zeros)
         outputs.append(output)
     return outputs[-1], k.op("Pack", outputs, axis=0) if sequences else None, states
@@ -249,14 +251,14 @@ def _loop(
 ) -> tuple[Tensor, Tensor | None, list[Tensor]]:
     """A While of: step number, states, [held output], [outputs]; and, unchanging: step count, input list, [mask list], weights."""
     library = k.graph.functions
-    count = k.int(steps) if isinstance(steps, int) else steps
+    count = k.scalar(steps) if isinstance(steps, int) else steps
     dtype = inputs.dtype
 
     def as_list(x: Tensor) -> Tensor:
         shape = k.sizes([d if isinstance(d, int) else -1 for d in (k.size(x, i) for i in range(1, k.rank(x)))])
-        return k.op("TensorListFromTensor", x, shape, element_dtype=x.dtype, shape_type=int32)  # type: ignore[no-any-return]
+        return k.op("TensorListFromTensor", x, shape, element_dtype=x.dtype, shape_type=int32)
 
-    carried = [k.int(0), *states]
+    carried = [k.scalar(0), *states]
     names = ["step", *(f"state_{i}" for i in range(len(states)))]
     if held is not None:
         carried.append(held)
@@ -300,15 +302,14 @@ def _loop(
     output, new_states, new_held = _masked_step(
         body, cell, x, m, [by_name[f"state_{i}"] for i in range(len(states))], by_name.get("held"), zeros
     )
-    results = [body.op("AddV2", number, body.int(1)), *new_states]
+    results = [body.op("AddV2", number, body.scalar(1)), *new_states]
     if new_held is not None:
         results.append(new_held)
     if "outputs" in by_name:
         results.append(body.op("TensorListSetItem", by_name["outputs"], number, output, element_dtype=dtype))
     functions[1].outputs += [*results, *(by_name[n] for n in fixed_names)]
 
-    done = k.op(
-        "While", variables, T=[t.dtype for t in variables], cond=Func(functions[0].name), body=Func(functions[1].name),
+    done = k.outputs("While", variables, T=[t.dtype for t in variables], cond=Func(functions[0].name), body=Func(functions[1].name),
         output_shapes=[None if t.dtype is variant else t.dims for t in variables], parallel_iterations=1, name="while",
     )  # fmt: skip
     for outside, made in zip(variables, done, strict=True):
@@ -331,8 +332,8 @@ def _loop(
     elif outputs is None or (cell.output_is_state and not zeros):
         last = ends[0]
     else:
-        index = k.op("Sub", count, k.int(1))
-        last = k.op("GatherV2", outputs, index, k.int(0))
+        index = k.op("Sub", count, k.scalar(1))
+        last = k.op("GatherV2", outputs, index, k.scalar(0))
     return last, outputs if sequences else None, ends
 
 
@@ -389,12 +390,12 @@ def conv_lstm_2d(k: Call) -> list[Tensor]:
 
     def project(call: Call, x: Tensor) -> Tensor:
         y = convolve(call, x, kernel, strides, dilations, padding, first)
-        return y if bias is None else call.op("BiasAdd", y, bias, data_format=layout)  # type: ignore[no-any-return]
+        return y if bias is None else call.op("BiasAdd", y, bias, data_format=layout)
 
     def step(e: Emitter, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         h, cell = states
         product = e.op("Conv2D", h, e.use(recurrent), strides=[1, 1, 1, 1], padding="SAME", data_format=layout)
-        i, f, g, o = e.op("Split", e.int(axis), e.op("AddV2", x, product), num_split=4)
+        i, f, g, o = e.outputs("Split", e.scalar(axis), e.op("AddV2", x, product), num_split=4)
         cell = e.op("AddV2", e.op("Mul", activate(e, f, gate), cell), e.op("Mul", activate(e, i, gate), activate(e, g, activation)))
         h = e.op("Mul", activate(e, o, gate), activate(e, cell, activation))
         return h, [h, cell]
@@ -425,7 +426,7 @@ def bidirectional(k: Call) -> list[Tensor]:
     if mode is None:
         merged = [y, z]
     elif mode == "concat":
-        merged = [k.op("ConcatV2", [y, z], k.int(-1))]
+        merged = [k.op("ConcatV2", [y, z], k.scalar(-1))]
     elif mode in ("sum", "mul"):
         merged = [k.op("AddV2" if mode == "sum" else "Mul", y, z)]
     elif mode == "ave":
