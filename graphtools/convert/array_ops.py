@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
     from graphtools.convert.walk import NodeView
 
-BIGGEST = np.iinfo(np.int64).max
+BIGGEST = int(np.iinfo(np.int64).max)
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from graphtools.convert import converts
 from graphtools.convert.array_ops import BIGGEST, reshaped
 from graphtools.convert.complex_numbers import by_parts
+from graphtools.convert.vectors import elements, is_size, vector_of
 from graphtools.dtypes import bool_, int32, int64, string
 
 if TYPE_CHECKING:
@@ -186,12 +187,31 @@ def tensor_strided_slice_update(op: Builder, node: NodeView) -> Any:
 @converts("Slice")
 @by_parts
 def slice_(op: Builder, node: NodeView) -> Any:
-    """A size of -1 reaches to the end."""
-    x, begin, size = node.inputs[0], op.cast(node.inputs[1], int64), op.cast(node.inputs[2], int64)
+    """A size of -1 reaches to the end. Axes that are taken whole are left out."""
+    x, begin, size = node.inputs
     if x.rank == 0:
         return x
-    ends = op.Where(op.Less(size, ZERO), np.int64(BIGGEST), op.Add(begin, size))
-    return op.Slice(x, begin, ends)
+    begins, sizes = elements(op, begin), elements(op, size)
+    if begins is None or sizes is None or len(begins) != len(sizes):
+        begin, size = op.cast(begin, int64), op.cast(size, int64)
+        return op.Slice(x, begin, op.Where(op.Less(size, ZERO), np.int64(BIGGEST), op.Add(begin, size)))
+    axes = [i for i, (b, s) in enumerate(zip(begins, sizes, strict=True)) if not (b == 0 and s == -1)]
+    if not axes:
+        return x
+    ends = [_end(op, begins[i], sizes[i]) for i in axes]
+    return op.Slice(x, vector_of(op, [begins[i] for i in axes]), vector_of(op, ends), axes)
+
+
+def _end(op: Builder, begin: int | Value, size: int | Value) -> int | Value:
+    if isinstance(size, int):
+        if size < 0:
+            return BIGGEST
+        return begin + size if isinstance(begin, int) else op.Add(begin, np.int64(size))
+    end: Value = size if begin == 0 else op.Add(size, np.int64(begin) if isinstance(begin, int) else begin)
+    if is_size(size):
+        return end
+    bounded: Value = op.Where(op.Less(size, ZERO), np.int64(BIGGEST), end)
+    return bounded
 
 
 # -- gathers -----------------------------------------------------------------------------------------------------------
