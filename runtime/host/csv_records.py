@@ -15,6 +15,7 @@ from runtime.host.rows import Array, Row
 
 _INTEGER = re.compile(rb"\s*-?[0-9]+\s*")
 _FLOAT = re.compile(rb"\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+|inf(?:inity)?|nan)(?:e[-+]?[0-9]+)?\s*", re.IGNORECASE)
+_FEW = 8  # numbers that are read faster one by one
 _QUOTE, _LINE_ENDS = 0x22, (0x0A, 0x0D)
 
 
@@ -106,7 +107,30 @@ class CsvParser:
     def columns(self, records: Sequence[bytes]) -> list[list[Any]]:
         """The values of records, by column."""
         table = [self._fields(record, f" {number}") for number, record in enumerate(records)]
-        return [[self._value(row[c], c, f" {number}") for number, row in enumerate(table)] for c in range(len(self._types))]
+        columns = list(zip(*table, strict=True)) or [()] * len(self._types)
+        return [
+            self._many(fields, c) or [self._value(f, c, f" {number}") for number, f in enumerate(fields)]
+            for c, fields in enumerate(columns)
+        ]
+
+    def _many(self, fields: Sequence[bytes], column: int) -> list[Any] | None:
+        """The numbers of a column at once; None where one of them must be looked at on its own."""
+        default, dtype = self._defaults[column], self._types[column]
+        if self._kinds[column] == "text" or len(fields) < _FEW or any(b"_" in f or b"+" in f for f in fields):
+            return None
+        absent = [not f or f == self._missing for f in fields]
+        if any(absent):
+            if default is None:
+                return None
+            fields = [b"0" if gone else f for gone, f in zip(absent, fields, strict=True)]
+        try:
+            numbers = np.array(fields).astype(np.float64 if self._kinds[column] == "real" else np.int64)
+        except (ValueError, OverflowError):
+            return None
+        if self._kinds[column] == "whole" and (numbers.min() < dtype.min or numbers.max() > dtype.max):
+            return None
+        values: list[Any] = numbers.tolist()
+        return [default if gone else v for gone, v in zip(absent, values, strict=True)] if any(absent) else values
 
     def row(self, record: bytes, where: str = "") -> Row:
         """One record as scalar tensors. `where` follows "record" in messages."""

@@ -88,3 +88,38 @@ def test_a_default_of_the_wrong_shape() -> None:
 def test_csv_delimiter() -> None:
     with pytest.raises(InvalidArgumentError, match="field_delim should be only 1 char"):
         run_op(FakeRun(), "DecodeCSV", text(b"1"), np.array([0], np.int32), OUT_TYPE=[int32], field_delim=",,")
+
+
+def csv(records: list[bytes], *defaults: Any, **attr: Any) -> Any:
+    types = [{np.dtype(np.int32): int32, np.dtype(np.float32): float32}.get(d.dtype, string) for d in defaults]
+    return run_op(FakeRun(), "DecodeCSV", rows.texts(records), *defaults, OUT_TYPE=types, **attr)
+
+
+def test_columns_at_once_are_as_one_by_one() -> None:
+    random = np.random.default_rng(3)
+    cells = [b"%d,%.7g,t%d" % (random.integers(-99, 99), random.normal() * 10.0 ** random.integers(-20, 20), i) for i in range(200)]
+    cells[5], cells[17], cells[30] = b",,", b" 4 , -1e-3 ,", b"-7,nan,x"
+    defaults = [np.array([11], np.int32), np.array([0.5], np.float32), rows.texts([b"d"])]
+    whole = csv(cells, *defaults)
+    single = [csv([c], *defaults) for c in cells]
+    for column in range(3):
+        found = np.concatenate([s[column] for s in single])
+        assert whole[column].dtype == found.dtype
+        assert np.array_equal(whole[column], found, equal_nan=column == 1) if column != 2 else whole[2].tolist() == found.tolist()
+
+
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (b"1_0", "Field 0 in record 11 is not a valid int32: 1_0"),
+        (b"+5", r"Field 0 in record 11 is not a valid int32: \+5"),
+        (b"99999999999", "Field 0 in record 11 is not a valid int32: 99999999999"),
+        (b"99999999999999999999999", "Field 0 in record 11 is not a valid int32: 99999999999999999999999"),
+        (b"1.5", r"Field 0 in record 11 is not a valid int32: 1\.5"),
+    ],
+)
+def test_a_bad_number_among_many_is_named(field: bytes, message: str) -> None:
+    records = [b"%d" % i for i in range(20)]
+    records[11] = field
+    with pytest.raises(InvalidArgumentError, match=message):
+        csv(records, np.array([0], np.int32))
