@@ -120,7 +120,7 @@ def dense_values(features: Any, spec: Dense, where: str, missing: str) -> Array:
     if found is None:
         if spec.is_variable:
             return np.empty((0, *spec.sizes[1:]), spec.dtype.as_numpy_dtype)
-        if not spec.default.size and math.prod(spec.sizes):
+        if not spec.default.size and 0 not in spec.sizes:
             raise error(f"{missing}Feature: {spec.key} (data type: {rows.type_text(spec.dtype)}) is required but could not be found.")
         return spec.default.reshape(spec.sizes)
     kind = KINDS.get(spec.dtype)
