@@ -9,11 +9,11 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Blank, Carried, Dense, Maybe, TensorList, Writes, as_sequence, joined_elements, zeros
+from graphtools.convert.lists import Blank, Carried, Dense, Maybe, TensorList, Writes, as_sequence, has_blanks, joined_elements, zeros
 from graphtools.convert.loops import WhileConversion
 from graphtools.dtypes import bool_, int64, string
 from graphtools.errors import ConversionError
-from graphtools.graph import Function
+from graphtools.graph import Dims, Function
 from graphtools.shapes.control_flow_ops import infer_function, join
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _meet(
 
         def carried(values: list[Value]) -> Any:
             result = Carried(op, as_sequence(values[0], a.dtype, element), a.array, element, is_empty=is_empty)
-            result.grows = a.grows or b.grows
+            result.grows, result.varies, result.has_blanks = a.grows or b.grows, a.varies or b.varies, has_blanks(a) or has_blanks(b)
             return result
 
         return [(a.sequence(bodies[0]), b.sequence(bodies[1]))], carried
@@ -232,23 +232,40 @@ def _meet_optionals(bodies: Sequence[Builder], a: Maybe, b: Maybe) -> tuple[list
     given = a.values if a.values is not None else b.values
     if given is None:
         return [], lambda _: a
+    pairs: list[tuple[Value, Value]] = []
+    makes: list[tuple[slice, Callable[[list[Value]], Any]]] = []
+    varies = a.varies or b.varies
+    for i, model in enumerate(given):
+        sides = [model if side.values is None else side.values[i] for side in (a, b)]
+        if isinstance(model, Maybe):
+            parts, make = _meet_optionals(
+                bodies, *(s if side.values is not None else Maybe(None) for s, side in zip(sides, (a, b), strict=True))
+            )
+        else:
+            values = []
+            for body, side, value in zip(bodies, (a, b), sides, strict=True):
+                plain = value.stack(body) if isinstance(value, TensorList) and side.values is not None else value
+                values.append(plain)
+            known = next(v for v, side in zip(values, (a, b), strict=True) if side.values is not None)
+            values = [
+                v if side.values is not None else zeros(body, known.dtype, [d or 0 for d in known.dims or ()])
+                for v, side, body in zip(values, (a, b), bodies, strict=True)
+            ]
+            parts = [(values[0], values[1])]
+            dims = known.dims if a.values is None or b.values is None else join([v.dims for v in values])
+            varies = varies or values[0].dims != values[1].dims or values[0].dims is None or None in values[0].dims
+            make = _remade(dims, isinstance(model, TensorList))
+        makes.append((slice(len(pairs), len(pairs) + len(parts)), make))
+        pairs.extend(parts)
+    return pairs, lambda values: Maybe([make(values[part]) for part, make in makes], varies)
 
-    def blank(body: Builder, value: Value) -> Value:
-        return zeros(body, value.dtype, [d or 0 for d in value.dims or ()])
 
-    first = a.values if a.values is not None else [blank(bodies[0], v) for v in given]
-    second = b.values if b.values is not None else [blank(bodies[1], v) for v in given]
-    dims = [
-        v.dims if a.values is None or b.values is None else join([x.dims, y.dims]) for v, x, y in zip(given, first, second, strict=True)
-    ]
-    varies = a.varies or b.varies or any(v.dims is None or None in v.dims or v.dims != w.dims for v, w in zip(first, second, strict=True))
-
+def _remade(dims: Dims, is_list: bool) -> Callable[[list[Value]], Any]:
     def make(values: list[Value]) -> Any:
-        for value, known in zip(values, dims, strict=True):
-            value.dims = known
-        return Maybe(values, varies)
+        values[0].dims = dims
+        return Dense(values[0]) if is_list else values[0]
 
-    return list(zip(first, second, strict=True)), make
+    return make
 
 
 def _meet_writes(

@@ -250,6 +250,14 @@ for _op in ("Add", "AddV2", "AddN"):
 ON_LISTS["ZerosLike"] = _zeros
 
 
+def _shape(op: Builder, node: NodeView) -> Any:
+    """A flow is a scalar to TensorFlow, and so is the variant of a list."""
+    return op.const(np.zeros(0, node.outputs[0].dtype.as_numpy_dtype))
+
+
+ON_LISTS["Shape"] = _shape
+
+
 # -- stacks ---------------------------------------------------------------------------------------------------------------
 
 

@@ -35,9 +35,18 @@ class Weaken(Exception):
 class Maybe:
     """An optional: the values in it, or None where it has none. `varies`: their shapes depend on what has filled it."""
 
-    def __init__(self, values: list[Value] | None, varies: bool = False) -> None:
+    def __init__(self, values: list[Any] | None, varies: bool = False) -> None:
         self.values = values
         self.varies = varies
+
+
+def mark_varying(op: Builder, value: Value) -> None:
+    """Tell the loops around that a value may differ in shape from round to round."""
+    builder: Builder | None = op
+    while builder is not None:
+        if builder.loop is not None:
+            builder.loop.varying.add(value)
+        builder = builder.parent
 
 
 def mark_uneven(op: Builder) -> None:
@@ -74,6 +83,7 @@ class TensorList:
         self.dtype = dtype.base_dtype
         self.element = element
         self.array = array
+        self.varies = array is not None and array.varies  # whether elements may differ in shape
         self.grows = array is not None and array.is_dynamic  # a write behind the last element makes the list longer
 
     @property
@@ -187,35 +197,50 @@ class Blank(TensorList):
 
     is_empty = True
 
-    def __init__(self, dtype: DType, element: Dims, size: Value, array: Array | None = None) -> None:
+    def __init__(self, dtype: DType, element: Dims, size: Value, array: Array | None = None, shape: Value | None = None) -> None:
         super().__init__(dtype, element, array)
         self.size = size
+        self.shape = shape  # the elements' shape, where it is only known when the model runs
 
     def length(self, op: Builder) -> Value:
         return op.cast(self.size, int64)
 
     def stack(self, op: Builder) -> Value:
-        return zeros(op, self.dtype, [self.length(op), *(d or 0 for d in self.element or ())])
+        return self._zeros(op, [self.length(op)])
 
     def get(self, op: Builder, index: Value) -> Value:
-        return zeros(op, self.dtype, [d or 0 for d in self.element or ()])
+        return self._zeros(op, [])
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether the shape of the elements is known, now or when the model runs."""
+        return self.shape is not None or (self.element is not None and None not in self.element)
+
+    def _zeros(self, op: Builder, first: list[Value]) -> Value:
+        if (self.element is not None and None not in self.element) or self.shape is None:
+            return zeros(op, self.dtype, [*first, *(d or 0 for d in self.element or ())])
+        parts = [op.Reshape(v, [1]) for v in first] + [op.cast(self.shape, int64)]
+        result: Value = op.Expand(zeros(op, self.dtype, []), parts[0] if len(parts) == 1 else op.Concat(*parts, axis=0))
+        if self.element is not None:
+            result.dims = (*(None for _ in first), *self.element)
+        return result
 
     def sequence(self, op: Builder) -> Value:
         """Elements of unknown shape start as tensors of no elements, which a write replaces."""
         length = self.length(op)
         if length.const is not None and int(length.const) == 0:
             return empty_sequence(op, self.dtype)
-        dims = self.element if self.element else (0,)  # an unknown length is 0 here
-        if self.element == ():
-            dims = ()
-        stacked = zeros(op, self.dtype, [length, *(d or 0 for d in dims)])
+        if self.is_shaped:
+            stacked = self._zeros(op, [length])
+        else:
+            stacked = zeros(op, self.dtype, [length, *((0,) if self.element is None else (d or 0 for d in self.element))])
         return as_sequence(op.SplitToSequence(stacked, axis=0, keepdims=0), self.dtype, self.element)
 
     def add(self, op: Builder, other: TensorList) -> TensorList:
         return other
 
     def set(self, op: Builder, index: Value, value: Value) -> TensorList:
-        if self.adds or (index.const is None and not self.grows):
+        if self.adds or (not self.grows and (index.const is None or self.length(op).const is None)):
             return Writes(self, [(index, value)])
         return super().set(op, index, value)
 
@@ -442,6 +467,17 @@ def plain(value: Value) -> Value:
     return value
 
 
+def has_blanks(content: TensorList) -> bool:
+    """Whether a sequence of this content may have elements that are not written, of a shape that is not known."""
+    if isinstance(content, Blank):
+        return not content.is_shaped
+    if isinstance(content, Items):
+        return None in content.items and (content.element is None or None in content.element)
+    if isinstance(content, Writes):
+        return has_blanks(content.base)
+    return isinstance(content, Carried) and content.has_blanks
+
+
 class Carried(TensorList):
     """A list as an ONNX sequence, for what no other form can do."""
 
@@ -452,16 +488,19 @@ class Carried(TensorList):
             super().__init__(content.dtype, content.element, content.array)
             self.value = content.sequence(op)
             self.grows = content.grows
+            self.varies = content.varies
             self.is_empty = content.is_empty
+            self.has_blanks = has_blanks(content)
         else:
             super().__init__(content.dtype, element, array)
             self.value = content
             self.is_empty = is_empty
+            self.has_blanks = False
 
     def _next(self, op: Builder, value: Value, dims: Dims) -> Carried:
         element = merged(self.element, dims) if self.is_empty else joined(self.element, dims)
         result = Carried(op, as_sequence(value, self.dtype, element), self.array, element)
-        result.grows = self.grows
+        result.grows, result.varies, result.has_blanks = self.grows, self.varies, self.has_blanks
         return result
 
     def length(self, op: Builder) -> Value:
@@ -507,6 +546,7 @@ class Carried(TensorList):
         last = op.const(np.array(-1, np.int64))
         value = self.get(op, last)
         rest = Carried(op, as_sequence(op.SequenceErase(self.value, last), self.dtype, self.element), self.array, self.element)
+        rest.has_blanks = self.has_blanks
         return rest, value
 
     def sequence(self, op: Builder) -> Value:
@@ -518,13 +558,37 @@ class Carried(TensorList):
         dims = None if self.element is None else (None, *self.element)
         empty = zeros(then, self.dtype, [0, *(d or 0 for d in self.element or ())])
         then.output(empty)
-        joined = other.ConcatFromSequence(self.value, axis=0, new_axis=1)
+        joined = other.ConcatFromSequence(self._filled(other), axis=0, new_axis=1)
         joined.dtype, joined.dims = self.dtype, dims
         other.output(joined)
         is_empty = op.Equal(self.length(op), op.const(np.array(0, np.int64)))
         result: Value = op.If(is_empty, then_branch=then, else_branch=other)
         result.dtype, result.dims = self.dtype, dims
         return result
+
+    def _filled(self, op: Builder) -> Value:
+        """The sequence with zeros in the place of elements that were never written, which have no elements yet."""
+        if not self.has_blanks or self.element is None or 0 in self.element:
+            return self.value
+        if None in self.element:
+            measure = op.subgraph()
+            item = measure.input("item", self.dtype, self.element)
+            measure.output(measure.Unsqueeze(measure.Shape(item), [0]))
+            shapes = as_sequence(op.SequenceMap(self.value, body=measure), int64, (1, len(self.element)))
+            table = op.ConcatFromSequence(shapes, axis=0)
+            table.dtype, table.dims = int64, (None, len(self.element))
+            shape: Value = op.ReduceMax(table, op.const([0]), keepdims=0)
+        else:
+            shape = op.const([d or 0 for d in self.element])
+        fill = op.subgraph()
+        item = fill.input("item", self.dtype, self.element)
+        then, other = fill.subgraph(), fill.subgraph()
+        then.output(then.Expand(zeros(then, self.dtype, []), shape))
+        other.output(item)
+        chosen = fill.If(fill.Equal(fill.Size(item), fill.const(np.array(0, np.int64))), then_branch=then, else_branch=other)
+        chosen.dtype, chosen.dims = self.dtype, self.element
+        fill.output(chosen)
+        return as_sequence(op.SequenceMap(self.value, body=fill), self.dtype, self.element)
 
     def add(self, op: Builder, other: TensorList) -> TensorList:
         if isinstance(other, Blank) or (isinstance(other, Writes) and self.adds):
@@ -541,6 +605,7 @@ class LoopList(TensorList):
         self.slot = slot
         self.init = init
         self.grows = init.grows
+        self.varies = init.varies
         self.is_measured = False
         self.reads: list[Value] = []
 

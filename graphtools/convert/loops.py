@@ -22,6 +22,7 @@ from graphtools.convert.lists import (
     TensorList,
     Weaken,
     as_sequence,
+    has_blanks,
     joined_elements,
     plain,
     same_value,
@@ -396,7 +397,7 @@ class WhileConversion:
             value = as_sequence(body.input(f"{name}:0", dtype, element), dtype, element)
             loop.slots[value] = slot
             held = Carried(body, value, init.array, element, is_empty=is_empty)
-            held.grows = init.grows
+            held.grows, held.varies, held.has_blanks = init.grows, init.varies, has_blanks(init)
             return held
         value = body.input(f"{name}:0", init.dtype, dims)
         loop.slots[value] = slot
@@ -409,7 +410,7 @@ class WhileConversion:
         if self.modes[slot] == SEQUENCE:
             element, _ = self.elements[slot]
             if isinstance(init, Blank) and init.element is None:
-                init = Blank(init.dtype, element, init.size, init.array)
+                init = Blank(init.dtype, element, init.size, init.array, init.shape)
             if init.dtype is variant and init.is_empty:
                 init = Items(self.dtypes[slot], element, [])
             result: Value = init.sequence(self.op)
@@ -476,7 +477,7 @@ class WhileConversion:
             return
         if not isinstance(value, Recorded) or value.base is not before:
             raise Weaken(loop, slot)
-        if value.kind in ("push", "pop") and before.is_measured:
+        if before.is_measured and (value.kind in ("push", "pop") or value.grows):
             raise Weaken(loop, slot)
         if before.reads and not (value.kind == "set" and all(same_value(r, value.writes[0][0]) for r in before.reads)):  # type: ignore[arg-type]
             raise Weaken(loop, slot)
@@ -484,8 +485,7 @@ class WhileConversion:
             raise Weaken(loop, slot)
         if any(self._varies(loop, element) for _, element in value.writes):
             raise Weaken(loop, slot)
-        array = before.array
-        if value.kind == "add" and array is not None and array.varies:
+        if value.kind == "add" and before.varies:
             raise Weaken(loop, slot)
         if value.kind != "set":
             return
@@ -494,7 +494,7 @@ class WhileConversion:
             raise Weaken(loop, slot)
         if isinstance(before.init, Items) and not before.init.is_empty:
             raise Weaken(loop, slot)
-        if (array is not None and array.varies) or (value.grows and (moves[1] != 1 or not isinstance(before.init, Blank))):
+        if before.varies or (value.grows and (moves[1] != 1 or not isinstance(before.init, Blank))):
             raise Weaken(loop, slot)
 
     def _varies(self, loop: Loop, element: Value) -> bool:
@@ -515,7 +515,7 @@ class WhileConversion:
             assert output is not None
             element, is_empty = self.elements[slot]
             held = Carried(op, as_sequence(output, self.dtypes[slot], element), init.array, element, is_empty=is_empty)
-            held.grows = init.grows
+            held.grows, held.varies, held.has_blanks = init.grows, init.varies, has_blanks(init)
             return held
         if mode == TENSOR:
             return output

@@ -9,7 +9,20 @@ import numpy as np
 from graphtools.constant import constant_as_shape
 from graphtools.convert import converts
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Blank, Carried, Dense, Items, LoopList, Maybe, TensorList, as_sequence, merged, zeros
+from graphtools.convert.lists import (
+    Blank,
+    Carried,
+    Dense,
+    Items,
+    LoopList,
+    Maybe,
+    TensorList,
+    as_sequence,
+    mark_uneven,
+    mark_varying,
+    merged,
+    zeros,
+)
 from graphtools.dtypes import int32, int64, variant
 from graphtools.graph import Dims, Tensor
 
@@ -36,9 +49,9 @@ def _refined(node: NodeView, found: TensorList, position: int) -> TensorList:
     """The list with what the op's element_shape says of its elements."""
     dims = element_dims(node.node.inputs[position])
     if isinstance(found, Blank):
-        return Blank(found.dtype, merged(found.element, dims), found.size, found.array)
+        return Blank(found.dtype, merged(found.element, dims), found.size, found.array, found.shape)
     if isinstance(found, LoopList) and isinstance(found.init, Blank):
-        found.init = Blank(found.dtype, merged(found.init.element, dims), found.init.size, found.init.array)
+        found.init = Blank(found.dtype, merged(found.init.element, dims), found.init.size, found.init.array, found.init.shape)
     if isinstance(found, Items | Carried) and dims is not None:
         found.element = merged(found.element, dims)
     return found
@@ -46,7 +59,14 @@ def _refined(node: NodeView, found: TensorList, position: int) -> TensorList:
 
 @converts("TensorListReserve")
 def reserve(op: Builder, node: NodeView) -> Any:
-    return Blank(node.attr["element_dtype"], element_dims(node.node.inputs[0]), op.cast(node.inputs[1], int64))
+    """Elements of different lengths are only expected where lists are concatenated."""
+    dims = element_dims(node.node.inputs[0])
+    dtype = node.attr["element_dtype"]
+    if dtype is variant:  # rows of a ragged tensor: the op that puts them together says of what
+        dtype = next((n.attr["Tvalues"] for n in node.graph if n.op == "RaggedTensorFromVariant" and n.attr["output_ragged_rank"]), dtype)
+    result = Blank(dtype, dims, op.cast(node.inputs[1], int64))
+    result.varies = (dims is None or not dims or dims[0] is None) and any(n.op.startswith("TensorListConcat") for n in node.graph)
+    return result
 
 
 @converts("EmptyTensorList")
@@ -56,17 +76,27 @@ def empty(op: Builder, node: NodeView) -> Any:
 
 @converts("TensorListFromTensor")
 def from_tensor(op: Builder, node: NodeView) -> Any:
-    return Dense(node.inputs[0])
+    """A vector of variants is a list already."""
+    return node.inputs[0] if isinstance(node.inputs[0], TensorList) else Dense(node.inputs[0])
 
 
 @converts("TensorListStack")
 def stack(op: Builder, node: NodeView) -> Any:
-    return _refined(node, _list(node), 1).stack(op)
+    found = _refined(node, _list(node), 1)
+    if node.outputs[0].dtype is variant:  # a vector of variants stays the list of what is in them
+        return found
+    dims = node.outputs[0].dims
+    if isinstance(found, Blank) and found.element is None and dims is not None:
+        found = Blank(found.dtype, dims[1:], found.size, found.array, found.shape)
+    return found.stack(op)
 
 
 @converts("TensorListGetItem")
 def get_item(op: Builder, node: NodeView) -> Any:
-    value = _refined(node, _list(node), 2).get(op, node.inputs[1])
+    found = _refined(node, _list(node), 2)
+    if found.varies:
+        mark_uneven(op)
+    value = found.get(op, node.inputs[1])
     return Dense(value) if node.outputs[0].dtype is variant else value
 
 
@@ -75,7 +105,7 @@ def set_item(op: Builder, node: NodeView) -> Any:
     found = _list(node)
     if node.attr.get("resize_if_index_out_of_bounds"):
         found.grows = True
-    return found.set(op, node.inputs[1], node.inputs[2])
+    return found.set(op, node.inputs[1], plain_value(op, node, node.inputs[2]))
 
 
 @converts("TensorListPushBack")
@@ -86,14 +116,15 @@ def push_back(op: Builder, node: NodeView) -> Any:
 
 def plain_value(op: Builder, node: NodeView, value: Any) -> Value:
     if isinstance(value, TensorList):
-        return value.stack(op)
+        stacked = value.stack(op)
+        if stacked.dims is None or stacked.dims[0] is None:
+            mark_varying(op, stacked)
+        return stacked
     if isinstance(value, Maybe) and value.values is not None and len(value.values) == 1:
-        builder: Builder | None = op
-        while builder is not None and value.varies:
-            if builder.loop is not None:
-                builder.loop.varying.add(value.values[0])
-            builder = builder.parent
-        return value.values[0]
+        inner = plain_value(op, node, value.values[0])
+        if value.varies:
+            mark_varying(op, inner)
+        return inner
     if not isinstance(value, Value):
         raise node.fail(f"a list cannot hold {value!r} in ONNX.")
     return value
@@ -115,6 +146,8 @@ def element_shape(op: Builder, node: NodeView) -> Any:
     found = _list(node)
     dims = found.element
     dtype = node.attr["shape_type"].as_numpy_dtype
+    if isinstance(found, Dense) and (dims is None or None in dims):
+        return op.cast(op.Shape(found.value, start=1), node.attr["shape_type"])
     return op.const(np.array(-1, dtype) if dims is None else np.array([-1 if d is None else d for d in dims], dtype))
 
 
@@ -124,7 +157,7 @@ def resize(op: Builder, node: NodeView) -> Any:
     found = _list(node)
     size = op.cast(node.inputs[1], int64)
     if isinstance(found, Blank):
-        return Blank(found.dtype, found.element, size)
+        return Blank(found.dtype, found.element, size, shape=found.shape)
     if isinstance(found, Items) and size.const is not None:
         n = int(size.const)
         return Items(found.dtype, found.element, [*found.items[:n], *[None] * (n - len(found.items))])
@@ -146,10 +179,11 @@ def scatter(op: Builder, node: NodeView) -> Any:
     into = node.op.endswith("ExistingList")
     tensor, indices = (node.inputs[1], node.inputs[2]) if into else (node.inputs[0], node.inputs[1])
     at = op.Unsqueeze(op.cast(indices, int64), [1])
-    if into:
-        base = _list(node).stack(op)
+    into_list = _list(node) if into else None
+    if into_list is not None and not isinstance(into_list, Blank):
+        base = into_list.stack(op)
     else:
-        size: Value | None = None
+        size: Value | None = None if into_list is None else into_list.length(op)
         if node.op == "TensorListScatterV2":
             size = op.cast(node.inputs[3], int64)
             if size.const is not None and int(size.const) < 0:
@@ -210,10 +244,14 @@ def split(op: Builder, value: Value, lengths: Value, found: TensorList | None = 
         rest = None if value.dims is None else value.dims[1:]
         for piece, size in zip(pieces, sizes, strict=True):
             piece.dims = None if rest is None else (size, *rest)
-        return Items(value.dtype, None if rest is None else (None, *rest), list(pieces), found.array if found else None)
+        result: TensorList = Items(value.dtype, None if rest is None else (None, *rest), list(pieces), found.array if found else None)
+        result.varies = len(set(sizes)) > 1
+        return result
     sequence = op.SplitToSequence(value, op.cast(lengths, int64), axis=0)
     element = None if value.dims is None else (None, *value.dims[1:])
-    return Carried(op, as_sequence(sequence, value.dtype, element), found.array if found else None, element)
+    result = Carried(op, as_sequence(sequence, value.dtype, element), found.array if found else None, element)
+    result.varies = True
+    return result
 
 
 @converts("TensorListSplit")
