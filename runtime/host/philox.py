@@ -19,7 +19,7 @@ U64 = NDArray[np.uint64]
 _MASK32 = (1 << 32) - 1
 _MASK64 = (1 << 64) - 1
 _MASK128 = (1 << 128) - 1
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_MULTIPLIERS = np.array([[0xD2511F53], [0xCD9E8D57]], np.uint64)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(_MASK32)
 _SHIFT = np.uint64(32)
@@ -84,35 +84,29 @@ class Philox:
         return out
 
     def _fill(self, out: U32, offsets: U64) -> None:
+        """Ten rounds. Words 0 and 2, which are multiplied, are the rows of one array, words 1 and 3 of another."""
         low, high = self.counter & _MASK64, self.counter >> 64
         position = offsets + np.uint64(low)
-        c0, c1 = position & _LOW, position >> _SHIFT
-        c2 = np.full_like(c0, high & _MASK32)
-        c3 = np.full_like(c0, high >> 32)
-        carried = position < np.uint64(low)
-        if carried.any():
+        even, odd = np.empty((2, len(offsets)), np.uint64), np.empty((2, len(offsets)), np.uint64)
+        np.bitwise_and(position, _LOW, out=even[0])
+        np.right_shift(position, _SHIFT, out=odd[0])
+        even[1], odd[1] = high & _MASK32, high >> 32
+        if low + int(offsets.max(initial=0)) > _MASK64:
+            carried = position < np.uint64(low)
             after = (high + 1) & _MASK64
-            c2[carried], c3[carried] = after & _MASK32, after >> 32
+            even[1, carried], odd[1, carried] = after & _MASK32, after >> 32
         k0, k1 = self.key & _MASK32, self.key >> 32
-        m0, m1 = _MULTIPLIERS
-        p0, p1 = np.empty_like(c0), np.empty_like(c0)
-        for last in (False,) * 9 + (True,):
-            # Words 1 and 3 keep the high halves of the products that made them: only words that are multiplied must be cut to 32 bits.
-            np.multiply(c0, m0, out=p0)
-            np.multiply(c2, m1, out=p1)
-            np.right_shift(p1, _SHIFT, out=c0)
-            c0 ^= c1
-            c0 ^= np.uint64(k0)
-            np.right_shift(p0, _SHIFT, out=c2)
-            c2 ^= c3
-            c2 ^= np.uint64(k1)
-            if not last:
-                c0 &= _LOW
-                c2 &= _LOW
-            c1, p1 = p1, c1
-            c3, p0 = p0, c3
-            k0, k1 = (k0 + _KEY_STEPS[0]) & _MASK32, (k1 + _KEY_STEPS[1]) & _MASK32
-        for column, word in enumerate((c0, c1, c2, c3)):
+        keys = np.array([(k0 + i * _KEY_STEPS[0], k1 + i * _KEY_STEPS[1]) for i in range(10)], np.uint64) & _LOW
+        products = np.empty_like(even), np.empty_like(even)
+        for i, key in enumerate(keys):
+            # The odd words keep the high halves of the products that made them: only words that are multiplied must be cut to 32 bits.
+            product = np.multiply(even, _MULTIPLIERS, out=products[i & 1])[::-1]
+            np.right_shift(product, _SHIFT, out=even)
+            even ^= odd
+            even ^= key[:, None]
+            even &= _LOW
+            odd = product
+        for column, word in enumerate((even[0], odd[0], even[1], odd[1])):
             np.copyto(out[:, column], word, casting="unsafe")
 
 
