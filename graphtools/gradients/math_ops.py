@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from graphtools.dtypes import int32
-from graphtools.gradients import gradient
+from graphtools.dtypes import bool_, int32
+from graphtools.gradients import gradient, not_differentiable
 from graphtools.gradients.walk import Emit
 from graphtools.graph import Node, Tensor
 
@@ -129,8 +130,6 @@ def mean(g: Emit, node: Node, dy: Any) -> Any:
     total = _sum_gradient(g, node, dy)
     x, y = node.inputs[0], node.outputs[0]
     if x.dims is not None and y.dims is not None and None not in x.dims and None not in y.dims:
-        import math
-
         factor: Any = g.const(math.prod(x.dims) // max(math.prod(y.dims), 1), int32)  # type: ignore[arg-type]
     else:
         elements = g.op("Prod", g.op("Shape", x, out_type=int32), g.const([0], int32), name="Prod")
@@ -188,3 +187,484 @@ def cast(g: Emit, node: Node, dy: Any) -> Any:
     if (source.is_floating or source.is_complex) and (target.is_floating or target.is_complex):
         return g.op("Cast", dy, DstT=source)
     return None
+
+
+@gradient("Div")
+def div(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    dx = g.sum_to(g.op("Div", dy, y, name="div"), sx, rx)
+    minus = g.op("Div", g.op("Div", g.op("Neg", x), y, name="div_1"), y, name="div_2")
+    return dx, g.sum_to(g.op("Mul", dy, minus, name="mul"), sy, ry)
+
+
+@gradient("DivNoNan")
+def div_no_nan(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    dx = g.sum_to(g.op("DivNoNan", dy, y, name="div_no_nan"), sx, rx)
+    minus = g.op("DivNoNan", g.op("DivNoNan", g.op("Neg", x), y, name="div_no_nan_1"), y, name="div_no_nan_2")
+    return dx, g.sum_to(g.op("Mul", dy, minus, name="mul"), sy, ry)
+
+
+def _after(g: Emit, dy: Any) -> Any:
+    """Ops of a gradient that do not read `dy` wait for it, so that they do not run before the backward pass."""
+    return g.graph.control_dependencies([dy.node])
+
+
+def _one(g: Emit, x: Tensor, name: str) -> Tensor:
+    return g.const(1, x.dtype.base_dtype, name)
+
+
+@gradient("Reciprocal", "Inv")
+def reciprocal(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("ReciprocalGrad" if node.op == "Reciprocal" else "InvGrad", node.outputs[0], dy)
+
+
+@gradient("Expm1")
+def expm1(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("Mul", dy, g.op("Exp", node.inputs[0]), name="mul")
+
+
+@gradient("Sin")
+def sin(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("Mul", dy, g.op("Cos", node.inputs[0]), name="mul")
+
+
+@gradient("Cos")
+def cos(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("Mul", g.op("Neg", dy), g.op("Sin", node.inputs[0]), name="mul")
+
+
+@gradient("Tan")
+def tan(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        secant = g.op("Reciprocal", g.op("Cos", node.inputs[0]))
+        return g.op("Mul", g.op("Square", secant), dy, name="mul")
+
+
+@gradient("Sinh")
+def sinh(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("Mul", dy, g.op("Cosh", node.inputs[0]), name="mul")
+
+
+@gradient("Cosh")
+def cosh(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("Mul", dy, g.op("Sinh", node.inputs[0]), name="mul")
+
+
+def _inverse_trig(below: Any, negate: bool = False) -> Any:
+    """dy / f(x) for the inverse functions, f given as ops on x and its square."""
+
+    def function(g: Emit, node: Node, dy: Any) -> Any:
+        x = node.inputs[0]
+        with _after(g, dy):
+            inverse = g.op("Reciprocal", below(g, x))
+            result = g.op("Mul", dy, inverse, name="mul")
+            return g.op("Neg", result) if negate else result
+
+    return function
+
+
+def _root_one_minus(g: Emit, x: Tensor) -> Any:
+    return g.op("Sqrt", g.op("Sub", _one(g, x, "Const"), g.op("Square", x)))
+
+
+gradient("Asin")(_inverse_trig(_root_one_minus))
+gradient("Acos")(_inverse_trig(_root_one_minus, negate=True))
+gradient("Atan")(_inverse_trig(lambda g, x: g.op("AddV2", _one(g, x, "Const"), g.op("Square", x), name="add")))
+gradient("Atanh")(_inverse_trig(lambda g, x: g.op("Sub", _one(g, x, "Const"), g.op("Square", x))))
+
+
+@gradient("Asinh")
+def asinh(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("RealDiv", dy, g.op("Cosh", node.outputs[0]), name="truediv")
+
+
+@gradient("Acosh")
+def acosh(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("RealDiv", dy, g.op("Sinh", node.outputs[0]), name="truediv")
+
+
+@gradient("Atan2")
+def atan2(g: Emit, node: Node, dy: Any) -> Any:
+    y, x = node.inputs
+    with _after(g, dy):
+        scaled = g.op("RealDiv", dy, g.op("AddV2", g.op("Square", x), g.op("Square", y), name="add"), name="truediv")
+        return g.op("Mul", x, scaled, name="mul"), g.op("Mul", g.op("Neg", y), scaled, name="mul_1")
+
+
+@gradient("Erf")
+def erf(g: Emit, node: Node, dy: Any) -> Any:
+    x = node.inputs[0]
+    with _after(g, dy):
+        factor = g.const(2 / math.sqrt(math.pi), dy.dtype.base_dtype)
+        return g.op("Mul", g.op("Mul", dy, factor, name="mul"), g.op("Exp", g.op("Neg", g.op("Square", x))), name="mul_1")
+
+
+@gradient("Erfc")
+def erfc(g: Emit, node: Node, dy: Any) -> Any:
+    x = node.inputs[0]
+    with _after(g, dy):
+        factor = g.const(-2 / math.sqrt(math.pi), dy.dtype.base_dtype)
+        return g.op("Mul", g.op("Mul", dy, factor, name="mul"), g.op("Exp", g.op("Neg", g.op("Square", x))), name="mul_1")
+
+
+@gradient("Lgamma")
+def lgamma(g: Emit, node: Node, dy: Any) -> Any:
+    with _after(g, dy):
+        return g.op("Mul", dy, g.op("Digamma", node.inputs[0]), name="mul")
+
+
+@gradient("Digamma")
+def digamma(g: Emit, node: Node, dy: Any) -> Any:
+    x = node.inputs[0]
+    with _after(g, dy):
+        return g.op("Mul", dy, g.op("Polygamma", _one(g, x, "Const"), x), name="mul")
+
+
+@gradient("SquaredDifference")
+def squared_difference(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    with _after(g, dy):
+        two = g.const(2.0, dy.dtype.base_dtype, "scalar")
+        scaled = g.op("Mul", g.op("Mul", two, dy, name="Mul"), g.op("Sub", x, y, name="sub"), name="mul_1")
+    if same_static_shape(x, y) and same_static_shape(x, dy):
+        return scaled, g.op("Neg", scaled)
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    return g.sum_to(scaled, sx, rx), g.op("Neg", g.sum_to(scaled, sy, ry))
+
+
+def _extreme(comparison: str) -> Any:
+    """Maximum and Minimum: the gradient goes to the input that was chosen, to x where they are equal."""
+
+    def function(g: Emit, node: Node, dy: Any) -> Any:
+        x, y = node.inputs
+        sx, sy = g.shape(x), g.shape(y)
+        zeros = g.op(
+            "Fill",
+            g.op("Shape", dy, out_type=int32) if dy.dims is None or None in dy.dims else g.const(list(dy.dims), int32, "Shape_2"),
+            g.const(0, dy.dtype.base_dtype, "zeros/Const"),
+            name="zeros",
+        )
+        mask = g.op(comparison, x, y)
+        rx, ry = g.op("BroadcastGradientArgs", sx, sy)
+        return g.sum_to(g.op("Select", mask, dy, zeros), sx, rx), g.sum_to(g.op("Select", mask, zeros, dy), sy, ry)
+
+    return function
+
+
+gradient("Maximum")(_extreme("GreaterEqual"))
+gradient("Minimum")(_extreme("LessEqual"))
+
+
+@gradient("FloorMod")
+def floor_mod(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    floor = g.op("FloorDiv", x, y, name="floordiv")
+    return g.sum_to(dy, sx, rx), g.sum_to(g.op("Mul", dy, g.op("Neg", floor), name="mul"), sy, ry)
+
+
+@gradient("FloorDiv", "TruncateDiv")
+def floor_div(g: Emit, node: Node, dy: Any) -> Any:
+    return None, None
+
+
+@gradient("TruncateMod", "Mod")
+def truncate_mod(g: Emit, node: Node, dy: Any) -> Any:
+    return dy, None
+
+
+@gradient("Xlogy")
+def xlogy(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    with _after(g, dy):
+        nonzero = g.op("Cast", g.op("NotEqual", x, g.const(0.0, x.dtype.base_dtype, "NotEqual/y")), DstT=x.dtype.base_dtype)
+        dx = g.op("Xlogy", nonzero, y)
+        dy_ = g.op("Xdivy", x, y)
+        return g.sum_to(g.op("Mul", dx, dy, name="mul"), sx, rx), g.sum_to(g.op("Mul", dy_, dy, name="mul_1"), sy, ry)
+
+
+@gradient("Xdivy")
+def xdivy(g: Emit, node: Node, dy: Any) -> Any:
+    x, y = node.inputs
+    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    with _after(g, dy):
+        nonzero = g.op("Cast", g.op("NotEqual", x, g.const(0.0, x.dtype.base_dtype, "NotEqual/y")), DstT=x.dtype.base_dtype)
+        dx = g.op("Xdivy", nonzero, y)
+        dy_ = g.op("Xdivy", g.op("Neg", x), g.op("Square", y))
+        return g.sum_to(g.op("Mul", dx, dy, name="mul"), sx, rx), g.sum_to(g.op("Mul", dy_, dy, name="mul_1"), sy, ry)
+
+
+@gradient("Sign", "Floor", "Ceil", "Round", "Rint")
+def flat(g: Emit, node: Node, dy: Any) -> Any:
+    """Zero wherever there is a derivative: Sign gives zeros, the roundings no gradient."""
+    x = node.inputs[0]
+    if node.op != "Sign":
+        return None
+    return g.op("Fill", g.shape(x), g.const(0, x.dtype.base_dtype, "zeros/Const"), name="zeros")
+
+
+def _min_or_max(g: Emit, node: Node, dy: Any) -> Any:
+    """The gradient, shared evenly by all that are the extreme."""
+    x, axes = node.inputs
+    shape = g.shape(x)
+    y = node.outputs[0]
+    if not node.attr["keep_dims"]:
+        kept = reduced_shape(g, shape, axes)
+        y = g.op("Reshape", y, kept)
+        dy = g.op("Reshape", dy, kept)
+    else:
+        kept = reduced_shape(g, shape, axes)
+    chosen = g.op("Cast", g.op("Equal", y, x), DstT=dy.dtype.base_dtype)
+    count = g.op("Reshape", g.op("Sum", chosen, axes, keep_dims=False), kept)
+    return g.op("Mul", g.op("RealDiv", chosen, count, name="truediv"), dy, name="mul"), None
+
+
+gradient("Max")(_min_or_max)
+gradient("Min")(_min_or_max)
+
+
+@gradient("Prod")
+def prod(g: Emit, node: Node, dy: Any) -> Any:
+    """The product of all others: exclusive cumulative products from both sides, along the reduced axes flattened into one."""
+    x = node.inputs[0]
+    shape = g.op("Shape", x, out_type=int32) if x.dims is None or None in x.dims else g.const(list(x.dims), int32, "Shape")
+    axes = g.op("Reshape", node.inputs[1], g.const([-1], int32, "Reshape/shape"))
+    kept = reduced_shape(g, shape, axes)
+    tiled = g.op(
+        "Tile",
+        g.op("Reshape", dy, kept),
+        g.op("FloorDiv", shape, g.op("Maximum", kept, g.const(1, int32, "Maximum/y")), name="floordiv"),
+        name="Tile",
+    )
+    rank = g.op("Rank", x) if x.dims is None else g.const(len(x.dims), int32, "Rank")
+    positive = g.op("FloorMod", g.op("AddV2", axes, rank, name="add"), rank, name="mod")
+    reduced = g.op("Cast", positive, DstT=int32) if positive.dtype is not int32 else positive
+    everything = g.op("Range", g.const(0, int32, "range/start"), rank, g.const(1, int32, "range/delta"), name="range")
+    other, _ = g.op("ListDiff", everything, reduced, out_idx=int32)
+    perm = g.op("ConcatV2", [reduced, other], g.const(0, int32, "concat/axis"), name="concat")
+    reduced_count = g.op("Prod", g.op("GatherV2", shape, reduced, g.const(0, int32, "GatherV2/axis")), g.const([0], int32), name="Prod")
+    other_count = g.op("Prod", g.op("GatherV2", shape, other, g.const(0, int32, "GatherV2_1/axis")), g.const([0], int32), name="Prod_1")
+    permuted = g.op("Transpose", x, perm, name="transpose")
+    permuted_shape = g.op("Shape", permuted, out_type=int32)
+    flat_x = g.op("Reshape", permuted, g.op("Pack", [reduced_count, other_count], axis=0))
+    left = g.op("Cumprod", flat_x, g.const(0, int32, "Cumprod/axis"), exclusive=True)
+    right = g.op("Cumprod", flat_x, g.const(0, int32, "Cumprod_1/axis"), exclusive=True, reverse=True)
+    others = g.op("Reshape", g.op("Mul", left, right, name="mul"), permuted_shape)
+    out = g.op("Mul", tiled, g.op("Transpose", others, g.op("InvertPermutation", perm), name="transpose_1"), name="mul_1")
+    return g.op("Reshape", out, shape), None
+
+
+@gradient("Cumsum")
+def cumsum(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Cumsum", dy, node.inputs[1], exclusive=node.attr["exclusive"], reverse=not node.attr["reverse"]), None
+
+
+@gradient("Cumprod")
+def cumprod(g: Emit, node: Node, dy: Any) -> Any:
+    x, axis = node.inputs
+    exclusive, reverse = node.attr["exclusive"], node.attr["reverse"]
+    product = g.op("Cumprod", x, axis, exclusive=exclusive, reverse=reverse)
+    out = g.op("Cumsum", g.op("Mul", product, dy, name="mul"), axis, exclusive=exclusive, reverse=not reverse)
+    return g.op("RealDiv", out, x, name="truediv"), None
+
+
+def batch_mat_mul(g: Emit, node: Node, dy: Any) -> Any:
+    """The products that give dx and dy for each pair of adjoints; with V2 summed over broadcast batch dimensions."""
+    x, y = node.inputs
+    ax, ay = node.attr["adj_x"], node.attr["adj_y"]
+
+    def product(a: Tensor, b: Tensor, adj_a: bool, adj_b: bool) -> Any:
+        return g.op(node.op, a, b, adj_x=adj_a, adj_y=adj_b, name="MatMul")
+
+    if not ax:
+        dx = product(dy, y, False, not ay)
+        d_y = product(x, dy, True, False) if not ay else product(dy, x, True, False)
+    elif not ay:
+        dx, d_y = product(y, dy, False, True), product(x, dy, False, False)
+    else:
+        dx, d_y = product(y, dy, True, True), product(dy, x, True, True)
+    if node.op == "BatchMatMul":
+        return dx, d_y
+    if x.dims is not None and y.dims is not None and None not in x.dims[:-2] and x.dims[:-2] == y.dims[:-2]:
+        return dx, d_y
+    sx, sy = g.shape(x), g.shape(y)
+
+    def batch(shape: Tensor) -> Any:
+        return g.op(
+            "StridedSlice", shape, g.const([0], int32), g.const([-2], int32), g.const([1], int32), begin_mask=1, name="strided_slice"
+        )
+
+    rx, ry = g.op("BroadcastGradientArgs", batch(sx), batch(sy))
+    return g.sum_to(dx, sx, rx), g.sum_to(d_y, sy, ry)
+
+
+gradient("BatchMatMul", "BatchMatMulV2")(batch_mat_mul)
+
+
+def _gather_rows(g: Emit, dy: Any, indices: Any) -> Any:
+    return g.op("GatherV2", dy, indices, g.const(0, int32, "GatherV2/axis"))
+
+
+@gradient("SegmentSum")
+def segment_sum(g: Emit, node: Node, dy: Any) -> Any:
+    return _gather_rows(g, dy, node.inputs[1]), None
+
+
+@gradient("SegmentMean")
+def segment_mean(g: Emit, node: Node, dy: Any) -> Any:
+    x, ids = node.inputs
+    rank = g.op("Rank", x)
+    shape = g.op(
+        "ConcatV2",
+        [
+            g.op("Shape", ids, out_type=int32),
+            g.op("Fill", g.op("ExpandDims", g.op("Sub", rank, g.const(1, int32)), g.const(0, int32)), g.const(1, int32)),
+        ],
+        g.const(0, int32),
+        name="concat",
+    )
+    ones = g.op("Fill", shape, g.const(1, dy.dtype.base_dtype))
+    scaled = g.op("RealDiv", dy, g.op("SegmentSum", ones, ids), name="truediv")
+    return _gather_rows(g, scaled, ids), None
+
+
+@gradient("UnsortedSegmentSum")
+def unsorted_segment_sum(g: Emit, node: Node, dy: Any) -> Any:
+    """Rows of negative ids went nowhere and get zeros."""
+    ids = node.inputs[1]
+    zeros = g.op("ZerosLike", ids, name="zeros_like")
+    clipped = g.op("Maximum", ids, zeros)
+    rows = _gather_rows(g, dy, clipped)
+    positive = g.op("GreaterEqual", ids, zeros)
+    rank = rows.rank
+    if rank is None or ids.rank is None:
+        raise LookupError(f"The gradient of {node.name!r} (UnsortedSegmentSum) needs inputs of known rank.")
+    for _ in range(rank - ids.rank):
+        positive = g.op("ExpandDims", positive, g.const(-1, int32, "ExpandDims/dim"))
+    mask = g.op(
+        "LogicalAnd", positive, g.op("Fill", g.op("Shape", rows, out_type=int32), g.const(True, bool_, "ones_like/Const"), name="ones_like")
+    )
+    return g.op("Select", mask, rows, g.op("ZerosLike", rows, name="zeros_like_1")), None, None
+
+
+def _segment_extreme(g: Emit, node: Node, dy: Any) -> Any:
+    """The gradient, shared by all of a segment that are its extreme."""
+    x, ids = node.inputs[:2]
+    y = node.outputs[0]
+    unsorted = node.op.startswith("Unsorted")
+    safe = g.op("Maximum", ids, g.op("ZerosLike", ids)) if unsorted else ids
+    chosen = g.op("Equal", x, _gather_rows(g, y, safe))
+    count = (
+        g.op("UnsortedSegmentSum", g.op("Cast", chosen, DstT=dy.dtype.base_dtype), ids, node.inputs[2])
+        if unsorted
+        else g.op("SegmentSum", g.op("Cast", chosen, DstT=dy.dtype.base_dtype), ids)
+    )
+    rows = _gather_rows(g, g.op("RealDiv", dy, count, name="truediv"), safe)
+    return [g.op("Select", chosen, rows, g.op("ZerosLike", rows, name="zeros_like")), *[None] * (len(node.inputs) - 1)]
+
+
+gradient("SegmentMax")(_segment_extreme)
+gradient("SegmentMin")(_segment_extreme)
+gradient("UnsortedSegmentMax")(_segment_extreme)
+gradient("UnsortedSegmentMin")(_segment_extreme)
+
+
+def _sparse_segment(kind: str) -> Any:
+    def function(g: Emit, node: Node, dy: Any) -> Any:
+        x, indices, ids = node.inputs[:3]
+        rows = g.op(
+            "StridedSlice",
+            g.shape(x),
+            g.const([0], int32),
+            g.const([1], int32),
+            g.const([1], int32),
+            shrink_axis_mask=1,
+            name="strided_slice",
+        )
+        rest = [None] * (len(node.inputs) - 1)
+        if kind == "Sum":
+            return [g.op("UnsortedSegmentSum", _gather_rows(g, dy, ids), indices, rows), *rest]
+        return [g.op(f"SparseSegment{kind}Grad", dy, indices, ids, rows), *rest]
+
+    return function
+
+
+for _kind in ("Sum", "Mean", "SqrtN"):
+    gradient(f"SparseSegment{_kind}", f"SparseSegment{_kind}WithNumSegments")(_sparse_segment(_kind))
+
+
+@gradient("SigmoidGrad")
+def sigmoid_grad(g: Emit, node: Node, dy: Any) -> Any:
+    y, given = node.inputs
+    with _after(g, dy):
+        scaled = g.op("Mul", dy, given, name="mul")
+        two = g.const(2.0, dy.dtype.base_dtype, "mul_1/x")
+        return g.op("Sub", scaled, g.op("Mul", g.op("Mul", two, scaled, name="mul_1"), y, name="mul_2"), name="sub"), g.op(
+            "SigmoidGrad", y, dy
+        )
+
+
+@gradient("TanhGrad")
+def tanh_grad(g: Emit, node: Node, dy: Any) -> Any:
+    y, given = node.inputs
+    with _after(g, dy):
+        minus_two = g.const(-2.0, dy.dtype.base_dtype, "mul/x")
+        return g.op("Mul", g.op("Mul", g.op("Mul", minus_two, dy, name="mul"), given, name="mul_1"), y, name="mul_2"), g.op(
+            "TanhGrad", y, dy
+        )
+
+
+@gradient("RsqrtGrad")
+def rsqrt_grad(g: Emit, node: Node, dy: Any) -> Any:
+    y, given = node.inputs
+    with _after(g, dy):
+        factor = g.const(-1.5, dy.dtype.base_dtype, "mul/x")
+        first = g.op("Mul", g.op("Mul", factor, dy, name="mul"), g.op("Mul", given, g.op("Square", y), name="mul_1"), name="mul_2")
+        return first, g.op("RsqrtGrad", y, dy)
+
+
+@gradient("SqrtGrad")
+def sqrt_grad(g: Emit, node: Node, dy: Any) -> Any:
+    y, given = node.inputs
+    with _after(g, dy):
+        scaled = g.op("RealDiv", dy, y, name="truediv")
+        minus = g.op("Mul", g.op("Neg", scaled), node.outputs[0], name="mul")
+        del given
+        return minus, g.op("Mul", g.const(0.5, dy.dtype.base_dtype, "mul_1/x"), scaled, name="mul_1")
+
+
+@gradient("ReciprocalGrad", "InvGrad")
+def reciprocal_grad(g: Emit, node: Node, dy: Any) -> Any:
+    y, given = node.inputs
+    with _after(g, dy):
+        minus_two = g.const(-2.0, dy.dtype.base_dtype, "mul/x")
+        return g.op("Mul", g.op("Mul", g.op("Mul", minus_two, dy, name="mul"), given, name="mul_1"), y, name="mul_2"), g.op(node.op, y, dy)
+
+
+@gradient("ClipByValue")
+def clip_by_value(g: Emit, node: Node, dy: Any) -> Any:
+    x, low, high = node.inputs
+    zeros = g.op("ZerosLike", dy, name="zeros_like")
+    below, above = g.op("Less", x, low), g.op("Greater", x, high)
+    _, s_low, _, r_low = broadcast_axes(g, x, low)
+    _, s_high, _, r_high = broadcast_axes(g, x, high)
+    outside = g.op("LogicalOr", below, above)
+    dx = g.op("Select", outside, zeros, dy)
+    return dx, g.sum_to(g.op("Select", below, dy, zeros), s_low, r_low), g.sum_to(g.op("Select", above, dy, zeros), s_high, r_high)
+
+
+not_differentiable(
+    "All", "Any", "ArgMax", "ArgMin", "Bincount", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "ApproximateEqual", "Greater", "GreaterEqual", "InTopK", "InTopKV2",
+    "Invert", "IsFinite", "IsInf", "IsNan", "LeftShift", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "NextAfter", "NotEqual", "RightShift",
+)  # fmt: skip

@@ -61,7 +61,17 @@ def gradients(
     ys = [ys] if isinstance(ys, Tensor) else list(ys)
     xs = [xs] if isinstance(xs, Tensor) else list(xs)
     graph = ys[0].node.graph
-    return Walk(graph, ys, xs, list(grad_ys or [None] * len(ys)), gate_gradients, colocate_gradients_with_ops, stop_gradients, overrides, zero_unconnected).run(name)
+    return Walk(
+        graph,
+        ys,
+        xs,
+        list(grad_ys or [None] * len(ys)),
+        gate_gradients,
+        colocate_gradients_with_ops,
+        stop_gradients,
+        overrides,
+        zero_unconnected,
+    ).run(name)
 
 
 class Walk:
@@ -238,7 +248,11 @@ class Walk:
         values = self.g.op("ConcatV2", [d.values for d in slices], self.g.const(0, int32, "concat/axis"), name="concat")
         wide = any(d.indices.dtype is not int32 for d in slices)
         indices = [self._wide(d.indices) if wide else d.indices for d in slices]
-        return IndexedSlices(values, self.g.op("ConcatV2", indices, self.g.const(0, int32, "concat/axis"), name="concat"), next((d.dense_shape for d in slices if d.dense_shape is not None), None))
+        return IndexedSlices(
+            values,
+            self.g.op("ConcatV2", indices, self.g.const(0, int32, "concat/axis"), name="concat"),
+            next((d.dense_shape for d in slices if d.dense_shape is not None), None),
+        )
 
     def _wide(self, indices: Tensor) -> Tensor:
         result: Tensor = indices if indices.dtype is int64 else self.g.op("Cast", indices, DstT=int64, name="Cast")
@@ -247,7 +261,9 @@ class Walk:
     def _as_slices(self, dense: Tensor) -> IndexedSlices:
         """A dense gradient as slices of all its rows."""
         shape = self.g.op("Shape", dense, name="Shape", out_type=int32)
-        rows = self.g.op("StridedSlice", shape, self.g.const([0], int32), self.g.const([1], int32), self.g.const([1], int32), shrink_axis_mask=1)
+        rows = self.g.op(
+            "StridedSlice", shape, self.g.const([0], int32), self.g.const([1], int32), self.g.const([1], int32), shrink_axis_mask=1
+        )
         indices = self.g.op("Range", self.g.const(0, int32, "start"), rows, self.g.const(1, int32, "delta"), name="range")
         return IndexedSlices(dense, indices, shape)
 
