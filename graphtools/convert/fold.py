@@ -68,7 +68,8 @@ def _reduce(function: Callable[..., Any]) -> Evaluate:
             if a.get("noop_with_empty_axes"):
                 return x[0]
             axes = tuple(range(x[0].ndim))
-        return np.asarray(function(x[0], axis=axes, keepdims=bool(a.get("keepdims", 1)))).astype(x[0].dtype)
+        result = function(x[0], axis=axes, keepdims=bool(a.get("keepdims", 1)))
+        return None if result is None else np.asarray(result).astype(x[0].dtype)
 
     return run
 
@@ -116,10 +117,66 @@ def _pad(x: list[Any], a: dict[str, Any]) -> Any:
     return np.pad(x[0], [(pads[i], pads[i + rank]) for i in range(rank)], constant_values=fill)
 
 
+def _compare_one(function: Callable[[Any], Any]) -> Evaluate:
+    return lambda x, a: function(x[0])
+
+
+def _mean(x: Array, axis: Any, keepdims: bool) -> Any:
+    if x.size == 0 or x.dtype.kind != "f":
+        return None  # left to the kernel
+    return np.mean(x, axis=axis, keepdims=keepdims, dtype=np.float64)
+
+
+def _cum_sum(x: list[Any], a: dict[str, Any]) -> Any:
+    data, axis = x[0], int(x[1].item())
+    if a.get("reverse"):
+        data = np.flip(data, axis)
+    total = np.cumsum(data, axis, dtype=data.dtype)
+    if a.get("exclusive"):
+        total = total - data
+    return np.flip(total, axis) if a.get("reverse") else total
+
+
+def _gather_nd(x: list[Any], a: dict[str, Any]) -> Any:
+    if a.get("batch_dims"):
+        return None
+    return x[0][tuple(np.moveaxis(x[1], -1, 0))]
+
+
+def _scatter_elements(x: list[Any], a: dict[str, Any]) -> Any:
+    reduction, axis = a.get("reduction", "none"), a.get("axis", 0)
+    if reduction not in ("none", "add") or x[1].shape != x[2].shape:
+        return None
+    result = x[0].copy()
+    index = list(np.ogrid[tuple(slice(0, n) for n in x[1].shape)])
+    index[axis] = x[1]
+    if reduction == "add":
+        np.add.at(result, tuple(index), x[2])
+    else:
+        result[tuple(index)] = x[2]
+    return result
+
+
+def _scatter_nd(x: list[Any], a: dict[str, Any]) -> Any:
+    reduction = a.get("reduction", "none")
+    if reduction not in ("none", "add"):
+        return None
+    result, index = x[0].copy(), tuple(np.moveaxis(x[1], -1, 0))
+    if reduction == "add":
+        np.add.at(result, index, x[2])
+    else:
+        result[index] = x[2]
+    return result
+
+
 _EVALUATE: dict[str, Evaluate] = {
     "Abs": _unary(np.abs),
     "Add": _binary(np.add),
     "And": _compare(np.logical_and),
+    "BitwiseAnd": _binary(np.bitwise_and),
+    "BitwiseNot": lambda x, a: ~x[0],
+    "BitwiseOr": _binary(np.bitwise_or),
+    "BitwiseXor": _binary(np.bitwise_xor),
     "Cast": _cast,
     "Ceil": _unary(np.ceil),
     "Clip": lambda x, a: np.minimum(np.maximum(x[0], x[1]), x[2]) if len(x) == 3 else None,
@@ -129,6 +186,8 @@ _EVALUATE: dict[str, Evaluate] = {
         if np.prod(x[0], dtype=float) <= MAX_GROWTH
         else None
     ),
+    "Cos": _unary(np.cos),
+    "CumSum": _cum_sum,
     "Div": _binary(_div),
     "Equal": _compare(np.equal),
     "Exp": _unary(np.exp),
@@ -137,35 +196,51 @@ _EVALUATE: dict[str, Evaluate] = {
     ),
     "Floor": _unary(np.floor),
     "Gather": lambda x, a: np.take(x[0], x[1], a.get("axis", 0)),
+    "GatherElements": lambda x, a: np.take_along_axis(x[0], x[1], a.get("axis", 0)),
+    "GatherND": _gather_nd,
     "Greater": _compare(np.greater),
     "GreaterOrEqual": _compare(np.greater_equal),
+    "IsInf": _compare_one(np.isinf),
+    "IsNaN": _compare_one(np.isnan),
     "Less": _compare(np.less),
     "LessOrEqual": _compare(np.less_equal),
+    "Log": _unary(np.log),
+    "MatMul": lambda x, a: np.matmul(x[0], x[1]) if x[0].dtype.kind == x[1].dtype.kind else None,
     "Max": lambda x, a: x[0] if len(x) == 1 else np.maximum.reduce(np.broadcast_arrays(*x)).astype(x[0].dtype),
     "Min": lambda x, a: x[0] if len(x) == 1 else np.minimum.reduce(np.broadcast_arrays(*x)).astype(x[0].dtype),
     "Mod": lambda x, a: (np.fmod if a.get("fmod") else np.mod)(x[0], x[1]) if np.all(x[1]) or x[0].dtype.kind == "f" else None,
     "Mul": _binary(np.multiply),
     "Neg": _unary(np.negative),
+    "NonZero": lambda x, a: np.array(np.nonzero(x[0]), np.int64) if x[0].ndim else None,
     "Not": lambda x, a: ~x[0],
     "Or": _compare(np.logical_or),
     "Pad": _pad,
+    "Pow": _binary(np.power),
     "Range": lambda x, a: np.arange(x[0].item(), x[1].item(), x[2].item(), dtype=x[0].dtype) if x[0].size else None,
     "Reciprocal": _unary(np.reciprocal),
     "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(_mean),
     "ReduceMin": _reduce(np.min),
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
     "Reshape": _reshape,
     "Round": _unary(np.rint),
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
     "Shape": lambda x, a: np.array(x[0].shape[a.get("start", 0) : a.get("end")], np.int64),
+    "Sign": _unary(np.sign),
+    "Sin": _unary(np.sin),
     "Size": lambda x, a: np.array(x[0].size, np.int64),
     "Slice": _slice,
     "Split": _split,
     "Sqrt": _unary(np.sqrt),
     "Squeeze": lambda x, a: np.squeeze(x[0], tuple(x[1].tolist()) if len(x) > 1 else None),
     "Sub": _binary(np.subtract),
+    "Tanh": _unary(np.tanh),
     "Tile": lambda x, a: np.tile(x[0], tuple(x[1].tolist())) if x[0].size * np.prod(x[1], dtype=float) <= MAX_GROWTH else None,
     "Transpose": lambda x, a: np.transpose(x[0], a.get("perm")),
+    "Trilu": lambda x, a: (np.triu if a.get("upper", 1) else np.tril)(x[0], int(x[1].item()) if len(x) > 1 else 0),
     "Unsqueeze": lambda x, a: np.expand_dims(x[0], tuple(x[1].tolist())),
     "Where": lambda x, a: np.where(x[0], x[1], x[2]),
+    "Xor": _compare(np.logical_xor),
 }

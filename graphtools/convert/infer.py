@@ -49,6 +49,8 @@ def infer(op_type: str, values: Sequence[Value | None], attrs: dict[str, Any], o
         dtype = BY_ONNX[_onnx_type(attrs["value"])] if "value" in attrs else float32
     else:
         dtype = first.dtype if first is not None else float32
+    if op_type == "Split":
+        return [(dtype, dims) for dims in _split(values, attrs, outputs)]
     result: list[Type] = [(dtype, _dims(op_type, values, attrs))]
     rest = int64 if op_type in ("TopK", "MaxPool", "Unique") else dtype
     result.extend((rest, result[0][1] if op_type in ("TopK", "MaxPool") else None) for _ in range(outputs - 1))
@@ -308,6 +310,55 @@ def _tile(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
     return tuple(None if d is None else d * r for d, r in zip(dims, repeats, strict=False))
 
 
+def _split(values: Sequence[Value | None], attrs: dict[str, Any], outputs: int) -> list[Dims]:
+    dims, sizes, axis = values[0].dims, _const(values, 1), attrs.get("axis", 0)  # type: ignore[union-attr]
+    if dims is None:
+        return [None] * outputs
+    axis %= len(dims)
+    whole = dims[axis]
+    parts: list[int | None] = [None] * outputs
+    if sizes is not None:
+        parts = list(sizes)
+    elif whole is not None and len(values) == 1 and whole % outputs == 0:
+        parts = [whole // outputs] * outputs
+    return [(*dims[:axis], part, *dims[axis + 1 :]) for part in parts]
+
+
+def _one_hot(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
+    dims, depth = values[0].dims, _const(values, 1)  # type: ignore[union-attr]
+    if dims is None:
+        return None
+    axis = attrs.get("axis", -1) % (len(dims) + 1)
+    return (*dims[:axis], depth[0] if depth else None, *dims[axis:])
+
+
+def _non_zero(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
+    dims = values[0].dims  # type: ignore[union-attr]
+    return (None if dims is None else len(dims), None)
+
+
+def _top_k(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
+    dims, k = values[0].dims, _const(values, 1)  # type: ignore[union-attr]
+    if dims is None:
+        return None
+    axis = attrs.get("axis", -1) % len(dims)
+    return tuple((k[0] if k else None) if i == axis else d for i, d in enumerate(dims))
+
+
+def _vector(values: Sequence[Value | None], attrs: dict[str, Any]) -> Dims:
+    return (None,)
+
+
+def _block(values: Sequence[Value | None], attrs: dict[str, Any], to_depth: bool) -> Dims:
+    dims, b = values[0].dims, attrs["blocksize"]  # type: ignore[union-attr]
+    if dims is None or len(dims) != 4:
+        return _same_rank(values, attrs)
+    n, c, h, w = dims
+    if to_depth:
+        return (n, None if c is None else c * b * b, None if h is None else h // b, None if w is None else w // b)
+    return (n, None if c is None else c // (b * b), None if h is None else h * b, None if w is None else w * b)
+
+
 _RULES = {
     "ArgMax": _arg_reduce,
     "ArgMin": _arg_reduce,
@@ -317,7 +368,7 @@ _RULES = {
     "Conv": _conv,
     "ConvInteger": _conv,
     "ConvTranspose": _same_rank,
-    "DepthToSpace": _same_rank,
+    "DepthToSpace": lambda values, attrs: _block(values, attrs, False),
     "Expand": _expand,
     "Gather": _gather,
     "GatherElements": _gather_elements,
@@ -325,7 +376,10 @@ _RULES = {
     "MatMul": _mat_mul,
     "MatMulInteger": _mat_mul,
     "MaxPool": _conv,
+    "NonZero": _non_zero,
+    "OneHot": _one_hot,
     "Pad": _pad,
+    "Range": _vector,
     "ReduceL2": _reduce,
     "ReduceLogSumExp": _reduce,
     "ReduceMax": _reduce,
@@ -337,10 +391,10 @@ _RULES = {
     "Reshape": _reshape,
     "Resize": _same_rank,
     "Slice": _slice,
-    "SpaceToDepth": _same_rank,
+    "SpaceToDepth": lambda values, attrs: _block(values, attrs, True),
     "Squeeze": _squeeze,
     "Tile": _tile,
-    "TopK": _same_rank,
+    "TopK": _top_k,
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
