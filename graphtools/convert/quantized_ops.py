@@ -219,11 +219,7 @@ def quantized_add(op: Builder, node: NodeView) -> Any:
     operands = ((a, low_a, high_a, kinds[0]), (b, low_b, high_b, kinds[1]))
     if node.op == "QuantizedBiasAdd":
         parts = [_eigen_floats(op, *operand) for operand in operands]
-        least, most = limits(node.dtype)
-        scale = op.Div(op.const(np.float32(most - least)), op.Sub(high, low))
-        start = op.Sub(round_half_away(op, op.Mul(low, scale)), float(least))
-        rounded = op.Sub(round_half_away(op, op.Mul(op.Add(*parts), scale)), start)
-        return to_integers(op, rounded, node.dtype), low, high
+        return _eigen_integers(op, op.Add(*parts), low, high, node.dtype), low, high
     sums = []
     for q, bottom, top, dtype in operands:
         # in TensorFlow's way: what 0 stands for, and so many times the whole steps from there to what 1 stands for
@@ -243,6 +239,14 @@ def _eigen_floats(op: Builder, q: Value, low: Value, high: Value, dtype: DType) 
     return result
 
 
+def _eigen_integers(op: Builder, x: Value, low: Value, high: Value, dtype: DType) -> Value:
+    """The integers nearest to float32 numbers, in the same way."""
+    least, most = limits(dtype)
+    scale = op.Div(op.const(np.float32(most - least)), op.Sub(high, low))
+    start = op.Sub(round_half_away(op, op.Mul(low, scale)), float(least))
+    return to_integers(op, op.Sub(round_half_away(op, op.Mul(x, scale)), start), dtype)
+
+
 @converts("QuantizedReshape")
 def quantized_reshape(op: Builder, node: NodeView) -> Any:
     shape = node.maybe_const("shape")
@@ -259,6 +263,6 @@ def quantized_concat(op: Builder, node: NodeView) -> Any:
     low, high = op.Min(*lows, 0.0), op.Max(*highs, 0.0)
     parts = []
     for q, bottom, top in zip(values, lows, highs, strict=True):
-        moved = to_integers(op, into_integers(op, from_integers(op, q, bottom, top, dtype), low, high, dtype), dtype)
+        moved = _eigen_integers(op, _eigen_floats(op, q, bottom, top, dtype), low, high, dtype)
         parts.append(op.Where(op.And(op.Equal(bottom, low), op.Equal(top, high)), q, moved))
     return op.Concat(*parts, axis=axis), low, high
