@@ -10,6 +10,7 @@ import libcst as cst
 from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import REFERENCE, Context, Example, Match, rule
+from migrate.rules.contrib_functions import FUNCTIONS
 from migrate.rules.tutorials import READS_MNIST
 from migrate.symbols import TARGETS, has_private
 from migrate.symbols import symbol as find
@@ -46,7 +47,8 @@ def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]
     if isinstance(above, cst.Attribute) and above.value is node and (whole := names.symbol(above)) is not None:
         if whole in READS_MNIST or verdict(whole, context.target, context.generation.version == 0).name is not None:
             return  # a part of a name that the target has, or of a call that is replaced
-    if symbol in READS_MNIST and context.target == "2" and names.call_of(node) is not None:
+    is_called = context.target == "2" and names.call_of(node) is not None
+    if (symbol in READS_MNIST and is_called) or (symbol in FUNCTIONS and is_called and names.scope.lookup(FUNCTIONS[symbol][0]) is None):
         return  # the call is replaced
     if isinstance(node, cst.ImportAlias) and is_module(symbol) and is_package(symbol):
         return  # what is used of it is reported where it is used

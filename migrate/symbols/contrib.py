@@ -50,6 +50,7 @@ MOVED: Mapping[str, str] = {
     "tf.contrib.framework.load_checkpoint": "tf.train.load_checkpoint",
     "tf.contrib.framework.load_variable": "tf.train.load_variable",
     "tf.contrib.framework.nest": "tf.nest",
+    "tf.contrib.framework.nest.is_sequence": "tf.nest.is_nested",
     "tf.contrib.framework.py_func": "tf.compat.v1.py_func",
     "tf.contrib.framework.smart_constant_value": "tf.get_static_value",
     "tf.contrib.framework.sort": "tf.sort",

@@ -344,7 +344,7 @@ def public(path: str) -> str | None:
         found = PRIVATE.get(prefix)
         if found is not None and not rest:
             return found
-        if found is not None and (not rest or exists(found + rest, ONE) or exists(found + rest, OLD)):
+        if found is not None and (found in legacy.IMPORTABLE or exists(found + rest, ONE) or exists(found + rest, OLD)):
             return found + rest
     return leaked(path, known)
 
@@ -384,6 +384,7 @@ PRIVATE: Mapping[str, str] = {
     "tf.contrib.rnn.python.ops.core_rnn_cell": "tf.contrib.rnn",
     "tf.contrib.rnn.python.ops.core_rnn_cell_impl": "tf.contrib.rnn",
     "tf.contrib.rnn.python.ops.rnn_cell_impl": "tf.contrib.rnn",
+    "tf.contrib.slim.python.slim.nets": "tf.contrib.slim.nets",
     "tf.python.client.session": "tf",
     "tf.python.framework.dtypes": "tf",
     "tf.python.framework.errors": "tf.errors",
