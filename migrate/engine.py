@@ -364,12 +364,18 @@ class _Run:
                     changes[name] = None if isinstance(new, cst.RemovalSentinel) else new
             elif value.__class__ in (tuple, list):
                 items: list[Any] = []
+                above: Sequence[cst.EmptyLine] = ()  # what stood above a statement that is gone
                 for item in value:
                     new = self._rebuild(item) if isinstance(item, cst.CSTNode) else item
-                    if isinstance(new, cst.FlattenSentinel):
-                        items += new.nodes
-                    elif not isinstance(new, cst.RemovalSentinel):
-                        items.append(new)
+                    if isinstance(new, cst.RemovalSentinel):
+                        above = (*above, *getattr(item, "leading_lines", ()))
+                        continue
+                    some = list(new.nodes) if isinstance(new, cst.FlattenSentinel) else [new]
+                    if above and some:
+                        kept = insertion.with_lines_above(some[0], above)
+                        self._trace(some[0], kept)
+                        some[0], above = kept, ()
+                    items += some
                 if len(items) != len(value) or any(a is not b for a, b in zip(items, value, strict=True)):
                     changes[name] = items
         if not changes:

@@ -135,6 +135,17 @@ def with_body_kept(node: Any, changes: dict[str, Any]) -> Any:
     return node.with_changes(**changes)
 
 
+def with_lines_above(statement: Any, lines: Sequence[cst.EmptyLine]) -> Any:
+    """The statement with what stood above the removed one before it: comments stay, blank lines if it has none of its own."""
+    own = getattr(statement, "leading_lines", None)
+    if own is None:
+        return statement
+    has_comment = any(line.comment is not None for line in lines)
+    if not has_comment and any(line.comment is None for line in own):
+        return statement
+    return statement.with_changes(leading_lines=[*lines, *own])
+
+
 def _is_import(statement: cst.CSTNode) -> bool:
     return isinstance(statement, cst.SimpleStatementLine) and all(isinstance(s, (cst.Import, cst.ImportFrom)) for s in statement.body)
 

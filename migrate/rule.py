@@ -169,6 +169,10 @@ class Context:
                 name = names.visible(prefix, at)
                 if name is not None:
                     return name + symbol[len(prefix) :], []
+        if self.target == "1":  # there the two are the same
+            name = names.visible("tf.compat.v1", at)
+            if name is not None:
+                return name + symbol[2:], []
         if names.is_free("tf"):
             return symbol, ["import tensorflow as tf"]
         return "tensorflow" + symbol[2:], ["import tensorflow"]

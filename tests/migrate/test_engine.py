@@ -88,6 +88,9 @@ TF = "import tensorflow as tf\n"
         (TF + "args = (0, x)\ntf.concat(*args)\n", TF + "args = (0, x)\ntf.concat(axis=0, values=x)\n"),
         (TF + "tf.concat(*args)\n", TF + "tf.concat(*args)\n"),
         (TF + "if x:\n    tf.noop()\n", TF + "if x:\n    pass\n"),
+        (TF + "# why\ntf.noop()\nx = 1\n", TF + "# why\nx = 1\n"),
+        (TF + "\ntf.noop()\nx = 1\n", TF + "\nx = 1\n"),
+        (TF + "\ntf.noop()\n\nx = 1\n", TF + "\nx = 1\n"),
         (TF + "(tf.mul)(a)\n", TF + "(tf.multiply)(a)\n"),
         ("from tensorflow import mul\nmul(a)\n", "from tensorflow import multiply as mul\nmul(a)\n"),
         (
