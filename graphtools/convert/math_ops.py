@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphtools.convert import converts, direct
+from graphtools.convert import converts, direct, elementary
 from graphtools.convert.complex_numbers import by_parts, join, parts, zeros_like
 from graphtools.dtypes import string
 
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
 # One ONNX op, the same inputs, no attributes, real dtypes only.
 DIRECT = {
-    "Acos": "Acos",
-    "Acosh": "Acosh",
-    "Asin": "Asin",
-    "Asinh": "Asinh",
-    "Atan": "Atan",
-    "Atanh": "Atanh",
     "BitwiseAnd": "BitwiseAnd",
     "BitwiseOr": "BitwiseOr",
     "BitwiseXor": "BitwiseXor",
@@ -169,7 +163,7 @@ def xlogy(op: Builder, node: NodeView) -> Any:
 @converts("Xlog1py")
 def xlog1py(op: Builder, node: NodeView) -> Any:
     x, y = node.inputs
-    return op.Where(op.Equal(x, op.const(0, x.dtype)), op.const(0, x.dtype), op.Mul(x, log_of_one_plus(op, y)))
+    return op.Where(op.Equal(x, op.const(0, x.dtype)), op.const(0, x.dtype), op.Mul(x, elementary.log1p(op, y)))
 
 
 @converts("Xdivy")
@@ -335,17 +329,7 @@ def log1p(op: Builder, node: NodeView) -> Any:
     if x.dtype.is_complex:
         real, imag = parts(op, x)
         return complex_log(op, join(op, op.Add(real, op.const(1, real.dtype)), imag))
-    return log_of_one_plus(op, x)
-
-
-def log_of_one_plus(op: Builder, x: Value) -> Value:
-    """log(u) x / (u - 1) with u = 1 + x rounded: the quotient undoes the rounding. Near 0, x itself; 1 for the quotient at infinity."""
-    one, zero = op.const(1, x.dtype), op.const(0, x.dtype)
-    u = op.Add(x, one)
-    d = op.Sub(u, one)
-    factor = op.Where(op.Equal(d, x), one, op.Div(x, d))
-    result: Value = op.Where(op.Equal(d, zero), x, op.Mul(op.Log(u), factor))
-    return result
+    return elementary.log1p(op, x)
 
 
 # -- trigonometry ------------------------------------------------------------------------------------------------------
@@ -357,7 +341,7 @@ def sin(op: Builder, node: NodeView) -> Any:
     if not x.dtype.is_complex:
         return op.Sin(x)
     a, b = parts(op, x)
-    return join(op, op.Mul(op.Sin(a), op.Cosh(b)), op.Mul(op.Cos(a), op.Sinh(b)))
+    return join(op, op.Mul(op.Sin(a), elementary.cosh(op, b)), op.Mul(op.Cos(a), elementary.sinh(op, b)))
 
 
 @converts("Cos")
@@ -366,36 +350,36 @@ def cos(op: Builder, node: NodeView) -> Any:
     if not x.dtype.is_complex:
         return op.Cos(x)
     a, b = parts(op, x)
-    return join(op, op.Mul(op.Cos(a), op.Cosh(b)), op.Neg(op.Mul(op.Sin(a), op.Sinh(b))))
+    return join(op, op.Mul(op.Cos(a), elementary.cosh(op, b)), op.Neg(op.Mul(op.Sin(a), elementary.sinh(op, b))))
 
 
 @converts("Cosh")
 def cosh(op: Builder, node: NodeView) -> Any:
     x = node.inputs[0]
     if not x.dtype.is_complex:
-        return op.Cosh(x)
+        return elementary.cosh(op, x)
     a, b = parts(op, x)
-    return join(op, op.Mul(op.Cosh(a), op.Cos(b)), op.Mul(op.Sinh(a), op.Sin(b)))
+    return join(op, op.Mul(elementary.cosh(op, a), op.Cos(b)), op.Mul(elementary.sinh(op, a), op.Sin(b)))
 
 
 @converts("Sinh")
 def sinh(op: Builder, node: NodeView) -> Any:
     x = node.inputs[0]
     if not x.dtype.is_complex:
-        return op.Sinh(x)
+        return elementary.sinh(op, x)
     a, b = parts(op, x)
-    return join(op, op.Mul(op.Sinh(a), op.Cos(b)), op.Mul(op.Cosh(a), op.Sin(b)))
+    return join(op, op.Mul(elementary.sinh(op, a), op.Cos(b)), op.Mul(elementary.cosh(op, a), op.Sin(b)))
 
 
 @converts("Tan")
 def tan(op: Builder, node: NodeView) -> Any:
     x = node.inputs[0]
     if not x.dtype.is_complex:
-        return op.Tan(x)
+        return elementary.tan(op, x)
     two = op.const(2, x.dtype.real_dtype)  # (sin 2a + i sinh 2b) / (cos 2a + cosh 2b)
     a, b = (op.Mul(p, two) for p in parts(op, x))
-    norm = op.Add(op.Cos(a), op.Cosh(b))
-    return join(op, op.Div(op.Sin(a), norm), op.Div(op.Sinh(b), norm))
+    norm = op.Add(op.Cos(a), elementary.cosh(op, b))
+    return join(op, op.Div(op.Sin(a), norm), op.Div(elementary.sinh(op, b), norm))
 
 
 @converts("Tanh")
@@ -405,8 +389,8 @@ def tanh(op: Builder, node: NodeView) -> Any:
         return op.Tanh(x)
     two = op.const(2, x.dtype.real_dtype)  # (sinh 2a + i sin 2b) / (cosh 2a + cos 2b)
     a, b = (op.Mul(p, two) for p in parts(op, x))
-    norm = op.Add(op.Cosh(a), op.Cos(b))
-    return join(op, op.Div(op.Sinh(a), norm), op.Div(op.Sin(b), norm))
+    norm = op.Add(elementary.cosh(op, a), op.Cos(b))
+    return join(op, op.Div(elementary.sinh(op, a), norm), op.Div(op.Sin(b), norm))
 
 
 @converts("Sigmoid")
@@ -416,6 +400,11 @@ def sigmoid(op: Builder, node: NodeView) -> Any:
         return op.Sigmoid(x)
     real, imag = parts(op, complex_exp(op, join(op, *(op.Neg(p) for p in parts(op, x)))))
     return _complex_reciprocal(op, join(op, op.Add(real, op.const(1, real.dtype)), imag))
+
+
+@converts(*elementary.FUNCTIONS)
+def inverse_function(op: Builder, node: NodeView) -> Any:
+    return elementary.FUNCTIONS[node.op](op, node.inputs[0])
 
 
 @converts("Atan2")
@@ -431,7 +420,7 @@ def arc_tangent(op: Builder, y: Value, x: Value) -> Value:
     swap = op.Greater(ay, ax)
     larger, smaller = op.Where(swap, ay, ax), op.Where(swap, ax, ay)
     ratio = op.Where(op.Equal(larger, smaller), op.Where(op.Equal(larger, zero), zero, one), op.Div(smaller, larger))
-    angle = op.Atan(ratio)
+    angle = elementary.atan(op, ratio)
     angle = op.Where(swap, op.Sub(op.const(np.pi / 2, dtype), angle), angle)
     angle = op.Where(is_negative(op, x), op.Sub(op.const(np.pi, dtype), angle), angle)
     angle = op.Where(is_negative(op, y), op.Neg(angle), angle)
@@ -552,4 +541,4 @@ def angle(op: Builder, node: NodeView) -> Any:
     return arc_tangent(op, imag, real)
 
 
-__all__ = ["arc_tangent", "complex_div", "complex_mul", "conjugate", "log_of_one_plus"]
+__all__ = ["arc_tangent", "complex_div", "complex_mul", "conjugate"]
