@@ -143,7 +143,9 @@ class Graph:
     def __init__(self, producer: int = 134) -> None:
         self.nodes: dict[str, Node] = {}
         self.functions: dict[str, Function] = {}
+        self.function_gradients: dict[str, str] = {}  # function -> the function that is its gradient
         self.producer = producer
+        self.min_consumer = 0
         self.values: Mapping[str, np.ndarray[Any, Any]] = {}
         self.signature: Signature | None = None
         self.signatures: dict[str, Signature] = {}
@@ -324,7 +326,11 @@ class Graph:
     def nearest(self, name: str) -> str:
         import difflib
 
-        close = difflib.get_close_matches(name, self.nodes, n=3, cutoff=0.5)
+        nodes: Iterable[str] = self.nodes
+        if len(self.nodes) > 3000:  # comparing all would take seconds
+            tail = name.rpartition("/")[2][:3].lower()
+            nodes = [n for n in self.nodes if tail in n.lower()][:3000]
+        close = difflib.get_close_matches(name, nodes, n=3, cutoff=0.5)
         return f" Nearest names: {', '.join(map(repr, close))}." if close else ""
 
     def consumers(self) -> dict[Tensor, list[tuple[Node, int]]]:

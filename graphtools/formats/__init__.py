@@ -74,9 +74,24 @@ def _read(
         raise FormatError(
             f"{what} is a checkpoint: it has values, but no graph. Load the .meta file or the GraphDef it belongs to, with checkpoint={what!r}."
         )
-    raise FormatError(
-        f"{what} is {'empty' if not data else 'of no known format'}; a GraphDef, MetaGraph, SavedModel or Keras model was expected."
-    )
+    raise FormatError(f"{what} is {_other(data)}; a GraphDef, MetaGraph, SavedModel or Keras model was expected.")
+
+
+# What other files start with (at an offset), and what they are.
+_OTHERS = (
+    (0, b"PK\x03\x04", "a zip archive (Keras 3 and PyTorch write such)"),
+    (0, b"\x1f\x8b", "compressed with gzip"),
+    (0, b"\x93NUMPY", "an array of numpy"),
+    (0, b"\x80", "a Python pickle, which is not read: it can run any code"),
+    (4, b"TFL3", "a TensorFlow Lite model"),
+    (257, b"ustar", "a tar archive"),
+)
+
+
+def _other(data: bytes) -> str:
+    if not data:
+        return "empty"
+    return next((what for at, magic, what in _OTHERS if data[at : at + len(magic)] == magic), "of no known format")
 
 
 def _content(path: Path) -> bytes:
@@ -105,6 +120,13 @@ def _model_file(path: Path) -> Path:
         if meta.is_file():
             return meta
         raise FormatError(f"The folder {path} has the checkpoint {newest.name}, but no graph: {meta.name} is missing.")
+    exports = [
+        p
+        for p in path.iterdir()
+        if p.name.isascii() and p.name.isdigit() and any((p / n).is_file() for n in ("saved_model.pb", "saved_model.pbtxt"))
+    ]
+    if exports:  # an Estimator exports into folders named by the time
+        return _model_file(max(exports, key=lambda p: int(p.name)))
     metas = sorted(path.glob("*.meta"))
     if len(metas) == 1:
         return metas[0]

@@ -103,6 +103,8 @@ def _without_content(view: memoryview, at: int, end: int) -> tuple[bytes, memory
 def _graph(node_defs: list[tuple[Any, Any]], message: Any) -> Graph:
     """The graph of these NodeDefs (each with its content kept outside, if any) and of what else the GraphDef says."""
     graph = Graph(message.versions.producer or message.version)
+    graph.min_consumer = message.versions.min_consumer
+    graph.function_gradients = {g.function_name: g.gradient_func for g in message.library.gradient}
     _add_functions(graph, message.library)
     nodes = []
     for node_def, content in node_defs:
@@ -343,8 +345,10 @@ def to_message(graph: Graph) -> Any:
         node_def.input.extend("^" + c.name for c in node.control_inputs)
     for function in graph.functions.values():
         _write_function(function, message.library.function.add())
-    if graph.producer:
-        message.versions.producer = graph.producer
+    for name, gradient in graph.function_gradients.items():
+        message.library.gradient.add(function_name=name, gradient_func=gradient)
+    if graph.producer or graph.min_consumer:
+        message.versions.producer, message.versions.min_consumer = graph.producer, graph.min_consumer
     return message
 
 

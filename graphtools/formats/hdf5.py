@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import h5py
 import numpy as np
 
 from graphtools.errors import FormatError
-from graphtools.formats.keras import Array, config_yaml, model
+from graphtools.formats.checkpoint import open_checkpoint
+from graphtools.formats.keras import Array, config_yaml, model, tf_weights
 from graphtools.graph import Graph
 
 _MAX_DATASET_RATIO = 2000  # deflate reaches 1000 at best
@@ -42,24 +44,50 @@ def read(path: Path | None, data: bytes, kind: str, weights: str | os.PathLike[s
         raise FormatError(f"{what} is no model: an object with class_name and config was expected.")
     if weights is None:
         raise FormatError(f"{what} describes a Keras model without its weights: give the weights file with weights=.")
+    version = str(config.get("keras_version") or "")
+    if not _is_hdf5(Path(weights)):
+        return _build_from_checkpoint(config, weights, version or _guess_version(config), what)
     with _open(Path(weights), str(weights)) as file:
-        return _build(config, file, str(weights), str(config.get("keras_version") or "") or _version(file, str(weights)))
+        return _build(config, file, str(weights), version or _version(file, str(weights)))
 
 
-def _build(config: Any, file: Any, what: str, version: str) -> Graph:
-    if not version:
-        version = _guess_version(config)
+def _is_hdf5(path: Path) -> bool:
     try:
+        with path.open("rb") as file:
+            return file.read(8) == b"\x89HDF\r\n\x1a\n"
+    except OSError:
+        return False
+
+
+def _build_from_checkpoint(config: Any, weights: str | os.PathLike[str], version: str, what: str) -> Graph:
+    """The graph of a model whose weights are a TensorFlow checkpoint, as tf.keras saves them by default."""
+    with _refusing(what):
         parsed = model.parse_model(config, version)
-        root = _member(file, "model_weights", what) if _has(file, "model_weights") and not _has(file.attrs, "layer_names") else file
-        backend = _attribute(root, "backend", what) or _attribute(file, "backend", what) or str(config.get("backend") or "tensorflow")
-        model.assign_arrays(parsed.layers, _groups(root, what), backend)
+        tf_weights.assign(parsed.layers, open_checkpoint(weights))
+    return model.build(parsed)
+
+
+@contextlib.contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """What a damaged config does to the code that reads it is a FormatError."""
+    try:
+        yield
     except FormatError:
         raise
     except RecursionError as e:
         raise FormatError(f"{what}: the model's config is nested too deep.") from e
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as e:
         raise FormatError(f"{what}: the model's config or weights are damaged: {type(e).__name__} {e}.") from e
+
+
+def _build(config: Any, file: Any, what: str, version: str) -> Graph:
+    if not version:
+        version = _guess_version(config)
+    with _refusing(what):
+        parsed = model.parse_model(config, version)
+        root = _member(file, "model_weights", what) if _has(file, "model_weights") and not _has(file.attrs, "layer_names") else file
+        backend = _attribute(root, "backend", what) or _attribute(file, "backend", what) or str(config.get("backend") or "tensorflow")
+        model.assign_arrays(parsed.layers, _groups(root, what), backend)
     return model.build(parsed)
 
 

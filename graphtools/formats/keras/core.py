@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphtools import opdefs
-from graphtools.dtypes import bool_, int32, int64
+from graphtools.dtypes import bool_, float32, int32, int64
 from graphtools.errors import FormatError
 from graphtools.formats import graphdef, schema
 from graphtools.formats.keras import Call, Layer, channels_first, layer
@@ -237,6 +237,13 @@ def prelu(k: Call) -> Tensor:
     """relu(x) - alpha * relu(-x), alpha shared along some axes."""
     alpha = k.weight(0, "alpha")
     return k.op("Sub", k.op("Relu", k.x), k.op("Mul", alpha, k.op("Relu", k.op("Neg", k.x))))
+
+
+@layer("Rescaling", masked=True)
+def rescaling(k: Call) -> Tensor:
+    """x * scale + offset."""
+    x = k.x if k.x.dtype.is_floating else k.cast(k.x, float32)
+    return k.op("AddV2", k.op("Mul", x, k.like(k.config["scale"], x)), k.like(k.config.get("offset", 0.0), x))
 
 
 # -- wrappers and ops --------------------------------------------------------------------------------------------------

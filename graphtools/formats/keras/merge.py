@@ -101,6 +101,48 @@ def dot(k: Call) -> Tensor:
     return batch_dot(k, a, b, first, second)
 
 
+@layer("Attention", weights=lambda la: (bool(la.config.get("use_scale")), 0), masked=lambda k: k.masks[0])
+def attention(k: Call) -> Tensor:
+    """softmax(query . key) . value, over the values that their mask counts in and, if causal, over those up to the query's place."""
+    query, value = k.inputs[:2]
+    key = k.inputs[2] if len(k.inputs) > 2 else value
+    scores = k.op("BatchMatMulV2", query, key, adj_y=True)
+    if k.config.get("use_scale"):
+        scores = k.op("Mul", scores, k.weight(0, "scale"))
+    return _attend(k, scores, value)
+
+
+@layer("AdditiveAttention", weights=lambda la: (bool(la.config.get("use_scale", True)), 0), masked=lambda k: k.masks[0])
+def additive_attention(k: Call) -> Tensor:
+    """As attention, with the scores sum(scale * tanh(query + key))."""
+    query, value = k.inputs[:2]
+    key = k.inputs[2] if len(k.inputs) > 2 else value
+    mixed = k.op("Tanh", k.op("AddV2", k.expand(query, 2), k.expand(key, 1)))
+    if k.config.get("use_scale", True):
+        mixed = k.op("Mul", mixed, k.weight(0, "scale"))
+    return _attend(k, k.op("Sum", mixed, k.ints(-1), keep_dims=False), value)
+
+
+def _attend(k: Call, scores: Tensor, value: Tensor) -> Tensor:
+    unwanted = []
+    if len(k.masks) > 1 and k.masks[1] is not None:
+        unwanted.append(k.op("LogicalNot", k.expand(k.masks[1], 1)))
+    if k.config.get("causal"):
+        row = k.expand(k.op("Range", k.scalar(0), _as_tensor(k, k.size(scores, 1)), k.scalar(1)), 1)
+        column = k.op("Range", k.scalar(0), _as_tensor(k, k.size(scores, 2)), k.scalar(1))
+        unwanted.append(k.op("Less", row, column))
+    for off in unwanted:
+        scores = k.op("Sub", scores, k.op("Mul", k.like(1e9, scores), k.cast(off, scores.dtype)))
+    result = k.op("BatchMatMulV2", k.op("Softmax", scores), value)
+    if k.masks[0] is not None:
+        result = k.op("Mul", result, k.cast(k.expand(k.masks[0], -1), result.dtype))
+    return result
+
+
+def _as_tensor(k: Call, size: Tensor | int) -> Tensor:
+    return k.scalar(size) if isinstance(size, int) else size
+
+
 def _normalized(k: Call, x: Tensor, axis: int) -> Tensor:
     squares = k.op("Sum", k.op("Square", x), k.ints(axis), keep_dims=True)
     return k.op("Mul", x, k.op("Rsqrt", k.op("Maximum", squares, k.like(1e-12, x))))

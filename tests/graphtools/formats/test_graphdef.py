@@ -77,6 +77,8 @@ def test_functions_come_back() -> None:
     parts = body.add_node("Split", [body.constant(np.int32(0), dtypes.int32), arg], {"num_split": 3}, name="parts")
     body.add_node("NoOp", name="last", control_inputs=[parts])
     graph.functions["f"] = Function("f", body, [arg], [parts.outputs[2], arg], [body.node("last")], {"_note": "n"})
+    graph.function_gradients["f"] = "f"
+    graph.min_consumer = 12
     x = graph.add_node("Placeholder", (), {"dtype": dtypes.float32}, name="x").outputs[0]
     graph.add_node("PartitionedCall", [[x]], {"Tout": [dtypes.float32] * 2, "f": Func("f", {"k": 1})}, name="call")
     back = graphdef.read(graphdef.write(graph))
@@ -86,6 +88,7 @@ def test_functions_come_back() -> None:
     assert function.attr == {"_note": "n"}
     assert function.graph.node("last").control_inputs == [function.graph.node("parts")]
     assert back.node("call").attr["f"] == Func("f", {"k": 1})
+    assert (back.function_gradients, back.min_consumer, back.producer) == ({"f": "f"}, 12, graph.producer)
     assert graphdef.write(back) == graphdef.write(graphdef.read(graphdef.write(back)))
 
 

@@ -44,6 +44,15 @@ def test_config_with_weights(config: str) -> None:
     check(load(HDF5 / config, weights=HDF5 / "weights.h5"), np.load(HDF5 / "model.npz"))
 
 
+def test_config_with_weights_in_a_checkpoint() -> None:
+    folder = HDF5 / "tf_weights"
+    check(load(folder / "model.json", weights=folder / "weights"), np.load(folder / "io.npz"))
+    with pytest.raises(FormatError, match="no object graph"):
+        load(folder / "model.json", weights=HDF5.parent / "checkpoints" / "v2_types" / "model")
+    with pytest.raises(FormatError, match=r"layer_with_weights|weights for the layer"):
+        load(HDF5 / "model.json", weights=folder / "weights")
+
+
 def test_yaml_and_json_say_the_same() -> None:
     assert config_yaml.parse((HDF5 / "model.yaml").read_text()) == json.loads((HDF5 / "model.json").read_text())
 

@@ -56,6 +56,21 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
         load(tmp_path / "f")
 
 
+def test_what_other_files_are_is_told(tmp_path: Path) -> None:
+    for data, what in ((b"PK\3\4", "zip"), (b"\x80\4", "pickle"), (b"\x1c\0\0\0TFL3", "Lite"), (b"", "empty")):
+        (tmp_path / "f").write_bytes(data)
+        with pytest.raises(FormatError, match=f"{what}.*was expected"):
+            load(tmp_path / "f")
+
+
+def test_the_newest_export_of_an_estimator_is_meant(tmp_path: Path) -> None:
+    for name in ("1500000000", "999"):
+        shutil.copytree(MODELS / "multi_tag", tmp_path / name)
+    (tmp_path / "999" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "999" / "saved_model.pbtxt").unlink()
+    assert load(tmp_path).signature
+
+
 def test_advice_for_a_checkpoint_and_for_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="it has values, but no graph"):
         load(CHECKPOINTS / "v1_types.ckpt")
