@@ -284,6 +284,7 @@ def shared_cells(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     since="1.0",
     visits=cst.Call,
     order=60,
+    methods=("reuse_variables",),
     why="Reuse of the outermost scope lasts for the whole graph: what is made later, an optimizer's slots for example, is not found.",
     examples=[
         Example(
@@ -338,3 +339,34 @@ def reused_variables(node: cst.Call, names: Names, context: Context) -> Iterator
 def opens_scope(node: cst.BaseExpression, names: Names) -> bool:
     symbol = names.symbol(node) or ""
     return symbol.rpartition(".")[2] in ("variable_op_scope", "variable_scope")
+
+
+# method of a TensorArray in 0.x -> its name since 1.0
+ARRAY_METHODS = {"pack": "stack", "unpack": "unstack"}
+
+
+@rule(
+    "tensor-array-methods",
+    "Rename the methods of a TensorArray.",
+    since="1.0",
+    visits=cst.Call,
+    order=60,
+    methods=ARRAY_METHODS,
+    examples=[
+        Example(TF + "a = tf.TensorArray(tf.float32, 3)\ny = a.pack()\n", TF + "a = tf.TensorArray(tf.float32, 3)\ny = a.stack()\n"),
+        Example(TF + "y = tf.TensorArray(tf.float32, 3).unpack(x)\n", TF + "y = tf.TensorArray(tf.float32, 3).unstack(x)\n"),
+        Example(TF + "y = struct.pack('i', 3)\n", None, "something else"),
+    ],
+)
+def tensor_array_methods(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    func = node.func
+    if not isinstance(func, cst.Attribute) or func.attr.value not in ARRAY_METHODS or names.symbol(func) is not None:
+        return
+    made = names.assigned(func.value) or func.value
+    for _ in range(4):  # through a.write(...).unpack(...)
+        if isinstance(made, cst.Call) and names.symbol(made) is None and isinstance(made.func, cst.Attribute):
+            made = names.assigned(made.func.value) or made.func.value
+    if isinstance(made, cst.Call) and names.symbol(made) == "tf.TensorArray":
+        new = ARRAY_METHODS[func.attr.value]
+        replacement = node.with_changes(func=func.with_changes(attr=func.attr.with_changes(value=new)))
+        yield Match(node, f"TensorArray.{func.attr.value} is {new} since 1.0", replacement=replacement)

@@ -880,8 +880,8 @@ UNBOUND_SLIM = ("l1_regularizer", "l2_regularizer")
     visits=cst.Call,
     targets="2",
     order=50,
+    methods=UNBOUND_SLIM,
     why="A cell of a notebook, or a file with a star import, uses slim without importing it.",
-    methods=tuple(UNBOUND_SLIM),
     examples=[
         Example(TF + "r = slim.l2_regularizer(scale=0.4)\n", TF + "r = tf.keras.regularizers.l2(l=0.5 * 0.4)\n"),
         Example(TF + "import other as slim\nr = slim.l2_regularizer(scale=0.4)\n", None, "slim is something else"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import libcst as cst
 
+from migrate.calls import in_graph_mode
 from migrate.dtypes import kind_of
 from migrate.names import UNKNOWN, Names
 from migrate.report.finding import Level
@@ -151,6 +152,7 @@ ONLY_CONTRIB = {
     visits=(cst.Call, cst.Expr),
     targets="2",
     order=60,
+    methods=("is_tensor", *ONLY_CONTRIB),
     examples=[
         Example(TF + "y = contrib_layers.layer_norm(x)\n", None, reported=True),
         Example(TF + "y = contrib_framework.is_tensor(x)\n", TF + "y = tf.is_tensor(x)\n"),
@@ -218,3 +220,32 @@ def is_model_save(node: cst.Call, func: cst.Attribute, names: Names) -> bool:
     if binding is not None and binding.module is not None:
         return False
     return made is None or "model" in func.value.value.lower()
+
+
+@rule(
+    "dimension-value",
+    "Read the size of a dimension in a way that both TensorFlows have.",
+    since="2.0",
+    visits=cst.Subscript,
+    targets="2",
+    order=60,
+    why="TensorFlow 2's shapes hold plain integers: they have no .value.",
+    examples=[
+        Example(TF + "n = x.get_shape()[1].value\n", TF + "n = tf.compat.dimension_value(x.get_shape()[1])\n"),
+        Example(TF + "n = x.shape[-1].value\n", TF + "n = tf.compat.dimension_value(x.shape[-1])\n"),
+        Example(TF + "n = x.get_shape()[1].value\ns = tf.compat.v1.Session()\n", None, "a graph keeps its dimensions"),
+        Example(TF + "n = sizes[1].value\n", None, "not a shape"),
+    ],
+)
+def dimension_value(node: cst.Subscript, names: Names, context: Context) -> Iterator[Match]:
+    above = names.parent(node)
+    if not (isinstance(above, cst.Attribute) and above.value is node and above.attr.value == "value") or not names.imports:
+        return
+    shape = node.value
+    is_call = isinstance(shape, cst.Call) and isinstance(shape.func, cst.Attribute) and shape.func.attr.value == "get_shape"
+    if not (is_call or (isinstance(shape, cst.Attribute) and shape.attr.value == "shape")) or in_graph_mode(names):
+        return
+    if isinstance(names.parent(above), cst.AssignTarget):
+        return
+    call = cst.Call(context.spell("tf.compat.dimension_value", names.imports[0]), [cst.Arg(node)])
+    yield Match(above, "a dimension of TensorFlow 2 is a number: tf.compat.dimension_value reads both kinds", replacement=call)
