@@ -14,13 +14,15 @@ import numpy as np
 
 from graphtools import constant, convert, passes, shapes
 from graphtools.convert.builder import Builder, Value
+from graphtools.convert.lists import Array, TensorList, pack
 from graphtools.convert.model import to_model
-from graphtools.convert.walk import Ref, Walk
+from graphtools.convert.optimize import optimize
+from graphtools.convert.walk import Ref, StackRef, Walk
 from graphtools.dtypes import resource, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
-from graphtools.state import VARIABLES, Variable, Versions, called_functions, source_variable, variable_of
+from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, source_variable, variable_of
 from runtime import host
 from runtime.errors import UnimplementedError
 
@@ -55,6 +57,14 @@ class Source:
 
     slot: int = -1
     value: Any = None
+
+
+@dataclass(slots=True)
+class Packed:
+    """An array's handle or a list between two segments: the values it consists of, and what makes it of them."""
+
+    parts: list[tuple[Source, Any, Dims]]
+    make: Any
 
 
 @dataclass(slots=True)
@@ -145,12 +155,13 @@ class Planner:
     def _attempt(self) -> Plan:
         roots = [t if isinstance(t, Node) else t.node for t in self.targets]
         self.order = [n for n in topological(roots) if n not in {f.node for f in self.feeds}]
-        self.versions = Versions(self.order)
+        self.versions = Versions(self.order, {t: v.key for t, v in self.bound.items()})
         self.kinds = self._kinds()
         self.levels = self._levels()
         self.size = 0
         self.shared: set[int] = set()
         self.sources: dict[Tensor, Source] = {}
+        self.lists: dict[Any, Packed] = {}  # what crosses segments of handles and lists, and of stacks by (key, version)
         self.states: dict[tuple[str, int], int] = {}
         self.state_loaded: set[tuple[str, int]] = set()
         feed_slots = []
@@ -322,7 +333,19 @@ class Planner:
 
         walk = Walk(self.graph, builder, nodes, lambda v: from_slot(self._state_slot(v, 0, _reader(nodes, v), loads), f"{v.key}:state", v.dtype, v.dims))
         walk.versions = self.versions
+
+        def unpacked(packed: Packed, name: str) -> Any:
+            values = []
+            for i, (source, dtype, dims) in enumerate(packed.parts):
+                values.append(builder.const(source.value) if source.slot < 0 else from_slot(source.slot, f"{name}/part_{i}", dtype, dims))
+            return packed.make(values)
+
         members = set(nodes)
+        for node in nodes:
+            for key in stack_keys(node, self.graph):
+                version = self.versions.seen_by(node, key)
+                if (key, version) in self.lists and (key, version) not in walk.stacks:
+                    walk.stacks[key, version] = unpacked(self.lists[key, version], f"{key}/{version}")
         for node in nodes:
             for tensor in node.inputs:
                 if tensor in walk.values or tensor.node in members:
@@ -337,6 +360,12 @@ class Planner:
                     continue
                 if tensor.node.op == "Const":
                     walk.convert(tensor.node)
+                    continue
+                if tensor.node.op in STACKS:
+                    walk.values[tensor] = StackRef(tensor.node.name)
+                    continue
+                if tensor in self.lists:
+                    walk.values[tensor] = unpacked(self.lists[tensor], tensor.name)
                     continue
                 source = self._source(tensor, node)
                 if source.slot < 0:
@@ -368,10 +397,22 @@ class Planner:
                 outputs.append((value, known))
             return known
 
+        def packed(content: Any) -> Packed:
+            values, make = pack(builder, content)
+            return Packed([(Source(-1, v.const) if v.const is not None else Source(out_slot(v)), v.dtype, v.dims) for v in values], make)
+
         for node in nodes:
             for tensor in node.outputs:
-                if tensor in self.needed and isinstance(result := walk.values.get(tensor), Value):
+                result = walk.values.get(tensor)
+                if tensor not in self.needed:
+                    continue
+                if isinstance(result, Value):
                     self.sources[tensor] = Source(-1, result.const) if result.const is not None else Source(out_slot(result))
+                elif isinstance(result, Array | TensorList):
+                    self.lists[tensor] = packed(result)
+        for at, content in walk.stacks.items():
+            if at in self.needed_versions and at not in self.lists:
+                self.lists[at] = packed(content)
         stores: list[Store] = []
         for (key, version), value in walk.states.items():
             if version == 0 or (key, version) not in self.needed_versions or (key, version) in self.states:
@@ -387,7 +428,7 @@ class Planner:
         external: dict[str, Any] = {}
         segment = Segment(b"", external, [], [(f"out_{n}", slot) for n, (_, slot) in enumerate(outputs)], nodes, False, loads, stores)
         if outputs:
-            builder.sanitize()
+            optimize(builder)
             read = {v.name for n in builder.walk() for v in n.inputs if v is not None}
             builder.inputs = [v for v in builder.inputs if v.name in read]
             segment.inputs = [(v.name, slot) for v, slot in inputs if v.name in read]
@@ -416,6 +457,12 @@ class Planner:
             last = self.last_version.get(variable.key, 0)
             return Source(self._state_slot(variable, last, target.node.name, loads))
         return self._source(target, target.node)
+
+
+def stack_keys(node: Node, graph: Graph) -> list[str]:
+    """The stacks whose handles a node takes."""
+    keys = (source_variable(t) for t in node.inputs if t.dtype is resource or t.dtype.base_dtype is string)
+    return [k for k in keys if k is not None and k in graph.nodes and graph.nodes[k].op in STACKS]
 
 
 class _HostInstead(Exception):

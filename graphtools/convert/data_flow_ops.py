@@ -43,7 +43,7 @@ def tensor_array_grad(op: Builder, node: NodeView) -> Any:
     forward = _array(node)
     flow = node.inputs[1]
     size = forward.size
-    if forward.is_dynamic and isinstance(flow, TensorList) and flow.array is forward:
+    if forward.is_dynamic and isinstance(flow, TensorList) and flow.array is not None and flow.array.key == forward.key:
         size = flow.length(op)
     array = Array(f"{forward.key}@{node.attr.get('source', '')}", forward.dtype, forward.element, size, forward=forward)
     array.varies = forward.varies
@@ -64,7 +64,8 @@ def _content(op: Builder, node: NodeView, array: Array | None = None) -> TensorL
     if isinstance(flow, TensorList):
         if flow.array is None or flow.array.key == array.key:
             return flow
-        size = flow.length(op) if array.forward is flow.array and flow.array is not None and flow.array.is_dynamic else None
+        is_forward = array.forward is not None and array.forward.key == flow.array.key
+        size = flow.length(op) if is_forward and flow.array.is_dynamic else None
         return array.blank(size)
     _follow_flow(op, flow, array)
     return array.blank()
@@ -109,7 +110,8 @@ def _is_all(node: NodeView, position: int, array: Array) -> bool:
     while limit.node.op == "Identity":
         limit = limit.node.inputs[0]
     if limit.node.op.startswith("TensorArraySize"):
-        return node.walk.values.get(limit.node.inputs[0]) is array
+        sized = node.walk.values.get(limit.node.inputs[0])
+        return isinstance(sized, Array) and sized.key == array.key
     size = node.walk.values.get(limit)
     return isinstance(size, Value) and _same(size, array.size)
 
@@ -266,6 +268,11 @@ def _stack_key(node: NodeView) -> str:
     if not isinstance(found, StackRef):
         raise node.fail(f"{node.node.inputs[0].name!r} is no stack that its conversion can follow.")
     return found.key
+
+
+@converts("Stack", "StackV2")
+def stack(op: Builder, node: NodeView) -> Any:
+    return StackRef(node.name)
 
 
 @converts("StackPush", "StackPushV2")

@@ -8,7 +8,7 @@ ONNX sequence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +69,17 @@ class Array:
         self.is_dynamic = is_dynamic
         self.forward = forward
         self.varies = False  # elements may differ in shape
+
+    def moved(self, sizes: list[Value]) -> Array:
+        """The same array where its size, and that of the array it holds the gradients of, are these values."""
+        forward = None if self.forward is None else self.forward.moved(sizes[1:])
+        result = Array(self.key, self.dtype, self.element, sizes[0], self.is_dynamic, forward)
+        result.varies = self.varies
+        return result
+
+    @property
+    def sizes(self) -> list[Value]:
+        return [self.size, *([] if self.forward is None else self.forward.sizes)]
 
     def blank(self, size: Value | None = None) -> Blank:
         return Blank(self.dtype, self.element, self.size if size is None else size, self)
@@ -704,3 +715,51 @@ class Recorded(TensorList):
         for index, value in other.writes:  # type: ignore[attr-defined]
             result = result.set(op, index, value)
         return result
+
+
+def pack(op: Builder, content: Array | TensorList) -> tuple[list[Value], Callable[[list[Value]], Any]]:
+    """The values that an array's handle or a list consists of, and what makes it of such values in another graph."""
+    if isinstance(content, Array):
+        return content.sizes, content.moved
+    sizes = [] if content.array is None else content.array.sizes
+    parts: list[Value]
+    make: Callable[[list[Value], Array | None], TensorList]
+    if isinstance(content, Blank):
+        parts = [content.size, *([] if content.shape is None else [content.shape])]
+
+        def make(v: list[Value], array: Array | None) -> TensorList:
+            return Blank(content.dtype, content.element, v[0], array, v[1] if len(v) > 1 else None)
+
+    elif isinstance(content, Progression):
+        parts = [content.start, content.count]
+        step = content.step
+
+        def make(v: list[Value], array: Array | None) -> TensorList:
+            return Progression(v[0], step, v[1], content.dtype)
+
+    elif isinstance(content, Repeated):
+        parts = [content.value, content.count]
+
+        def make(v: list[Value], array: Array | None) -> TensorList:
+            return Repeated(v[0], v[1], array)
+
+    elif isinstance(content, Items) and not content.items:
+        parts = []
+
+        def make(v: list[Value], array: Array | None) -> TensorList:
+            return Items(content.dtype, content.element, [], array, grows=content.grows)
+
+    else:
+        count = content.count if isinstance(content, Dense) else None
+        parts = [content.stack(op), *([] if count is None else [count])]
+
+        def make(v: list[Value], array: Array | None) -> TensorList:
+            return Dense(v[0], array, v[1] if len(v) > 1 else None)
+
+    def rebuild(values: list[Value]) -> TensorList:
+        array = None if content.array is None else content.array.moved(values[len(parts) :])
+        result = make(values[: len(parts)], array)
+        result.grows, result.varies = content.grows, content.varies
+        return result
+
+    return [*parts, *sizes], rebuild

@@ -165,7 +165,7 @@ class Walk:
         handlers = load()
         missing: dict[str, list[str]] = {}
         for node in self.order:
-            if node.op not in handlers and node.op not in VARIABLES and node.op not in STACKS and not self._is_bound(node):
+            if node.op not in handlers and node.op not in VARIABLES and not self._is_bound(node):
                 missing.setdefault(node.op, []).append(node.name)
         if missing:
             raise UnsupportedOps(missing)
@@ -179,9 +179,6 @@ class Walk:
     def convert(self, node: Node) -> None:
         if node.op in VARIABLES:
             self.values[node.outputs[0]] = Ref(variable_of(node))
-            return
-        if node.op in STACKS:
-            self.values[node.outputs[0]] = StackRef(node.name)
             return
         inputs = self._inputs(node)
         op = self.op
