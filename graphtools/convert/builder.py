@@ -137,6 +137,8 @@ class Builder:
                 gathered = self._gather_strings(values[0], values[1], attrs.get("axis", 0))
                 if gathered is not None:
                     return gathered
+            if op_type.startswith("Reduce") and len(values) > 1:
+                values[1] = self._counted_from_front(values[0], values[1])
             widened = wider(op_type, values, attrs)
             if widened is not None:
                 return self._append_wide(op_type, values, attrs, outputs, *widened)
@@ -169,6 +171,12 @@ class Builder:
         if outputs == 1:
             return self.cast(result, narrow) if 0 in back else result
         return tuple(self.cast(r, narrow) if i in back else r for i, r in enumerate(result))
+
+    def _counted_from_front(self, x: Value | None, axes: Value | None) -> Value | None:
+        """Axes of a reduction without negative ones: of an empty tensor ONNX Runtime does not reduce those."""
+        if x is None or x.rank is None or axes is None or axes.const is None or not (axes.const < 0).any():
+            return axes
+        return self.const(np.where(axes.const < 0, axes.const + x.rank, axes.const))
 
     def _gather_strings(self, x: Value | None, indices: Value | None, axis: int) -> Value | None:
         """ONNX Runtime's Gather copies one string of every row it picks; GatherND copies rows. None where Gather picks single strings."""

@@ -149,6 +149,20 @@ def _scan(op: Builder, x: Value, axis: int, exclusive: bool, reverse: bool, comb
     others = [i for i in range(rank) if i != axis]
     shape = op.Gather(op.Shape(x), np.array(others, np.int64), axis=0)
     initial = op.Expand(op.const(start, x.dtype), shape)
+    if x.dims is None or x.dims[axis] is None:
+        # ONNX Runtime scans no axis without elements: one more stands before the first, and its result is that of an exclusive scan.
+        first = op.Unsqueeze(initial, [axis])
+        longer = op.Concat(x, first, axis=axis) if reverse else op.Concat(first, x, axis=axis)
+        longer.dims = tuple(None if i == axis else d for i, d in enumerate(x.dims or (None,) * rank))
+        longer = _scanned(op, longer, initial, axis, False, reverse, combine)
+        begin, end = (0, -1) if exclusive != reverse else (1, BIGGEST)
+        result: Value = op.Slice(longer, [begin], [end], [axis])
+        return result
+    return _scanned(op, x, initial, axis, exclusive, reverse, combine)
+
+
+def _scanned(op: Builder, x: Value, initial: Value, axis: int, exclusive: bool, reverse: bool, combine: str) -> Value:
+    others = [i for i in range(x.rank or 0) if i != axis]
     element = None if x.dims is None else tuple(x.dims[i] for i in others)
     body = op.subgraph()
     state, item = body.input("state", x.dtype, element), body.input("item", x.dtype, element)
