@@ -205,7 +205,24 @@ def matching_files_dataset(run: Run, node: Node, patterns: Array) -> Dataset:
 # -- one dataset into another ------------------------------------------------------------------------------------
 
 
-@dataset("MapDataset", "ParallelMapDataset", "ParallelMapDatasetV2")
+def parallel_calls(given: Array) -> int:
+    """How many calls may run at once; -1 leaves the number to us."""
+    return min(int(given), _MOST_CALLS) if int(given) > 0 else os.cpu_count() or 1
+
+
+_MOST_CALLS = 64
+
+
+@dataset("ParallelMapDataset", "ParallelMapDatasetV2")
+def parallel_map_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
+    given = arguments(node, inputs)
+    source: Dataset = given["input_dataset"]
+    bind = function_of(node, "f", given["other_arguments"])
+    limit, keeps = parallel_calls(given["num_parallel_calls"]), bool(node.attr.get("preserve_cardinality"))
+    return Dataset(lambda context: datasets.ParallelMapped(source.iterate(context), bind(context), limit, keeps), source.cardinality)
+
+
+@dataset("MapDataset")
 def map_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     given = arguments(node, inputs)
     source: Dataset = given["input_dataset"]

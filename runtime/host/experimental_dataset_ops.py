@@ -12,7 +12,7 @@ from graphtools.graph import Node
 from runtime import files
 from runtime.errors import FailedPreconditionError, InvalidArgumentError, OpError, UnimplementedError
 from runtime.host import Run, csv_records, datasets, host, parsing_ops, records, rows
-from runtime.host.dataset_ops import arguments, batch_cardinality, dataset, function_of, positive_batch_size
+from runtime.host.dataset_ops import arguments, batch_cardinality, dataset, function_of, parallel_calls, positive_batch_size
 from runtime.host.datasets import Context, Dataset, Rows
 from runtime.host.rows import Array, Row
 from runtime.host.single_samples import SingleSamples
@@ -24,10 +24,13 @@ def map_and_batch_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     source: Dataset = given["input_dataset"]
     bind = function_of(node, "f", given["other_arguments"])
     count, drops = positive_batch_size(given["batch_size"]), bool(given.get("drop_remainder", False))
-    return Dataset(
-        lambda context: datasets.Batched(datasets.Mapped(source.iterate(context), bind(context)), count, drops, datasets.stack_rows),
-        batch_cardinality(source.cardinality, count, drops),
-    )
+    limit = parallel_calls(given["num_parallel_calls"]) if "num_parallel_calls" in given else 1
+
+    def iterate(context: Context) -> Rows:
+        mapped = datasets.ParallelMapped(source.iterate(context), bind(context), limit)
+        return datasets.Batched(mapped, count, drops, datasets.stack_rows)
+
+    return Dataset(iterate, batch_cardinality(source.cardinality, count, drops))
 
 
 @dataset("ScanDataset")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -132,3 +134,51 @@ def test_refused(op: str, inputs: tuple[Any, ...], message: str) -> None:
     run = FakeRun()
     with pytest.raises(InvalidArgumentError, match=message):
         run_op(run, op, count_to(run, 3), *inputs, **TYPES)
+
+
+def parallel(run: FakeRun, function: Callable[..., Any], dataset: Dataset, calls: int) -> Dataset:
+    run.functions["f"] = function
+    made: Dataset = run_op(run, "ParallelMapDataset", dataset, np.array(calls, np.int32), f=Func("f"), Targuments=[], **TYPES)
+    return made
+
+
+def test_slow_functions_run_side_by_side_and_keep_their_order() -> None:
+    at_once, most = 0, 0
+    lock = threading.Lock()
+
+    def slow(x: Any) -> list[Any]:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.01 if x % 2 else 0.003)
+        with lock:
+            at_once -= 1
+        return [x * 2]
+
+    run = FakeRun()
+    assert numbers(run, parallel(run, slow, count_to(run, 30), 4)) == list(range(0, 60, 2))
+    assert 2 <= most <= 4
+
+
+def test_fast_functions_stay_in_their_thread() -> None:
+    threads: set[int] = set()
+    run = FakeRun()
+    dataset = parallel(run, lambda x: threads.add(threading.get_ident()) or [x], count_to(run, 30), 4)
+    assert numbers(run, dataset) == list(range(30))
+    assert threads == {threading.get_ident()}
+
+
+def test_errors_come_in_their_place() -> None:
+    def slow(x: Any) -> list[Any]:
+        time.sleep(0.002)
+        if x == 12:
+            raise InvalidArgumentError(None, None, "twelve")
+        return [x]
+
+    run = FakeRun()
+    rows = parallel(run, slow, count_to(run, 20), 3).iterate(Context(run))
+    assert [int(next(rows)[0]) for _ in range(12)] == list(range(12))
+    with pytest.raises(InvalidArgumentError, match="twelve"):
+        next(rows)
+    assert [int(row[0]) for row in rows] == list(range(13, 20))
