@@ -6,7 +6,7 @@ import enum
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -194,8 +194,8 @@ def _options(
     disabled = frozenset([*(ignore or ()), *settings.get("ignore", ())])
     _check_rules(disabled)
     options = Options(
-        target=target,
-        written_for=origin,
+        target=cast(Any, target),
+        written_for=cast(Any, origin),
         include=tuple(include or settings.get("include", ())),
         exclude=tuple(exclude or settings.get("exclude", ())),
         use_gitignore=gitignore if gitignore is not None else settings.get("gitignore", True),
@@ -287,13 +287,15 @@ def _list_rules() -> None:
 
 
 def _list_symbols(target: str) -> None:
-    from migrate import symbols
+    from collections import Counter
 
-    verdict = getattr(symbols, "verdict", None)
-    if verdict is None:
-        _stop("this build has no table of verdicts")
-        return
-    known = sorted({n for v in ("0.12.1", "1.0.0", "1.4.0", "1.15.5") for n in symbols.names(v)})
-    for name in known:
-        print(f"{name}\t{verdict(name, target)}")
+    from migrate import symbols
+    from migrate.symbols.verdicts import verdict
+
+    count: Counter[str] = Counter()
+    for name in sorted({n for v in ("0.12.1", "1.0.0", "1.4.0", "1.15.5") for n in symbols.names(v)}):
+        found = verdict(name, cast(Any, target))
+        count[found.outcome] += 1
+        print(f"{name}\t{found.outcome}\t{found.name if found.name not in (None, name) else found.advice}")
+    print(", ".join(f"{n} {outcome}" for outcome, n in count.most_common()), file=sys.stderr)
     raise typer.Exit(0)

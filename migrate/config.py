@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-KEYS: Final = {
+KEYS: Final[dict[str, type]] = {
     "baseline": str,
     "exclude": list,
     "from": str,
@@ -47,7 +47,7 @@ def read(file: Path) -> dict[str, Any]:
             value = str(value)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             raise ConfigError(f"{file}: {key} is {value!r}: expected a {kind.__name__}")
-        if kind is list and not all(isinstance(v, str) for v in value):
+        if isinstance(value, list) and not all(isinstance(v, str) for v in value):
             raise ConfigError(f"{file}: {key} is {value!r}: expected a list of strings")
         settings[key] = value
     return settings

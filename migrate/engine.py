@@ -199,13 +199,14 @@ class _Run:
             self._chain(node)
         called: dict[int, list[Rule]] = {}
         for node in names.references:
-            call = names.call_of(node)
-            if call is not None:
+            calling = names.call_of(node)
+            if calling is not None:
                 rules = self.dispatch.for_call(names.symbol(node) or "")
                 if rules:
-                    called[id(call)] = rules
+                    called[id(calling)] = rules
         anyway = self.dispatch.by_type.get(cst.Call, [])
-        for call in names.by_type[cst.Call] if cst.Call in names.by_type else [c for c in map(names.call_of, names.references) if c]:
+        calls: Sequence[Any] = names.by_type[cst.Call] if cst.Call in names.by_type else [names.call_of(n) for n in names.references]
+        for call in filter(None, calls):
             rules = called.get(id(call), [])
             more = self.dispatch.by_method.get(_method(call), [])
             if more or anyway:
@@ -443,8 +444,8 @@ class _Run:
             self._ignored = {}
             text = self.text
             if "tfrevive:" in text:
-                for number, line in enumerate(text.splitlines(), 1):
-                    found = _IGNORE.search(line)
+                for number, content in enumerate(text.splitlines(), 1):
+                    found = _IGNORE.search(content)
                     if found is not None:
                         self._ignored[number] = frozenset(re.findall(r"[\w-]+", found.group(1) or "")) or frozenset({"*"})
         if not self._ignored or hit.old is None or self.first is None:

@@ -322,7 +322,7 @@ class Names:
             if collected is not None:
                 collected.append(node)
             if kind is cst.Name:
-                uses.setdefault(node.value, []).append(node)  # type: ignore[attr-defined]
+                uses.setdefault(node.value, []).append(node)  # type: ignore[attr-defined, arg-type]
                 scopes[id(node)] = scope
                 continue
             special = _SPECIAL.get(kind)
@@ -473,7 +473,7 @@ class Names:
     def _comprehension(self, node: cst.BaseComp, scope: Scope) -> list[Any]:
         inner = self._inner("function", scope, node)
         below: list[Any] = []
-        part: cst.CompFor | None = node.for_in  # type: ignore[attr-defined]
+        part: cst.CompFor | None = node.for_in
         first = True
         above: cst.CSTNode = node
         while part is not None:

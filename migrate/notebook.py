@@ -103,7 +103,7 @@ def cells(text: str, path: str) -> list[Cell]:
     scanner.value(0, ())
     places = {p: (a, b) for p, a, b in scanner.found}
     found: list[Cell] = []
-    lists = [(("cells",), book["cells"])] if isinstance(book.get("cells"), list) else []
+    lists: list[tuple[tuple[Any, ...], Any]] = [(("cells",), book["cells"])] if isinstance(book.get("cells"), list) else []
     for number, sheet in enumerate(book.get("worksheets") or ()):
         if isinstance(sheet, dict) and isinstance(sheet.get("cells"), list):
             lists.append((("worksheets", number, "cells"), sheet["cells"]))

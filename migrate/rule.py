@@ -51,7 +51,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 import libcst as cst
 
@@ -143,14 +143,15 @@ class Context:
         new = _chain(text)
         if isinstance(at, (cst.Name, cst.Attribute)) and (at.lpar or at.rpar):
             new = new.with_changes(lpar=at.lpar, rpar=at.rpar)
-        return new
+        return cast(cst.BaseExpression, new)
 
     def code(self, node: cst.CSTNode) -> str:
         return self.names.module.code_for_node(node)
 
     def parse(self, text: str, **nodes: cst.BaseExpression) -> cst.BaseExpression:
         """An expression from text in which `{name}` stands for a node (kept as it is, in parentheses where it needs them)."""
-        return _filled(cst.parse_expression(_PLACE.sub(r"__\1__", text), config=self.names.module.config_for_parsing), nodes)
+        parsed = cst.parse_expression(_PLACE.sub(r"__\1__", text), config=self.names.module.config_for_parsing)
+        return cast(cst.BaseExpression, _filled(parsed, nodes))
 
     def parse_statement(self, text: str, **nodes: cst.BaseExpression) -> Any:
         return _filled(cst.parse_statement(_PLACE.sub(r"__\1__", text), config=self.names.module.config_for_parsing), nodes)
@@ -237,7 +238,7 @@ def rule(
     targets: str = "12",
     order: int = 100,
     why: str = "",
-    methods: Sequence[str] = (),
+    methods: Iterable[str] = (),
     only_python2: bool = False,
 ) -> Callable[[Check], Check]:
     """Declare a rule. The id is permanent: it is the name on the command line, in SARIF and in the manual."""

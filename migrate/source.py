@@ -117,8 +117,8 @@ def decode(data: bytes, path: str = "<string>") -> Decoded:
     except UnicodeDecodeError as error:
         if encoding == "utf-8" and not bom:
             return Decoded(body.decode("latin-1"), "latin-1", recoded=True)
-        line = body.count(b"\n", 0, error.start) + 1
-        raise SourceError(path, line, 1, f"byte {body[error.start]:#04x} is not {encoding}: correct the coding comment") from error
+        number = body.count(b"\n", 0, error.start) + 1
+        raise SourceError(path, number, 1, f"byte {body[error.start]:#04x} is not {encoding}: correct the coding comment") from error
 
 
 def parse(text: str, path: str = "<string>") -> Parsed:
@@ -244,7 +244,7 @@ def _looks_like_python2(text: str) -> bool:
 
 @cache
 def _tool(print_function: bool) -> Any:
-    from fissix.refactor import RefactoringTool
+    from fissix.refactor import RefactoringTool  # type: ignore[import-untyped]
 
     names = [f"fissix.fixes.fix_{name}" for name in _FIXERS]
     tool = RefactoringTool(names, {"print_function": print_function})
@@ -319,7 +319,7 @@ def _refactored(tool: Any, text: str) -> Any:
     from fissix.refactor import _detect_future_features
 
     if "print_function" in _detect_future_features(text):
-        from fissix import pygram
+        from fissix import pygram  # type: ignore[import-untyped]
 
         tool.driver.grammar = pygram.python_grammar_no_print_statement
     else:
@@ -332,7 +332,7 @@ def _refactored(tool: Any, text: str) -> Any:
 
 def _spaces(text: str) -> str:
     """Leading tabs as Python 2 counted them, to every eighth column; strings over several lines stay as they are."""
-    from fissix.pgen2 import tokenize as pgen
+    from fissix.pgen2 import tokenize as pgen  # type: ignore[import-untyped]
 
     inside: set[int] = set()
     for kind, _, start, end, _ in pgen.generate_tokens(io.StringIO(text).readline):

@@ -233,7 +233,7 @@ def upgrade_tree(
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Report:
     """Upgrade files and folders. `dst` mirrors them, `in_place` replaces each file at once, neither only reports."""
-    options = dataclasses.replace(options or Options(), **({"target": target} if options is None else {}))
+    options = options or Options(target=target)
     sources = [Path(src)] if isinstance(src, (str, os.PathLike)) else [Path(s) for s in src]
     out = Path(dst) if dst is not None else None
     for path in sources:

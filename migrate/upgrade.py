@@ -86,8 +86,8 @@ def _moved(finding: Finding, parsed: source.Parsed) -> Finding:
     if not parsed.lines:
         return finding
     place = finding.location
-    lines = {"line": parsed.line(place.line), "end_line": parsed.line(place.end_line)}
-    return dataclasses.replace(finding, location=dataclasses.replace(place, **lines))
+    moved = dataclasses.replace(place, line=parsed.line(place.line), end_line=parsed.line(place.end_line))
+    return dataclasses.replace(finding, location=moved)
 
 
 def evidence(text: str, filename: str = "<string>") -> generations.Evidence:

@@ -172,17 +172,18 @@ def python2_method(node: cst.Module, names: Names, context: Context) -> Iterator
         for use in names.attributes.get(old, ()):
             call = names.call_of(use)
             if call is not None and not call.args and names.symbol(use) is None:
-                yield Match(use, f".{old}() is .{new}()", use.with_changes(attr=use.attr.with_changes(value=new)))
+                replacement = use.with_changes(attr=use.attr.with_changes(value=new))
+                yield Match(use, f".{old}() is .{new}()", replacement)
     for use in names.attributes.get("has_key", ()):
         call = names.call_of(use)
         if call is not None and len(call.args) == 1 and not call.args[0].star and call.args[0].keyword is None:
             above = names.parent(call)
             negated = isinstance(above, cst.UnaryOperation) and isinstance(above.operator, cst.Not)
             tight = not isinstance(above, (cst.If, cst.While, cst.Assign, cst.Return, cst.Expr, cst.Arg, cst.BooleanOperation, cst.Assert))
-            new = context.parse("{key} in {d}", key=call.args[0].value, d=use.value)
-            if (tight and not negated) or (negated and not above.lpar and tight):
-                new = new.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
-            yield Match(call, ".has_key(k) is `k in`", new)
+            found: Any = context.parse("{key} in {d}", key=call.args[0].value, d=use.value)
+            if tight and not negated:
+                found = found.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
+            yield Match(call, ".has_key(k) is `k in`", found)
     if context.dialect == 2:
         yield from _next(names, context)
 
@@ -322,8 +323,8 @@ def python2_list(node: cst.Module, names: Names, context: Context) -> Iterator[M
             if call is None or _iterated(call, names) or (name == "range" and not _changed(call, names)):
                 continue
             yield Match(call, f"{name}() makes no list in Python 3", context.parse("list({x})", x=call))
-    for use in names.attributes.get("keys", ()):
-        call = names.call_of(use)
+    for attribute in names.attributes.get("keys", ()):
+        call = names.call_of(attribute)
         above = names.parent(call) if call is not None else None
         if call is not None and not call.args and isinstance(above, cst.Subscript) and above.value is call:
             yield Match(call, ".keys() makes no list in Python 3", context.parse("list({x})", x=call))

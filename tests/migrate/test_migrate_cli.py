@@ -41,7 +41,10 @@ def test_upgrade_out(src: Path) -> None:
 
 def test_upgrade_in_place_and_diff(src: Path) -> None:
     shown = call("upgrade", "src", "--diff", "--to", "1")
-    assert shown.stdout == "--- a/src/a.py\n+++ b/src/a.py\n@@ -1,2 +1,2 @@\n import tensorflow as tf\n-y = tf.mul(a, b)\n+y = tf.multiply(a, b)\n"
+    assert (
+        shown.stdout
+        == "--- a/src/a.py\n+++ b/src/a.py\n@@ -1,2 +1,2 @@\n import tensorflow as tf\n-y = tf.mul(a, b)\n+y = tf.multiply(a, b)\n"
+    )
     assert (src / "a.py").read_text() == OLD
     assert call("upgrade", "src/a.py", "--in-place", "--to", "1").exit_code == 0
     assert (src / "a.py").read_text() == NEW
@@ -97,7 +100,9 @@ def test_baseline(src: Path) -> None:
     (src / "a.py").write_text("import tensorflow as tf\n\n\ny = tf.mul(a, b)\nz = tf.mul(a, y)\n")
     more = call("check", "src", "--to", "1", "--baseline", "known.json")
     assert more.exit_code == 1
-    assert [line for line in more.stdout.splitlines() if "[renamed-symbol]" in line] == ["src/a.py:5:5: note: tf.mul is now tf.multiply [renamed-symbol]"]
+    assert [line for line in more.stdout.splitlines() if "[renamed-symbol]" in line] == [
+        "src/a.py:5:5: note: tf.mul is now tf.multiply [renamed-symbol]"
+    ]
 
 
 def test_settings(src: Path) -> None:
@@ -118,3 +123,12 @@ def test_help_loads_nothing_heavy() -> None:
     """`tfrevive --help` must not wait for LibCST."""
     code = "import sys, typer; from migrate.cli import register; register(typer.Typer()); sys.exit(any(m.startswith(('libcst', 'fissix')) for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lists() -> None:
+    rules = call("check", "--list-rules")
+    assert rules.exit_code == 0
+    assert "python2-division" in rules.stdout
+    symbols = call("check", "--list-symbols", "--to", "1")
+    assert symbols.exit_code == 0
+    assert "tf.mul\trenamed\ttf.multiply" in symbols.stdout.splitlines()

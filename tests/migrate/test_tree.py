@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,7 +37,16 @@ def to1(src: Path, dst: Path | None = None, **more: object) -> Report:
 
 
 def test_mirror(tmp_path: Path) -> None:
-    src = lay(tmp_path / "src", {"a.py": OLD, "pkg/b.py": OLD.replace("\n", "\r\n"), "pkg/plain.py": "print 'no import'\r\n", "data/x.bin": b"\0\xff", "run": "#!/usr/bin/env python\n" + OLD})
+    src = lay(
+        tmp_path / "src",
+        {
+            "a.py": OLD,
+            "pkg/b.py": OLD.replace("\n", "\r\n"),
+            "pkg/plain.py": "print 'no import'\r\n",
+            "data/x.bin": b"\0\xff",
+            "run": "#!/usr/bin/env python\n" + OLD,
+        },
+    )
     (src / "empty").mkdir()
     (src / "run").chmod(0o755)
     (src / "pkg/b.py").chmod(0o640)
@@ -67,7 +79,9 @@ def test_mirror(tmp_path: Path) -> None:
 
 def test_a_file_nobody_can_read_does_not_stop_the_run(tmp_path: Path) -> None:
     bad = b"import tensorflow as tf\nx = = 1\n"
-    src = lay(tmp_path / "src", {"a.py": OLD, "bad.py": bad, "worse.py": b"import tensorflow\n\0", "z.py": OLD, "n.ipynb": '{"tensorflow": 1}'})
+    src = lay(
+        tmp_path / "src", {"a.py": OLD, "bad.py": bad, "worse.py": b"import tensorflow\n\0", "z.py": OLD, "n.ipynb": '{"tensorflow": 1}'}
+    )
     report = to1(src, tmp_path / "out")
     assert content(tmp_path / "out")["bad.py"] == bad
     assert content(tmp_path / "out")["z.py"] == NEW.encode()
@@ -170,9 +184,29 @@ def test_the_tree_decides_where_a_file_cannot(tmp_path: Path) -> None:
 
 def test_latin1_and_bom_are_kept(tmp_path: Path) -> None:
     latin = "# -*- coding: latin-1 -*-\n# \u00e9\n" + OLD
-    src = lay(tmp_path / "src", {"l.py": latin.encode("latin-1"), "b.py": b"\xef\xbb\xbf" + OLD.encode(), "u.py": ("# \u00e9\n" + OLD).encode("latin-1")})
+    src = lay(
+        tmp_path / "src",
+        {"l.py": latin.encode("latin-1"), "b.py": b"\xef\xbb\xbf" + OLD.encode(), "u.py": ("# \u00e9\n" + OLD).encode("latin-1")},
+    )
     to1(src, tmp_path / "out")
     out = content(tmp_path / "out")
     assert out["l.py"] == latin.replace("mul(", "multiply(").encode("latin-1")
     assert out["b.py"] == b"\xef\xbb\xbf" + NEW.encode()
     assert out["u.py"] == ("# \u00e9\n" + NEW).encode()  # Python 3 reads no undeclared latin-1
+
+
+def test_a_kill_leaves_every_file_old_or_new(tmp_path: Path) -> None:
+    body = "x = tf.sub(1, 2)\n" * 50
+    src = lay(tmp_path / "src", {f"m{n}.py": f"import tensorflow as tf\n{body}" for n in range(60)})
+    code = "import sys; from migrate.tree import Options, upgrade_tree; print(flush=True); upgrade_tree(sys.argv[1], in_place=True, jobs=1, options=Options(target='1'))"
+    run = subprocess.Popen([sys.executable, "-c", code, str(src)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    assert run.stdout is not None
+    run.stdout.readline()
+    new = body.replace("tf.sub", "tf.subtract")
+    while run.poll() is None and not any(new in p.read_text() for p in src.glob("*.py")):
+        time.sleep(0.01)
+    run.kill()
+    run.communicate()
+    texts = {p.read_text().partition("\n")[2] for p in src.glob("*.py")}
+    assert texts <= {body, new}
+    assert new in texts
