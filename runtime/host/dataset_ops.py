@@ -15,7 +15,7 @@ from graphtools.formats import checkpoint
 from graphtools.graph import Node
 from runtime import files
 from runtime.errors import InvalidArgumentError, OutOfRangeError
-from runtime.host import HostKernel, Run, datasets, host, io_ops, records, rows
+from runtime.host import HostKernel, Run, datasets, host, io_ops, read_ahead, records, rows
 from runtime.host.datasets import INFINITE, UNKNOWN, Context, Dataset, Rows
 from runtime.host.rows import Array, Row
 from runtime.host.single_samples import SingleSamples
@@ -219,7 +219,7 @@ def parallel_map_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     source: Dataset = given["input_dataset"]
     bind = function_of(node, "f", given["other_arguments"])
     limit, keeps = parallel_calls(given["num_parallel_calls"]), bool(node.attr.get("preserve_cardinality"))
-    return Dataset(lambda context: datasets.ParallelMapped(source.iterate(context), bind(context), limit, keeps), source.cardinality)
+    return Dataset(lambda context: read_ahead.ParallelMapped(source.iterate(context), bind(context), limit, keeps), source.cardinality)
 
 
 @dataset("MapDataset")
@@ -519,7 +519,7 @@ def _cache_key(number: int, component: int, width: int) -> str:
 
 _PASS_THROUGH = (
     "AssertNextDataset", "AssertPrevDataset", "AutoShardDataset", "BytesProducedStatsDataset", "FinalizeDataset", "LatencyStatsDataset", "MaxIntraOpParallelismDataset",
-    "ModelDataset", "NonSerializableDataset", "OptionsDataset", "PrefetchDataset", "PrivateThreadPoolDataset", "RewriteDataset",
+    "ModelDataset", "NonSerializableDataset", "OptionsDataset", "PrivateThreadPoolDataset", "RewriteDataset",
     "SetStatsAggregatorDataset", "SleepDataset", "ThreadPoolDataset",
 )  # fmt: skip
 
@@ -527,6 +527,17 @@ _PASS_THROUGH = (
 @dataset(*_PASS_THROUGH)
 def pass_through_dataset(run: Run, node: Node, source: Dataset, *settings: Any) -> Dataset:
     return source
+
+
+@dataset("PrefetchDataset")
+def prefetch_dataset(run: Run, node: Node, source: Dataset, size: Array) -> Dataset:
+    """A size of -1 leaves the number to us."""
+    if int(size) < -1:
+        raise InvalidArgumentError(None, None, "buffer_size must be >= 0 or set buffer_size to be -1 for auto-tuning")
+    if int(size) == 0:
+        return source
+    ahead = int(size) if int(size) > 0 else 2
+    return Dataset(lambda context: read_ahead.Prefetched(source.iterate(context), ahead), source.cardinality)
 
 
 @dataset("OptimizeDataset", "OptimizeDatasetV2")

@@ -11,7 +11,7 @@ import numpy as np
 from graphtools.graph import Node
 from runtime import files
 from runtime.errors import FailedPreconditionError, InvalidArgumentError, OpError, UnimplementedError
-from runtime.host import Run, csv_records, datasets, host, parsing_ops, records, rows
+from runtime.host import Run, csv_records, datasets, host, parsing_ops, read_ahead, records, rows
 from runtime.host.dataset_ops import arguments, batch_cardinality, dataset, function_of, parallel_calls, positive_batch_size
 from runtime.host.datasets import Context, Dataset, Rows
 from runtime.host.rows import Array, Row
@@ -27,7 +27,7 @@ def map_and_batch_dataset(run: Run, node: Node, *inputs: Any) -> Dataset:
     limit = parallel_calls(given["num_parallel_calls"]) if "num_parallel_calls" in given else 1
 
     def iterate(context: Context) -> Rows:
-        mapped = datasets.ParallelMapped(source.iterate(context), bind(context), limit)
+        mapped = read_ahead.ParallelMapped(source.iterate(context), bind(context), limit)
         return datasets.Batched(mapped, count, drops, datasets.stack_rows)
 
     return Dataset(iterate, batch_cardinality(source.cardinality, count, drops))

@@ -182,3 +182,34 @@ def test_errors_come_in_their_place() -> None:
     with pytest.raises(InvalidArgumentError, match="twelve"):
         next(rows)
     assert [int(row[0]) for row in rows] == list(range(13, 20))
+
+
+def test_a_slow_source_is_read_ahead() -> None:
+    made: list[int] = []
+
+    def slow(x: Any) -> list[Any]:
+        time.sleep(0.003)
+        if x == 9:
+            raise InvalidArgumentError(None, None, "nine")
+        made.append(int(x))
+        return [x]
+
+    run = FakeRun()
+    prefetched = run_op(run, "PrefetchDataset", mapped(slow, count_to(run, 20), run), 3, **TYPES)
+    rows = prefetched.iterate(Context(run))
+    assert [int(next(rows)[0]) for _ in range(6)] == list(range(6))
+    time.sleep(0.05)
+    assert made == [*range(6), 6, 7, 8]
+    assert [int(next(rows)[0]) for _ in range(3)] == [6, 7, 8]
+    with pytest.raises(InvalidArgumentError, match="nine"):
+        next(rows)
+    assert [int(row[0]) for row in rows] == list(range(10, 20))
+    assert next(rows, None) is None
+
+
+def test_a_fast_source_is_not_read_ahead() -> None:
+    made: list[int] = []
+    run = FakeRun()
+    source = mapped(lambda x: made.append(int(x)) or [x], count_to(run, 20), run)
+    rows = run_op(run, "PrefetchDataset", source, 3, **TYPES).iterate(Context(run))
+    assert [int(next(rows)[0]) for _ in range(9)] == list(range(9)) == made
