@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,8 @@ class Layer:
     @property
     def is_tf_keras(self) -> bool:
         """Whether tf.keras wrote it, which behaves otherwise than Keras in places."""
-        return self.version.endswith("-tf") or self.version.split(".")[:2] >= ["2", "4"]
+        numbers = re.findall(r"\d+", self.version)
+        return self.version.endswith("-tf") or [int(n) for n in numbers[:2]] >= [2, 4]
 
     def slots(self) -> tuple[list[tuple[Layer, int]], list[tuple[Layer, int]]]:
         """Where this layer's saved arrays belong: those of its trainable weights, and the others."""
