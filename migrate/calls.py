@@ -145,12 +145,18 @@ def by_literals(args: Sequence[cst.BaseExpression], before: Signature, after: Si
     """A flag or a text where one signature has a flag or a name, and the other something else."""
     for arg, old, new in zip(args, before.args, after.args, strict=False):
         value = names.literal(arg)
-        if old == new or not isinstance(value, (bool, str)):
+        if old == new or not isinstance(value, (bool, int, str)):
             continue
-        fits = [is_flag(s, p) if isinstance(value, bool) else p == "name" for s, p in ((before, old), (after, new))]
+        fits = [takes(value, s, p) for s, p in ((before, old), (after, new))]
         if fits[0] != fits[1]:
             return fits[0]
     return None
+
+
+def takes(value: bool | int | str, shape: Signature, parameter: str) -> bool:
+    if isinstance(value, str):
+        return parameter == "name"
+    return is_flag(shape, parameter) == isinstance(value, bool)
 
 
 def is_flag(shape: Signature, parameter: str) -> bool:
@@ -263,7 +269,10 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, target: Target,
             if item.is_known and after is not None and not after.accepts(new):
                 misfit = item.parameter
                 break
-            if any(m.parameter == new for m in moved):
+            twin = next((m for m in moved if m.parameter == new), None)
+            if twin is not None and names.literal(item.arg.value) is None:
+                continue  # an alias that says nothing
+            if twin is not None and not (twin.is_positional and not item.is_positional):
                 misfit = item.parameter
                 break
             if new != item.parameter:
@@ -280,6 +289,9 @@ def respell(call: cst.Call, steps: Sequence[Step], names: Names, target: Target,
         items = moved
         if after is not None:
             shape = after
+    words = [w for a in laid_out(items, bound.extra, shape, plan.name, target) if (w := word(a)) is not None]
+    if len(set(words)) < len(words):
+        return Plan(name, problem="it is given the same argument twice")
     if not same(laid_out(items, bound.extra, shape), call.args) or (plan.name != steps[0].old and not is_read_alike(call, steps, target)):
         plan.args = laid_out(items, bound.extra, shape, plan.name, target)
     return plan
