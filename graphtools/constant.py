@@ -25,8 +25,8 @@ def constant_as_shape(tensor: Tensor) -> Dims:
     if value is not None:
         return tuple(None if d == -1 else int(d) for d in np.ravel(value))
     node = tensor.node
-    if node.op == "Shape":
-        return node.inputs[0].dims
+    if node.op in ("Shape", "ShapeN"):
+        return node.inputs[tensor.index].dims
     if node.op == "Pack":
         parts = [constant(t) for t in node.inputs]
         return tuple(None if p is None or int(p) < 0 else int(p) for p in parts)

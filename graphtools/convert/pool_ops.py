@@ -157,7 +157,7 @@ def _first_maxima(op: Builder, image: Value, y: Value, dy: Value, window: Window
             here = op.Equal(op.Slice(image, [i, j], ends, [2, 3], [sh, sw]), y) if (sh, sw) != (1, 1) else op.Equal(image, y)
             wins = here if taken is None else op.And(here, op.Not(taken))
             taken = here if taken is None else op.Or(taken, here)
-            parts.append(op.Where(wins, dy, 0))
+            parts.append(op.Mul(dy, op.cast(wins, dy.dtype)))
         rows.append(parts)
     filler = None
     if any(p is None for parts in rows for p in parts):
