@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import libcst as cst
 
-from migrate.calls import in_graph_mode
+from migrate.calls import in_graph_mode, used
 from migrate.dtypes import kind_of
 from migrate.names import UNKNOWN, Names
 from migrate.report.finding import Level
@@ -249,3 +249,51 @@ def dimension_value(node: cst.Subscript, names: Names, context: Context) -> Iter
         return
     call = cst.Call(context.spell("tf.compat.dimension_value", names.imports[0]), [cst.Arg(node)])
     yield Match(above, "a dimension of TensorFlow 2 is a number: tf.compat.dimension_value reads both kinds", replacement=call)
+
+
+# what computes other numbers since 1.0 -> how
+NUMBERS: Mapping[str, str] = {
+    "tf.contrib.layers.batch_norm": "the moving variance is taken over N - 1 values when fused",
+    "tf.train.AdadeltaOptimizer": "the update accumulates in another order",
+    "tf.train.ExponentialMovingAverage": "the average of a tensor (not of a variable) starts without bias correction",
+    "tf.train.ProximalAdagradOptimizer": "the learning rate is adapted before the proximal step",
+    "tf.train.ProximalGradientDescentOptimizer": "the proximal step is taken after the gradient step",
+}
+# optimizers that add up the gradients of an id that occurs twice, which 0.x applied one after the other
+SUMMING = frozenset(
+    {
+        "tf.train.AdagradOptimizer",
+        "tf.train.AdamOptimizer",
+        "tf.train.FtrlOptimizer",
+        "tf.train.MomentumOptimizer",
+        "tf.train.RMSPropOptimizer",
+    }
+)
+LOOKUPS = frozenset({"tf.gather", "tf.nn.embedding_lookup", "tf.nn.embedding_lookup_sparse"})
+
+
+@rule(
+    "changed-numbers",
+    "Tell where a program of 0.x computes other numbers since 1.0.",
+    since="1.0",
+    visits=CALL,
+    symbols=SUMMING | NUMBERS.keys(),
+    order=170,
+    examples=[
+        Example(TF + "o = tf.train.AdadeltaOptimizer(0.1)\n", None, generation=0, reported=True),
+        Example(TF + "o = tf.train.AdadeltaOptimizer(0.1)\n", None, "written for 1.x", generation=1),
+        Example(TF + "o = tf.train.AdamOptimizer(0.1)\n", None, "nothing looks rows up", generation=0),
+        Example(TF + "e = tf.nn.embedding_lookup(w, ids)\no = tf.train.AdamOptimizer(0.1)\n", None, generation=0, reported=True),
+    ],
+)
+def changed_numbers(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    if context.generation.version != 0:
+        return
+    symbol = names.symbol(node) or ""
+    if symbol in NUMBERS:
+        yield Match(
+            node, f"{symbol} computes other numbers since 1.0: {NUMBERS[symbol]}", level=Level.WARNING, advice="compare the results"
+        )
+    elif not LOOKUPS.isdisjoint(used(names)):
+        message = f"{symbol} sums the gradients of an id that occurs twice since 1.0; 0.x applied them one after the other"
+        yield Match(node, message, level=Level.WARNING, advice="compare the results if a batch can hold an id twice")
