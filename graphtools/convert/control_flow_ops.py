@@ -115,6 +115,8 @@ def left_over(op: Builder, node: NodeView) -> Any:
 def truth(op: Builder, value: Value) -> Value:
     """A predicate as TensorFlow's functional If takes it: a scalar is not 0, anything else is not empty."""
     if value.dtype is bool_ and value.dims in ((), None):
+        if value.node is None and value.const is None:  # an input of which the graph does not say the rank
+            value.dims = ()
         return value
     if value.dims == ():
         if value.dtype is string:
