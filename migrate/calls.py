@@ -392,7 +392,9 @@ def reference_name(found: Verdict, target: Target) -> str | None:
             first = found.steps[0].old
             same = first if target == "1" else "tf.compat.v1." + first[3:]
             return same if exists(first, ONE) and not is_ambiguous(first, count) and is_target_name(same, target) else None
-    if target == "2" and len(found.steps) == 1 and found.name is not None and verdict(found.name, "2").name != found.name:
+    if target != "2" or len(found.steps) != 1 or found.name is None or found.steps[0].old == found.name:
+        return found.name
+    if reference_name(verdict(found.name, "2"), "2") != found.name:
         # the new name is a name of 1.15 too, for something else: whoever reads it so would rename it again
         same = "tf.compat.v1." + found.steps[0].old[3:]
         return same if is_target_name(same, target) else found.name
