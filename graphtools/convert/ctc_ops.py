@@ -46,7 +46,7 @@ def ctc_greedy_decoder(op: Builder, node: NodeView) -> Any:
     columns = op.cast(op.GatherND(ranks, places), int64)
     indices = op.Concat(op.Slice(places, [0], [1], [1]), op.Unsqueeze(columns, [1]), axis=1)
     counts = op.ReduceSum(counted, [1], keepdims=0)
-    longest = op.cast(op.ReduceMax(op.Concat(counts, op.const(np.int32([0])), axis=0), keepdims=1), int64)
+    longest = op.cast(op.ReduceMax(op.Concat(counts, op.const(np.zeros(1, np.int32)), axis=0), keepdims=1), int64)
     dense = op.Concat(op.Slice(shape, [1], [2], [0]), longest, axis=0)
     top = op.Transpose(op.ReduceMax(inputs, [2], keepdims=0), perm=[1, 0])
     score = op.Neg(op.ReduceSum(op.Where(valid, top, 0), [1], keepdims=1))

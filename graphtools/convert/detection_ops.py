@@ -38,7 +38,11 @@ def _select(op: Builder, boxes: Value, scores: Value, size: Value, iou: Value, t
 
 @converts("NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3")
 def non_max_suppression(op: Builder, node: NodeView) -> Any:
-    iou = op.const(np.float32([node.attr["iou_threshold"]])) if node.op == "NonMaxSuppression" else _scalar(op, node.input("iou_threshold"))
+    iou = (
+        op.const(np.full(1, node.attr["iou_threshold"], np.float32))
+        if node.op == "NonMaxSuppression"
+        else _scalar(op, node.input("iou_threshold"))
+    )
     threshold = _scalar(op, node.input("score_threshold")) if node.op == "NonMaxSuppressionV3" else None
     index = _select(op, node.input("boxes"), node.input("scores"), node.input("max_output_size"), iou, threshold)
     return op.cast(index, int32)
@@ -123,12 +127,12 @@ def _soft_select(
         soft = body.Where(body.Greater(row, iou), body.Where(hard, LOWEST, body.const(np.float32(0))), body.Mul(current, weight))
         lowered = body.Where(body.Greater(current, LOWEST), soft, LOWEST)
     lowered = body.Where(body.Greater(lowered, threshold), lowered, LOWEST)
-    taken = body.ScatterElements(lowered, index, body.const(np.float32([LOWEST])), axis=0)
+    taken = body.ScatterElements(lowered, index, body.const(np.full(1, LOWEST, np.float32)), axis=0)
     going = body.Greater(body.ReduceMax(taken, keepdims=0), LOWEST)
     for value in (going, taken, index, best):
         body.output(value)
     limit = op.Reshape(op.cast(size, int64), op.const([]))
-    first = op.Greater(op.ReduceMax(op.Concat(alive, op.const(np.float32([LOWEST])), axis=0), keepdims=0), LOWEST)
+    first = op.Greater(op.ReduceMax(op.Concat(alive, op.const(np.full(1, LOWEST, np.float32)), axis=0), keepdims=0), LOWEST)
     _, picked, kept = op.Loop(limit, first, alive, body=body, outputs=3)
     flat = op.const([-1])
     picked.dtype, kept.dtype = int64, float32
@@ -198,7 +202,7 @@ def sample_distorted_bounding_box(op: Builder, node: NodeView) -> Any:
     if a["use_image_if_no_bounding_boxes"]:
         none = op.Equal(op.Shape(boxes, start=0, end=1), 0)
         rows = op.cast(none, int64)
-        whole = op.Expand(op.const(np.float32([[0, 0, 1, 1]])), op.Concat(rows, op.const([4]), axis=0))
+        whole = op.Expand(op.const(np.array([[0, 0, 1, 1]], np.float32)), op.Concat(rows, op.const([4]), axis=0))
         boxes = op.Concat(boxes, whole, axis=0)
     covered = node.input("min_object_covered") if node.op.endswith("V2") else op.const(np.float32(a["min_object_covered"]))
     shape = op.const([tries])

@@ -148,7 +148,7 @@ def _first_maxima(op: Builder, image: Value, y: Value, dy: Value, window: Window
     taken: Value | None = None
     rows = []
     for i in range(sh):
-        parts = []
+        parts: list[Value | None] = []
         for j in range(sw):
             if i >= kh or j >= kw:
                 parts.append(None)
@@ -282,8 +282,8 @@ def _counts(op: Builder, sizes: Sequence[int | None], outs: Sequence[int | None]
     pads = window.pads(sizes)
     if pads is not None and None not in sizes and None not in outs:
         counts = np.ones((), np.float32)
-        for size, out, (before, _), k, s in zip(sizes, outs, pads, window.kernel, window.strides, strict=True):
-            starts = np.arange(out or 0) * s - before
+        for size, out, (pad, _), k, s in zip(sizes, outs, pads, window.kernel, window.strides, strict=True):
+            starts = np.arange(out or 0) * s - pad
             inside = np.minimum(starts + k, size or 0) - np.maximum(starts, 0)
             counts = np.multiply.outer(counts, inside.astype(np.float32))
         result: Value = op.const(counts[None, None].astype(np.float32))

@@ -149,8 +149,11 @@ def _padded(graph: Graph, near: Node, image: Tensor, pads: Any) -> Tensor:
 def _cropped(graph: Graph, near: Node, y: Tensor, crops: Any) -> Tensor:
     if crops is not None:
         rows = [[0, 0], *crops.tolist(), [0, 0]]
-        begin, end = _const(graph, near, np.int32([b for b, _ in rows])), _const(graph, near, np.int32([-e for _, e in rows]))
-        step = _const(graph, near, np.int32([1] * len(rows)))
+        begin, end = (
+            _const(graph, near, np.array([b for b, _ in rows], np.int32)),
+            _const(graph, near, np.array([-e for _, e in rows], np.int32)),
+        )
+        step = _const(graph, near, np.ones(len(rows), np.int32))
         whole = sum(1 << i for i, (_, e) in enumerate(rows) if not e)
         attr = {"end_mask": whole}
         return graph.add_node(
@@ -164,7 +167,7 @@ def _cropped(graph: Graph, near: Node, y: Tensor, crops: Any) -> Tensor:
     size = graph.add_node("Sub", [shape, lost], name=graph.unique_name(name), device=near.device).outputs[0]
     first = graph.add_node(
         "StridedSlice",
-        [rows_now, *(_const(graph, near, np.int32(v)) for v in ([0, 0], [0, 1], [1, 1]))],
+        [rows_now, *(_const(graph, near, np.array(v, np.int32)) for v in ([0, 0], [0, 1], [1, 1]))],
         {"begin_mask": 1, "end_mask": 1, "shrink_axis_mask": 2},
         name=graph.unique_name(name),
         device=near.device,

@@ -305,13 +305,13 @@ def _turn(edit: Edit, graph: Builder, region: _Region, perm: Perm) -> None:
             turned[id(value)] = edit.add(graph, near, "Transpose", [source], {"perm": list(rest)})
     for node, rule in region.nodes:
         for i in rule.inputs:
-            value = node.inputs[i]
-            if value is None:
+            given = node.inputs[i]
+            if given is None:
                 continue
-            if value.const is not None:
-                edit.set_input(node, i, graph.const(_turned_constant(value, perm, node.op_type in ELEMENTWISE)))
-            elif id(value) in turned:
-                edit.set_input(node, i, turned[id(value)])
+            if given.const is not None:
+                edit.set_input(node, i, graph.const(_turned_constant(given, perm, node.op_type in ELEMENTWISE)))
+            elif id(given) in turned:
+                edit.set_input(node, i, turned[id(given)])
         for i in rule.vectors:
             edit.set_input(node, i, _beside(edit, graph, node, node.inputs[i], perm))
         rule.turn(edit, graph, node, perm)
