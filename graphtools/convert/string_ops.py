@@ -150,7 +150,8 @@ def _sparse_pieces(op: Builder, pieces: Value, keep: Value, rows: Value) -> tupl
     return indices, values, op.Concat(rows, longest, axis=0)
 
 
-def _pieces(op: Builder, x: Value, delimiter: str | None, most: int | None = None) -> tuple[Value, Value]:
+def split_text(op: Builder, x: Value, delimiter: str | None, most: int | None = None) -> tuple[Value, Value]:
+    """The pieces of strings along a new last axis, short rows filled up with empty ones, and how many each has (none of an empty string)."""
     pieces, counts = op.StringSplit(x, delimiter=delimiter, maxsplit=most, outputs=2)
     counts.dtype, counts.dims = int64, x.dims
     pieces.dims = None if x.dims is None else (*x.dims, None)
@@ -164,7 +165,7 @@ def string_split(op: Builder, node: NodeView) -> Any:
     delimiter = _text_of(node, "delimiter")
     if len(delimiter) != 1:
         raise node.fail(f"only a delimiter of one character is supported, not {delimiter!r}.")
-    pieces, counts = _pieces(op, x, delimiter)
+    pieces, counts = split_text(op, x, delimiter)
     places = op.Unsqueeze(arange(op, op.Shape(pieces, start=1, end=2)), [0])
     keep = op.Less(places, op.Unsqueeze(counts, [1]))
     if node.attr["skip_empty"]:
@@ -178,7 +179,7 @@ def string_split_v2(op: Builder, node: NodeView) -> Any:
     x = node.inputs[0]
     separator = _text_of(node, "sep")
     most = int(node.attr["maxsplit"])
-    pieces, counts = _pieces(op, x, separator or None, most if most > 0 else None)
+    pieces, counts = split_text(op, x, separator or None, most if most > 0 else None)
     if separator:  # an empty string is one empty piece, where ONNX has none
         counts = op.Max(counts, ONE)
         missing = op.Concat(op.Shape(x), op.cast(op.Equal(op.Shape(pieces, start=1, end=2), ZERO), int64), axis=0)
@@ -214,7 +215,7 @@ def regex_replace(op: Builder, node: NodeView) -> Any:
     replacement = re.sub(r"\\(.)", lambda m: plain if m[1] == "0" else m[1], rewrite)
     x = node.inputs[0]
     flat = op.Reshape(x, [-1])
-    pieces, counts = _pieces(op, flat, plain, None if node.attr["replace_global"] else 1)
+    pieces, counts = split_text(op, flat, plain, None if node.attr["replace_global"] else 1)
     joined = joined_along(op, pieces, 1, replacement, counts)
     return op.Reshape(joined, op.Shape(x))
 

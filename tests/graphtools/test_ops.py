@@ -119,6 +119,15 @@ def test_refuses_with_the_reason(op: str, attr: dict[str, Any], inputs: list[str
     assert node.name in str(caught.value)
 
 
+@pytest.mark.parametrize("record", ["1,2", "", "1,2,,no", '1,2,3,a"b', '1,2,3,"a', "1,2,3,a,b"])
+def test_a_record_that_tensorflow_refuses_stops_the_run(record: str) -> None:
+    case = load(FIXTURES / "ops" / "DecodeCSV__quotes_dims.npz")
+    model = graphtools.to_onnx(graphtools.load(case.graph), inputs=list(case.feeds), outputs=case.meta["outputs"])
+    feeds = {name: np.array([value[0], record], object) for name, value in case.feeds.items()}
+    with pytest.raises(ort.capi.onnxruntime_pybind11_state.InvalidArgument, match="out of data bounds"):
+        run(model, Case(case.graph, case.meta, feeds, case.wanted))
+
+
 # The files of conversions in which every op has a fixture.
 TESTED = (
     "array_ops", "bitwise_ops", "conv_ops", "ctc_ops", "detection_ops", "image_color_ops", "image_ops", "linalg_ops", "math_ops", "matrix_ops",
