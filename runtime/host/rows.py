@@ -47,8 +47,11 @@ def split(columns: Sequence[Array]) -> list[Row]:
 
 
 def kept(row: Sequence[Any]) -> Row:
-    """A row that outlives the run: what was fed is its caller's memory, and part of an array would keep all of it."""
-    return tuple([cell.copy() if isinstance(cell, np.ndarray) else cell for cell in row])
+    """A row that outlives the run: what was fed is its caller's memory, and part of an array would keep all of it.
+
+    What nobody may write, a constant of the graph, stays where it is.
+    """
+    return tuple([cell.copy() if isinstance(cell, np.ndarray) and cell.flags.writeable else cell for cell in row])
 
 
 def stack(cells: Sequence[Any]) -> Array:
