@@ -59,7 +59,7 @@ def layer(
 @functools.cache
 def load() -> dict[str, Kind]:
     """The registry, with every file of layers imported."""
-    for module in ("convolution", "core", "legacy", "merge", "pooling", "recurrent"):
+    for module in ("convolution", "core", "legacy", "merge", "pooling", "recurrent", "tf_ops"):
         importlib.import_module(f"{__name__}.{module}")
     return LAYERS
 

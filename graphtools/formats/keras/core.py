@@ -7,10 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtools import opdefs
 from graphtools.dtypes import bool_, float32, int32, int64
-from graphtools.errors import FormatError
-from graphtools.formats import graphdef, schema
 from graphtools.formats.keras import Call, Layer, channels_first, layer
 from graphtools.formats.keras.activations import activate, elu, number, relu, softmax
 from graphtools.graph import Tensor
@@ -246,7 +243,7 @@ def rescaling(k: Call) -> Tensor:
     return k.op("AddV2", k.op("Mul", x, k.like(k.config["scale"], x)), k.like(k.config.get("offset", 0.0), x))
 
 
-# -- wrappers and ops --------------------------------------------------------------------------------------------------
+# -- wrappers ----- --------------------------------------------------------------------------------------------------
 
 
 @layer("TimeDistributed", masked=True)
@@ -264,51 +261,6 @@ def time_distributed(k: Call) -> Any:
         k.reshape(y, [k.size(x, 0) if not isinstance(steps, int) else -1, steps, *(k.size(y, i) for i in range(1, k.rank(y)))])
         for y in outputs
     ]
-
-
-@layer("TensorFlowOpLayer", masked=False)
-def tensorflow_op(k: Call) -> Any:
-    """A TensorFlow op that a functional model of tf.keras uses as it is; its constants are in the config."""
-    definition = k.config.get("node_def")
-    if isinstance(definition, dict):
-        from google.protobuf import json_format
-
-        try:
-            node_def = json_format.ParseDict(definition, schema.message("NodeDef")(), ignore_unknown_fields=True)
-        except json_format.ParseError as e:
-            raise k.fail(f"has a node_def that is none: {e}") from e
-    else:
-        data = definition.encode("utf-8") if isinstance(definition, str) else b""
-        node_def = schema.parse("NodeDef", data, what=f"The node_def of layer {k.layer.name!r}")
-    attr = graphdef.attrs(node_def.attr, node_def.name)
-    opdef = opdefs.get(node_def.op)
-    if opdef is None:
-        raise k.fail(f"wraps the op {node_def.op!r}, which no TensorFlow of 0.12 to 2.15 has")
-    count = len([i for i in node_def.input if not i.startswith("^")])
-    given = {int(i): v for i, v in (k.config.get("constants") or {}).items()}
-    waiting = list(k.inputs)
-    flat: list[Any] = []
-    for i in range(count):
-        if i in given:
-            flat.append(given[i])
-        elif waiting:
-            flat.append(waiting.pop(0))
-        else:
-            raise k.fail(f"has {len(k.inputs)} inputs and {len(given)} constants for the {count} inputs of the op {node_def.op!r}")
-    arguments: list[Any] = []
-    try:
-        slices = opdef.input_slices(attr)
-        for arg, start, stop in slices.values():
-            parts = []
-            for value, dtype in zip(flat[start:stop], arg.types(attr), strict=True):
-                parts.append(
-                    value if isinstance(value, Tensor) else k.const(np.array(value, dtype.base_dtype.as_numpy_dtype), dtype.base_dtype)
-                )
-            arguments.append(parts if arg.is_list else parts[0])
-        kept = {n: v for n, v in attr.items() if n in opdef.attrs}
-        return k.outputs(node_def.op, *arguments, **kept)
-    except (KeyError, IndexError, TypeError) as e:
-        raise FormatError(f"Layer {k.layer.name!r} wraps the op {node_def.op!r}, whose attrs or inputs do not fit it: {e}.") from e
 
 
 def mask_as(k: Call, mask: Tensor, x: Tensor) -> Tensor:
