@@ -282,13 +282,13 @@ class _Run:
         before = dotted(node)
         self.context.pending_imports = []
         new = self.context.spell(symbol, node)
+        if self._is_alias(node):
+            self.context.moved[id(node)] = symbol
         if dotted(new) == before:
             return False
         hit.imports = (*hit.imports, *self.context.pending_imports)
         self.context.pending_imports = []
         hit.match = dataclasses.replace(hit.match, replacement=new)
-        if self._is_alias(node):
-            self.context.moved[id(node)] = symbol
         return True
 
     # ---------------------------------------------------------------- applying

@@ -221,32 +221,30 @@ def _is_switch(statement: cst.CSTNode) -> bool:
 
 def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str], statements: Iterable[str]) -> tuple[cst.Module, bool]:
     """Put imports, statements and helper functions where they belong, each once."""
+    imports, helpers, statements = (list(dict.fromkeys(texts)) for texts in (imports, helpers, statements))
+    if not (imports or helpers or statements):
+        return module, False
     config = module.config_for_parsing
     body: list[Any] = list(module.body)
-    texts = {module.code_for_node(s).strip() for s in body if isinstance(s, cst.SimpleStatementLine)}
-    bare = {re.sub(r"\s*#.*", "", t) for t in texts}
+    there = {re.sub(r"\s*#.*", "", module.code_for_node(s).strip()) for s in body if isinstance(s, cst.SimpleStatementLine)}
     before = len(body)
-    header_moved = False
-    for text in dict.fromkeys(imports):
-        if text in bare:
-            continue
-        bare.add(text)
-        place = _import_place(body)
-        line = cst.parse_statement(text, config=config)
-        if place == 0 and body:
-            line, body[0] = line.with_changes(leading_lines=body[0].leading_lines), body[0].with_changes(leading_lines=[])
-        body.insert(place, line)
-        header_moved = True
+    if any("{tf}" in text for text in (*helpers, *statements)) and _tensorflow(body) is None:
+        text = module.code
+        imports.append("import tensorflow" if re.search(r"\btf\b", text) else "import tensorflow as tf")
+    for text in imports:
+        if text not in there:
+            there.add(text)
+            _put(body, _import_place(body), cst.parse_statement(text, config=config))
+    name, place_of_tensorflow = _tensorflow(body) or ("tensorflow", 0)
     defined = {s.name.value for s in body if isinstance(s, (cst.FunctionDef, cst.ClassDef))}
-    for text in dict.fromkeys(helpers):
-        source = text.strip("\n").replace("{tf}", _tensorflow_name(body))
-        parsed = cst.parse_module(source + "\n", config=config)
-        wanted = [s for s in parsed.body if isinstance(s, (cst.FunctionDef, cst.ClassDef))]
-        if any(s.name.value in defined for s in wanted):
+    for text in helpers:
+        parsed = cst.parse_module(text.strip("\n").replace("{tf}", name) + "\n", config=config)
+        wanted = {s.name.value for s in parsed.body if isinstance(s, (cst.FunctionDef, cst.ClassDef))}
+        if wanted & defined:
             continue
-        defined |= {s.name.value for s in wanted}
+        defined |= wanted
         place = _imports_end(body)
-        new = list(parsed.body)
+        new: list[Any] = list(parsed.body)
         blank = [cst.EmptyLine(indent=False), cst.EmptyLine(indent=False)]
         new[0] = new[0].with_changes(leading_lines=blank)
         if place < len(body) and hasattr(body[place], "leading_lines"):
@@ -254,17 +252,23 @@ def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str]
             blanks = sum(1 for _ in _leading_blanks(lines))
             body[place] = body[place].with_changes(leading_lines=[*blank[: 2 - min(2, blanks)], *lines])
         body[place:place] = new
-    for text in dict.fromkeys(statements):
-        name = _tensorflow_name(body)
+    for text in statements:
         whole = text.replace("{tf}", name)
-        if whole in bare:
-            continue
-        bare.add(whole)
-        place = _import_place(body)
-        body.insert(place, cst.parse_statement(whole, config=config))
-    if len(body) == before and not header_moved:
+        if whole not in there:
+            there.add(whole)
+            body.insert(place_of_tensorflow, cst.parse_statement(whole, config=config))
+            place_of_tensorflow += 1
+    if len(body) == before:
         return module, False
     return module.with_changes(body=body), True
+
+
+def _put(body: list[Any], place: int, statement: Any) -> None:
+    """Insert a statement; what stands above the first statement of a file stays at its top."""
+    if place == 0 and body and hasattr(body[0], "leading_lines"):
+        statement = statement.with_changes(leading_lines=body[0].leading_lines)
+        body[0] = body[0].with_changes(leading_lines=[])
+    body.insert(place, statement)
 
 
 def _leading_blanks(lines: Sequence[cst.EmptyLine]) -> Iterable[cst.EmptyLine]:
@@ -274,23 +278,22 @@ def _leading_blanks(lines: Sequence[cst.EmptyLine]) -> Iterable[cst.EmptyLine]:
         yield line
 
 
-def _tensorflow_name(body: Sequence[cst.CSTNode]) -> str:
-    """The name the module body gives to TensorFlow, `tensorflow` when it has none."""
-    for statement in body:
+def _tensorflow(body: Sequence[cst.CSTNode]) -> tuple[str, int] | None:
+    """The name the module body gives to TensorFlow, and the place after the statement that does."""
+    for index, statement in enumerate(body):
         stack: list[Any] = [statement]
         while stack:
             node = stack.pop(0)
             if isinstance(node, cst.Import):
                 for alias in node.names:
-                    if symbol_of_module(dotted(alias.name) or "") == "tf":
-                        return (
-                            alias.asname.name.value
-                            if alias.asname is not None and isinstance(alias.asname.name, cst.Name)
-                            else "tensorflow"
-                        )
+                    path = dotted(alias.name) or ""
+                    if alias.asname is None and path.partition(".")[0] == "tensorflow":
+                        return "tensorflow", index + 1
+                    if symbol_of_module(path) == "tf":
+                        return _local(alias), index + 1
             elif isinstance(node, cst.SimpleStatementLine):
                 stack += node.body
             elif isinstance(node, (cst.Try, cst.If, cst.IndentedBlock)):
                 inner = node.body
                 stack += list(inner) if isinstance(inner, (list, tuple)) else [inner]
-    return "tensorflow"
+    return None

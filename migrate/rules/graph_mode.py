@@ -126,11 +126,12 @@ def compat_import(node: Any, names: Names, context: Context) -> Iterator[Match]:
         Example("import tensorflow\ny = tf.add(a, b)\n", None, reported=True),
         Example("import tensorflow\ny = tensorflow.add(a, b)\n", None),
         Example("import tensorflow as tf\ny = tf.add(a, b)\n", None),
+        Example("def f():\n    import tensorflow as tf\n    return tf.add(a, b)\n", None),
     ],
 )
 def unbound_tensorflow(node: cst.Import, names: Names, context: Context) -> Iterator[Match]:
     if not any(names.symbol(alias) == "tf" for alias in node.names):
         return
-    if names.is_free("tf") or names.scope.lookup("tf") is not None:
+    if not names.unbound("tf"):
         return
     yield Match(node, "the file uses the name tf and does not bind it", level=Level.WARNING, advice="import tensorflow as tf")

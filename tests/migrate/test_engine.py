@@ -134,6 +134,30 @@ def test_insertions_are_made_once_and_in_their_places() -> None:
     assert run(code)[0] == code
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "from tensorflow import placeholder\nplaceholder(1)\n",
+            "from tensorflow import placeholder\nimport tensorflow as tf\ntf.compat.v1.disable_v2_behavior()\n",
+        ),
+        (
+            "def f():\n    import tensorflow as tf\n    tf.placeholder(1)\n",
+            "import tensorflow\ntensorflow.compat.v1.disable_v2_behavior()\n",
+        ),
+        ("import os; import tensorflow as T\nT.placeholder(1)\n", "import os; import tensorflow as T\nT.compat.v1.disable_v2_behavior()\n"),
+        (
+            "try:\n    import tensorflow as tf\nexcept E:\n    pass\ntf.placeholder(1)\n",
+            "try:\n    import tensorflow as tf\nexcept E:\n    pass\ntf.compat.v1.disable_v2_behavior()\n",
+        ),
+    ],
+)
+def test_what_is_inserted_can_be_named(before: str, after: str) -> None:
+    code, _ = run(before)
+    assert code.startswith(after)
+    assert run(code)[0] == code
+
+
 def test_findings_tell_the_place_in_the_file_as_it_came() -> None:
     _, findings = run("import tensorflow as tf\nx = 1\ny = tf.concat(0, [\n    tf.mul(a, b)])\nz = tf.step1(1)\n")
     places = {(f.rule, f.location.line, f.location.column, f.location.end_line, f.location.end_column) for f in findings}
