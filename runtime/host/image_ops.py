@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphtools.graph import Node
 from runtime.errors import InvalidArgumentError, UnimplementedError
-from runtime.host import Run, host, image_codecs
+from runtime.host import Run, host, image_codecs, jpeg
 from runtime.host.string_ops import strings
 
 Array = NDArray[Any]
@@ -41,15 +41,30 @@ def _pillow() -> Any:
         from PIL import Image
     except ImportError as e:
         raise UnimplementedError(
-            None, None, "JPEG files are read and written with Pillow, which is not installed: pip install 'tfrevive[images]'."
+            None,
+            None,
+            "Writing JPEG files, and reading unusual ones, needs Pillow, which is not installed: pip install 'tfrevive[images]'.",
         ) from e
     return Image
 
 
 def _decode_jpeg(node: Node, contents: bytes, channels: int, ratio: int) -> Array:
-    image_module = _pillow()
+    """With this package's own reader where it can: it gives the very pixels TensorFlow gives. Pillow reads the rest."""
     if channels not in (0, 1, 3):
         raise InvalidArgumentError(None, None, f"channels must be 0, 1, or 3 for JPEG, got {channels}")
+    if ratio == 1:
+        accurate = node.attr.get("dct_method") == "INTEGER_ACCURATE"
+        try:
+            return jpeg.decode(contents, channels, accurate=accurate, smooth=node.attr.get("fancy_upscaling", True))
+        except jpeg.JpegError as e:
+            raise InvalidArgumentError(None, None, f"Invalid JPEG data or crop window, data size {len(contents)}: {e}") from e
+        except jpeg.UnsupportedJpeg:
+            pass
+    return _decode_with_pillow(contents, channels, ratio)
+
+
+def _decode_with_pillow(contents: bytes, channels: int, ratio: int) -> Array:
+    image_module = _pillow()
     try:
         image = image_module.open(io.BytesIO(contents))
         if ratio > 1:

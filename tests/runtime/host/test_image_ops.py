@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from kernels import check_case, load_cases, run_kernel
@@ -64,11 +66,28 @@ def test_jpeg_reads_back(channels, attrs):
 
 
 def test_a_missing_pillow_is_named(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(UnimplementedError, match=r"pip install 'tfrevive\[images\]'"):
-        run_kernel("DecodeJpeg", {"contents": contents(b"\xff\xd8\xff\xe0")}, {})
+        run_kernel("EncodeJpeg", {"image": SMOOTH}, {})
+
+
+def jpegs() -> list[bytes]:
+    cases = [p.values[0] for p in load_cases("image_ops")]
+    return sorted({c["inputs"]["contents"].item() for c in cases if c["op"] == "DecodeJpeg"}, key=len)
+
+
+def test_no_cut_or_damaged_jpeg_goes_wrong_in_another_way():
+    data = jpegs()[2]
+    for length in range(3, len(data) - 2):
+        with pytest.raises(InvalidArgumentError, match="Invalid JPEG data"):
+            run_kernel("DecodeJpeg", {"contents": contents(data[:length])}, {})
+    for place in RNG.integers(3, len(data), 300):
+        damaged = bytearray(data)
+        damaged[place] = RNG.integers(0, 256)
+        try:
+            run_kernel("DecodeJpeg", {"contents": contents(bytes(damaged))}, {})
+        except (InvalidArgumentError, UnimplementedError):
+            continue
 
 
 def test_noise_of_a_glimpse_stays_in_the_image_range():
