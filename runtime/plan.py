@@ -14,7 +14,8 @@ import numpy as np
 
 from graphtools import constant, convert, passes, shapes
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.lists import Array, TensorList, pack
+from graphtools.convert.lists import Array, TensorList
+from graphtools.convert.loop_lists import pack
 from graphtools.convert.model import to_model
 from graphtools.convert.optimize import optimize
 from graphtools.convert.walk import Ref, StackRef, Walk

@@ -284,7 +284,9 @@ def _meet_writes(
         if isinstance(side, Writes) and len(side.writes) == len(model.writes):
             rows.append([(body.cast(i, int64), v) for i, v in side.writes])
         elif isinstance(side, Blank):
-            rows.append([(body.const(np.array(0, np.int64)), zeros(body, v.dtype, list(v.dims or ()))) for _, v in model.writes])
+            rows.append(
+                [(body.const(np.array(0, np.int64)), zeros(body, v.dtype, [d or 0 for d in v.dims or ()])) for _, v in model.writes]
+            )
         else:
             return None
     if any(x.dims != y.dims for (_, x), (_, y) in zip(*rows, strict=True)):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphtools.constant import constant
-from graphtools.convert.builder import Builder, OnnxNode, Value
+from graphtools.convert.builder import Builder, Value
+from graphtools.convert.counters import counter_step, is_size, origin, passes_through
 from graphtools.convert.lists import (
     Array,
     Blank,
     Carried,
     Dense,
     Items,
-    LoopList,
     Progression,
-    Recorded,
     Repeated,
     TensorList,
     Weaken,
@@ -27,8 +26,10 @@ from graphtools.convert.lists import (
     plain,
     same_value,
 )
+from graphtools.convert.loop_lists import LoopList, Recorded
+from graphtools.convert.loop_results import Results
 from graphtools.dtypes import DType, bool_, int64, variant
-from graphtools.graph import Dims, Function, Tensor
+from graphtools.graph import Dims, Tensor
 from graphtools.shapes.control_flow_ops import infer_function, join
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class WhileConversion:
         return trip if is_size(trip) else self.op.Max(trip, 0)
 
     def _bounds(self, tensor: Tensor) -> list[Value] | None:
-        node = _origin(tensor).node
+        node = origin(tensor).node
         if node.op == "LogicalAnd":
             found = [self._bounds(t) for t in node.inputs]
             return None if any(f is None for f in found) else [b for f in found for b in f or ()]
@@ -242,7 +243,7 @@ class WhileConversion:
         if node.op not in ("Less", "LessEqual", "Greater", "GreaterEqual"):
             return None
         op, flipped = node.op, {"Less": "Greater", "LessEqual": "GreaterEqual", "Greater": "Less", "GreaterEqual": "LessEqual"}
-        left, right = (_origin(t) for t in node.inputs)
+        left, right = (origin(t) for t in node.inputs)
         if self._counter(left) is None:
             left, right, op = right, left, flipped[op]
         k = self._counter(left)
@@ -318,8 +319,8 @@ class WhileConversion:
         results = [inner.values[t] for t in self.body.outputs]
         after = {key: inner.last_state(key, self.variables.get(key)) for key in states}
         go_on = loop.condition if self.trip is not None else self._condition(body, results, after)
-        named: dict[int | str, Any] = {**dict(enumerate(results)), **after}
-        before: dict[int | str, Any] = {**dict(enumerate(params)), **states}
+        named: dict[int | str, Any] = dict(enumerate(results)) | after  # type: ignore[operator]
+        before: dict[int | str, Any] = dict(enumerate(params)) | states  # type: ignore[operator]
         if not self._shapes_hold(named, carried):
             return None
         rounds: Value | None = None
@@ -423,7 +424,8 @@ class WhileConversion:
         if not isinstance(result, Value):
             raise self.node.fail("its condition is no tensor.")
         if result.dims != ():
-            result = op.Reshape(op.cast(result, bool_), op.const(np.zeros(0, np.int64)))
+            reshaped: Value = op.Reshape(op.cast(result, bool_), op.const(np.zeros(0, np.int64)))
+            return reshaped
         return result
 
     def _shapes_hold(self, after: dict[int | str, Any], carried: list[int | str]) -> bool:
@@ -524,140 +526,23 @@ class WhileConversion:
             stacked = init.stack(op)
             rest = op.Slice(stacked, [0], op.Reshape(op.Sub(init.length(op), loop.trip), [1]), [0])
             return Dense(rest, init.array)
+        results = Results(op, loop)
         if value.kind == "push":
-            new = self._pushed(loop, value)
+            new = results.pushed(value)
             length = init.length(op)
             if length.const is not None and int(length.const) == 0:
                 return new
             return Dense(op.Concat(init.stack(op), new.stack(op), axis=0), value.array)
         if value.kind == "add":
-            total = init
+            total: TensorList = init
             for index, element in value.writes:
                 assert index is not None
-                total = total.add(op, self._added(loop, value, index, element))
+                total = total.add(op, results.added(value, index, element))
             return total
-        return self._scattered(loop, value, init)
-
-    def _rows(self, loop: Loop, element: Value) -> Value:
-        """A value of the body in all rounds."""
-        assert loop.trip is not None
-        found = loop.rows.get(element)
-        return found if found is not None else Repeated(element, loop.trip).stack(self.op)
-
-    def _pushed(self, loop: Loop, value: Recorded) -> TensorList:
-        assert loop.trip is not None
-        element = value.writes[0][1]
-        moves = loop.moves(element) if element.dims == () else None
-        if moves is not None and moves[1]:
-            return Progression(moves[0], moves[1], loop.trip, value.dtype)
-        if element in loop.rows:
-            return Dense(loop.rows[element], value.array)
-        return Repeated(element, loop.trip, value.array)
-
-    def _added(self, loop: Loop, value: Recorded, index: Value, element: Value) -> TensorList:
-        """What all rounds add to a list of gradients through one write."""
-        op, length = self.op, value.base.init.length(self.op)
-        rows = self._rows(loop, element)
-        moves = loop.moves(index)
-        assert loop.trip is not None
-        if moves is not None and moves[1] in (1, -1):
-            return Dense(self._placed(loop, rows, moves, length), value.array)
-        if moves is not None and moves[1] == 0:
-            rows = op.ReduceSum(rows, op.const([0]), keepdims=1)
-            left = op.Reshape(op.cast(moves[0], int64), [1])
-            return Dense(_pad_rows(op, rows, left, op.Sub(op.Sub(op.Reshape(length, [1]), left), 1)), value.array)
-        if moves is not None:
-            counts = op.Range(op.const(np.array(0, np.int64)), loop.trip, op.const(np.array(1, np.int64)))
-            at = op.Add(op.cast(moves[0], int64), op.Mul(counts, moves[1]))
-        else:
-            at = op.cast(self._rows(loop, index), int64)
-        # ScatterElements adds in order; ScatterND in several threads loses updates where indices repeat.
-        shape = op.Shape(rows)
-        flat = (
-            op.Reshape(rows, op.Concat(op.Reshape(loop.trip, [1]), op.const([-1]), axis=0))
-            if rows.dims is None or len(rows.dims) != 1
-            else op.Unsqueeze(rows, [1])
-        )
-        zero = op.Expand(
-            op.const(np.zeros((), rows.dtype.as_numpy_dtype)), op.Concat(op.Reshape(length, [1]), op.Shape(flat, start=1), axis=0)
-        )
-        total = op.ScatterElements(zero, op.Expand(op.Unsqueeze(at, [1]), op.Shape(flat)), flat, axis=0, reduction="add")
-        result = op.Reshape(total, op.Concat(op.Reshape(length, [1]), op.Slice(shape, [1], [np.iinfo(np.int64).max], [0]), axis=0))
-        result.dims = None if rows.dims is None else (None, *rows.dims[1:])
-        return Dense(result, value.array)
-
-    def _fills(self, loop: Loop, moves: tuple[Value, int], length: Value) -> bool:
-        """Whether the rounds are known to go through all elements, from the first to the last or the other way."""
-        trip, start = loop.trip, self.op.cast(moves[0], int64)
-        assert trip is not None
-        if not same_value(trip, length):
-            return False
-        if moves[1] > 0:
-            return start.const is not None and int(start.const) == 0
-        if start.const is not None:
-            return trip.const is not None and int(start.const) + 1 == int(trip.const)
-        last = start.node  # trip - 1
-        if last is None or last.op_type != "Sub" or last.inputs[0] is None or last.inputs[1] is None or last.inputs[1].const is None:
-            return False
-        return same_value(last.inputs[0], trip) and int(last.inputs[1].const) == 1
-
-    def _placed(self, loop: Loop, rows: Value, moves: tuple[Value, int], length: Value) -> Value:
-        """Rows in the order of their index, with zeros for the elements that no round has."""
-        op = self.op
-        assert loop.trip is not None
-        if moves[1] < 0:
-            rows = op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1])
-        if self._fills(loop, moves, length):
-            return rows
-        start = op.cast(moves[0], int64)
-        left = op.Reshape(start if moves[1] > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
-        return _pad_rows(op, rows, left, op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(loop.trip, [1])))
-
-    def _scattered(self, loop: Loop, value: Recorded, init: TensorList) -> TensorList:
-        """The list after each round has set one element, from start on upwards or downwards."""
-        op, array = self.op, value.array
-        index, element = value.writes[0]
-        assert index is not None and loop.trip is not None
-        moves = loop.moves(index)
-        assert moves is not None
-        rows, length = self._rows(loop, element), init.length(op)
-        if isinstance(init, Blank | Items):
-            if value.grows:
-                return _grown(op, rows, op.cast(moves[0], int64), length, loop.trip, array)
-            return Dense(self._placed(loop, rows, moves, length), array)
-        if self._fills(loop, moves, length):
-            return Dense(rows if moves[1] > 0 else op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1]), array)
-        start = op.cast(moves[0], int64)
-        if moves[1] < 0:
-            rows = op.Slice(rows, [-1], [np.iinfo(np.int64).min], [0], [-1])
-        first = op.Reshape(start if moves[1] > 0 else op.Sub(start, op.Sub(loop.trip, 1)), [1])
-        old = init.stack(op)
-        tail = op.Slice(old, op.Add(first, op.Reshape(loop.trip, [1])), [np.iinfo(np.int64).max], [0])
-        return Dense(op.Concat(op.Slice(old, [0], first, [0]), rows, tail, axis=0), array)
+        return results.scattered(value, init)
 
     def _static_trip(self) -> int | None:
         return None if self.trip is None or self.trip.const is None else int(self.trip.const)
-
-
-def _pad_rows(op: Builder, rows: Value, left: Value, right: Value) -> Value:
-    """Zeros before and after the rows, as many as the two lengths (shape [1]) say."""
-    if rows.dims is None:
-        dims = op.Shape(rows, start=1)
-        parts = [op.Expand(op.const(np.zeros((), rows.dtype.as_numpy_dtype)), op.Concat(n, dims, axis=0)) for n in (left, right)]
-        result: Value = op.Concat(parts[0], rows, parts[1], axis=0)
-        return result
-    rest = op.const(np.zeros(len(rows.dims) - 1 + rows.dtype.is_complex, np.int64))
-    padded: Value = op.Pad(rows, op.Concat(left, rest, right, rest, axis=0))
-    return padded
-
-
-def _grown(op: Builder, rows: Value, start: Value, length: Value, trip: Value, array: Array | None) -> Dense:
-    """Rows written from `start` upwards into a list of `length` elements that grows as needed."""
-    if start.const is not None and not int(start.const) and length.const is not None and not int(length.const):
-        return Dense(rows, array)
-    left = op.Reshape(start, [1])
-    right = op.Max(op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(trip, [1])), 0)
-    return Dense(_pad_rows(op, rows, left, right), array)
 
 
 def _stacked(op: Builder, items: Items) -> TensorList:
@@ -675,84 +560,3 @@ def _output(body: Builder, value: Value) -> Value:
     result.is_sequence = is_sequence
     result.dtype, result.dims = value.dtype, value.dims
     return result
-
-
-def _origin(tensor: Tensor) -> Tensor:
-    while tensor.node.op in ("Identity", "RefIdentity", "StopGradient", "LoopCond", "EnsureShape"):
-        tensor = tensor.node.inputs[0]
-    return tensor
-
-
-def passes_through(result: Tensor, parameter: Tensor, depth: int = 0) -> bool:
-    """Whether a function's result is its parameter, unchanged on every way through branches and inner loops."""
-    while result is not parameter:
-        node = result.node
-        if node.op in ("Identity", "RefIdentity", "EnsureShape"):
-            result = node.inputs[0]
-        elif node.op == "IdentityN":
-            result = node.inputs[result.index]
-        elif node.op in ("If", "StatelessIf", "While", "StatelessWhile") and depth < 50:
-            inner = _handed_on(node, result.index, depth)
-            if inner is None:
-                return False
-            result = inner
-        else:
-            return False
-    return True
-
-
-def _handed_on(node: Any, index: int, depth: int) -> Tensor | None:
-    """The input that output `index` of an If or While always is."""
-    library = node.graph.functions
-    if node.op in ("While", "StatelessWhile"):
-        body: Function | None = library.get(node.attr["body"].name)
-        if body is not None and index < len(body.outputs) and passes_through(body.outputs[index], body.inputs[index], depth + 1):
-            found: Tensor = node.inputs[index]
-            return found
-        return None
-    branches = [library.get(node.attr[a].name) for a in ("then_branch", "else_branch")]
-    for position, tensor in enumerate(node.inputs[1:]):
-        if all(
-            b is not None
-            and index < len(b.outputs)
-            and position < len(b.inputs)
-            and passes_through(b.outputs[index], b.inputs[position], depth + 1)
-            for b in branches
-        ):
-            return tensor  # type: ignore[no-any-return]
-    return None
-
-
-def counter_step(result: Tensor, parameter: Tensor, known: Callable[[Tensor], Any] = constant) -> int | None:
-    """The step of a loop variable whose next value is itself plus or minus a constant; `known` gives the values of constants."""
-    node = _origin(result).node
-    if node.op not in ("Add", "AddV2", "Sub") or not result.dtype.is_integer:
-        return None
-    left, right = (_origin(t) for t in node.inputs)
-    if node.op != "Sub" and left is not parameter:
-        left, right = right, left
-    if left is not parameter:
-        return None
-    step = known(right)
-    if step is None or step.ndim or not int(step):
-        return None
-    return -int(step) if node.op == "Sub" else int(step)
-
-
-def is_size(value: Value) -> bool:
-    """Whether an integer counts something and so is not negative."""
-    for _ in range(20):
-        if value.const is not None:
-            return bool((value.const >= 0).all())
-        node: OnnxNode | None = value.node
-        if node is None:
-            return False
-        if node.op_type in ("Shape", "Size", "SequenceLength"):
-            return True
-        if node.op_type in ("Min", "Max"):
-            sides = [v for v in node.inputs if v is not None]
-            return (all if node.op_type == "Min" else any)(is_size(v) for v in sides)
-        if node.op_type not in ("Cast", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Unsqueeze") or node.inputs[0] is None:
-            return False
-        value = node.inputs[0]
-    return False

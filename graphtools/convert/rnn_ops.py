@@ -157,9 +157,10 @@ def scan(
 
 def _input_size(node: NodeView) -> int:
     """How many rows of w belong to x."""
-    for dims, axis in ((node.tensor("x").dims, -1), (node.input("x").dims, -1)):
-        if dims is not None and dims[axis] is not None:
-            return int(dims[axis])
+    for dims in (node.tensor("x").dims, node.input("x").dims):
+        size = None if dims is None else dims[-1]
+        if size is not None:
+            return int(size)
     w, h = node.input("w").dims, node.input("h_prev").dims
     if w is not None and w[0] is not None and h is not None and h[-1] is not None:
         return int(w[0] - h[-1])
@@ -192,7 +193,7 @@ def block_lstm_grad(op: Builder, node: NodeView) -> Any:
     x, count, missing = _live_steps(op, node)
     w, cs_0, h_0 = node.input("w"), node.input("cs_prev"), node.input("h_prev")
 
-    def live(name: str) -> Value:
+    def live(name: str) -> Any:
         value = node.input(name)
         return value if count is None else op.Slice(value, [0], count, [0])
 

@@ -14,7 +14,6 @@ from graphtools.convert.lists import (
     Carried,
     Dense,
     Items,
-    LoopList,
     Maybe,
     TensorList,
     as_sequence,
@@ -23,6 +22,7 @@ from graphtools.convert.lists import (
     merged,
     zeros,
 )
+from graphtools.convert.loop_lists import LoopList
 from graphtools.dtypes import int32, int64, variant
 from graphtools.graph import Dims, Tensor
 

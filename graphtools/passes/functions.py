@@ -146,8 +146,8 @@ def _own_callees(node: Node, library: dict[str, Function], path: tuple[str, ...]
     changed = False
     for key in CALLEES:
         value = node.attr.get(key)
-        funcs = value if isinstance(value, list) else [value]
-        if not any(isinstance(f, Func) for f in funcs):
+        funcs = [f for f in (value if isinstance(value, list) else [value]) if isinstance(f, Func)]
+        if not funcs:
             continue
         new = []
         for func in funcs:

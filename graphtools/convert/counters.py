@@ -1,0 +1,91 @@
+"""What a loop's functions say of its variables: which stay, and which count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphtools.constant import constant
+from graphtools.convert.builder import OnnxNode, Value
+from graphtools.graph import Function, Tensor
+
+
+def origin(tensor: Tensor) -> Tensor:
+    while tensor.node.op in ("Identity", "RefIdentity", "StopGradient", "LoopCond", "EnsureShape"):
+        tensor = tensor.node.inputs[0]
+    return tensor
+
+
+def passes_through(result: Tensor, parameter: Tensor, depth: int = 0) -> bool:
+    """Whether a function's result is its parameter, unchanged on every way through branches and inner loops."""
+    while result is not parameter:
+        node = result.node
+        if node.op in ("Identity", "RefIdentity", "EnsureShape"):
+            result = node.inputs[0]
+        elif node.op == "IdentityN":
+            result = node.inputs[result.index]
+        elif node.op in ("If", "StatelessIf", "While", "StatelessWhile") and depth < 50:
+            inner = _handed_on(node, result.index, depth)
+            if inner is None:
+                return False
+            result = inner
+        else:
+            return False
+    return True
+
+
+def _handed_on(node: Any, index: int, depth: int) -> Tensor | None:
+    """The input that output `index` of an If or While always is."""
+    library = node.graph.functions
+    if node.op in ("While", "StatelessWhile"):
+        body: Function | None = library.get(node.attr["body"].name)
+        if body is not None and index < len(body.outputs) and passes_through(body.outputs[index], body.inputs[index], depth + 1):
+            found: Tensor = node.inputs[index]
+            return found
+        return None
+    branches = [library.get(node.attr[a].name) for a in ("then_branch", "else_branch")]
+    for position, tensor in enumerate(node.inputs[1:]):
+        if all(
+            b is not None
+            and index < len(b.outputs)
+            and position < len(b.inputs)
+            and passes_through(b.outputs[index], b.inputs[position], depth + 1)
+            for b in branches
+        ):
+            return tensor  # type: ignore[no-any-return]
+    return None
+
+
+def counter_step(result: Tensor, parameter: Tensor, known: Callable[[Tensor], Any] = constant) -> int | None:
+    """The step of a loop variable whose next value is itself plus or minus a constant; `known` gives the values of constants."""
+    node = origin(result).node
+    if node.op not in ("Add", "AddV2", "Sub") or not result.dtype.is_integer:
+        return None
+    left, right = (origin(t) for t in node.inputs)
+    if node.op != "Sub" and left is not parameter:
+        left, right = right, left
+    if left is not parameter:
+        return None
+    step = known(right)
+    if step is None or step.ndim or not int(step):
+        return None
+    return -int(step) if node.op == "Sub" else int(step)
+
+
+def is_size(value: Value) -> bool:
+    """Whether an integer counts something and so is not negative."""
+    for _ in range(20):
+        if value.const is not None:
+            return bool((value.const >= 0).all())
+        node: OnnxNode | None = value.node
+        if node is None:
+            return False
+        if node.op_type in ("Shape", "Size", "SequenceLength"):
+            return True
+        if node.op_type in ("Min", "Max"):
+            sides = [v for v in node.inputs if v is not None]
+            return (all if node.op_type == "Min" else any)(is_size(v) for v in sides)
+        if node.op_type not in ("Cast", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Unsqueeze") or node.inputs[0] is None:
+            return False
+        value = node.inputs[0]
+    return False
