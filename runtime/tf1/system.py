@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging as python_logging
 import os
 import shutil
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime import files
 from runtime.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
 from runtime.tf1.registry import export, put
 
@@ -361,7 +361,7 @@ def rename(oldname: Any, newname: Any, overwrite: bool = False) -> None:
 @export("gfile.Glob")
 def glob_(filename: Any) -> list[str]:
     patterns = filename if isinstance(filename, list | tuple) else [filename]
-    return [p for pattern in patterns for p in sorted(glob.glob(_path(pattern)))]
+    return [p for pattern in patterns for p in files.match(_path(pattern))]
 
 
 @export("gfile.Stat")
