@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime import files
 from runtime.errors import AlreadyExistsError, FailedPreconditionError, NotFoundError
+from runtime.files import match as matching_files
 from runtime.tf1.registry import export, put
 
 # -- flags -------------------------------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ def rename(oldname: Any, newname: Any, overwrite: bool = False) -> None:
 @export("gfile.Glob")
 def glob_(filename: Any) -> list[str]:
     patterns = filename if isinstance(filename, list | tuple) else [filename]
-    return [p for pattern in patterns for p in files.match(_path(pattern))]
+    return [p for pattern in patterns for p in matching_files(_path(pattern))]
 
 
 @export("gfile.Stat")
