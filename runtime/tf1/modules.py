@@ -22,6 +22,20 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "contrib.rnn": ("rnn_cell", "rnn"),
+    "nn.static_state_saving_rnn": ("rnn",),
+    "nn.static_bidirectional_rnn": ("rnn",),
+    "nn.raw_rnn": ("rnn",),
+    "nn.bidirectional_dynamic_rnn": ("rnn",),
+    "nn.static_rnn": ("rnn",),
+    "nn.dynamic_rnn": ("rnn",),
+    "nn.rnn_cell": ("rnn_cell",),
+    "scan": ("functional_ops",),
+    "map_fn": ("functional_ops",),
+    "layers": ("layer",),
+    "foldr": ("functional_ops",),
+    "foldl": ("functional_ops",),
+    "TensorArray": ("tensor_array",),
     "Assert": ("logging_ops",),
     "Print": ("logging_ops",),
     "add_check_numerics_ops": ("logging_ops",),
