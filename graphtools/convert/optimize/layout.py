@@ -273,9 +273,16 @@ def _better(edit: Edit, region: _Region) -> Perm | None:
 
 
 def _lets_fuse(edit: Edit, region: _Region, transposed: dict[int, Perm], perm: Perm) -> bool:
-    """Whether a bias or scale of the region would then stand beside the convolution that can take it."""
+    """Whether a bias, scale or padding of the region would then stand beside the convolution that can take it."""
     for node, rule in region.nodes:
-        if node.op_type not in ("Add", "Sub", "Mul", "Div") or not any(v is not None and v.const is not None for v in node.inputs):
+        if node.op_type == "Pad":
+            turned = edit.only_reader(node.outputs[0])
+            if turned is not None and turned.op_type == "Transpose" and perm_of(turned) == perm:
+                conv = edit.only_reader(turned.outputs[0])
+                if conv is not None and conv.op_type == "Conv" and not conv.domain and conv.inputs[0] is turned.outputs[0]:
+                    return True
+        constant = any(v is not None and v.const is not None for v in node.inputs)
+        if node.op_type not in ("Add", "Sub", "Mul", "Div") or not (constant or rule.vectors):
             continue
         for i in rule.inputs:
             value = node.inputs[i]
