@@ -11,7 +11,7 @@ from migrate.names import Names
 from migrate.report.finding import Level
 from migrate.rule import CALL, Context, Example, Match, rule
 from migrate.symbols import TARGETS, signature
-from migrate.symbols.verdicts import verdict
+from migrate.symbols.verdicts import note, verdict
 
 # arguments whose loss changes nothing a program can see
 HARMLESS = frozenset({"as_ref", "input_size", "name", "partition_info", "use_cudnn_on_gpu", "validate_indices", "verify_shape"})
@@ -71,12 +71,15 @@ def changed_arguments(node: cst.Call, names: Names, context: Context) -> Iterato
     if plan.args is None:
         return
     lost = [name for name in plan.dropped if name not in HARMLESS]
+    advice = [f"check what {', '.join(lost)} was for"] if lost else []
+    if context.target == "2" and plan.name != symbol and (known := note(symbol)):
+        advice.append(known)
     yield Match(
         node,
         calls.describe(plan, symbol),
         replacement=calls.say(plan, node, symbol, context),
-        level=Level.WARNING if lost else None,
-        advice=f"check what {', '.join(lost)} was for" if lost else "",
+        level=Level.WARNING if advice else None,
+        advice="; ".join(advice),
     )
 
 

@@ -44,9 +44,8 @@ def removed_symbol(node: Any, names: Names, context: Context) -> Iterator[Match]
     if found.outcome not in ("removed", "unknown"):
         return
     above = names.parent(node)
-    if isinstance(above, cst.Attribute) and above.value is node and (whole := names.symbol(above)) is not None:
-        if whole in READS_MNIST or verdict(whole, context.target, context.generation.version == 0).name is not None:
-            return  # a part of a name that the target has, or of a call that is replaced
+    if isinstance(above, cst.Attribute) and above.value is node and names.symbol(above) is not None:
+        return  # a part: the whole name is what is looked at
     is_called = context.target == "2" and names.call_of(node) is not None
     if (symbol in READS_MNIST and is_called) or (symbol in FUNCTIONS and is_called and names.scope.lookup(FUNCTIONS[symbol][0]) is None):
         return  # the call is replaced
