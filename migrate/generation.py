@@ -46,7 +46,8 @@ class Evidence:
 
     def decide(self) -> Generation:
         votes = self.votes
-        if votes[2] and not self.before_two and not votes[0]:
+        # an upgraded file keeps what could not be upgraded: a few names that 2.x lacks do not make it 1.x again
+        if votes[2] and votes[2] >= MAJORITY * self.before_two and not votes[0]:
             return Generation(2, tuple(self.reasons[2]))
         zero, one = votes[0], votes[1] + votes[2]
         if zero and zero >= MAJORITY * one:
