@@ -38,7 +38,7 @@ def _scalar(contents: Array) -> bytes:
 
 def _pillow() -> Any:
     try:
-        from PIL import Image
+        from PIL import Image  # type: ignore[import-not-found, unused-ignore]
     except ImportError as e:
         raise UnimplementedError(
             None,
@@ -110,7 +110,7 @@ def decode_png_or_jpeg(run: Run, node: Node, contents: Array) -> Array:
         raise InvalidArgumentError(
             None, None, f"Got {len(pixels)} frames, but animated gifs can only be decoded by tf.image.decode_gif or tf.image.decode_image"
         )
-    return pixels[0]
+    return np.asarray(pixels[0])
 
 
 @host("DecodeGif")
@@ -275,7 +275,7 @@ def _pixel(image: Array, y: Array, x: Array, background: float) -> Array:
 
 
 def _round_away(value: Array) -> Array:
-    return np.trunc(value + np.copysign(np.float32(0.5), value))
+    return np.asarray(np.trunc(value + np.copysign(np.float32(0.5), value)))
 
 
 def _nearest(image: Array, y: Array, x: Array, background: float) -> Array:

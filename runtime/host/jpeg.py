@@ -444,6 +444,8 @@ def _accurate_pass(rows: list[Array], shift: int) -> list[Array]:
 
 def _samples(component: _Component, accurate: bool) -> Array:
     """The component's plane, cut to the samples that count."""
+    scaled: Array
+    plane: Array
     blocks = np.frombuffer(component.coefficients, np.int16).reshape(-1, 64).astype(np.int32)
     if accurate:
         scaled = (blocks * component.quantization).reshape(-1, 8, 8)
@@ -504,4 +506,5 @@ def decode(contents: bytes, channels: int, *, accurate: bool, smooth: bool) -> A
         planes = [y + ((91881 * red + half) >> 16), y + ((-22554 * blue - 46802 * red + half) >> 16), y + ((116130 * blue + half) >> 16)]
     elif channels == 1:
         planes = [(19595 * planes[0] + 38470 * planes[1] + 7471 * planes[2] + (1 << 15)) >> 16]
-    return np.clip(np.stack(planes, axis=2), 0, 255).astype(np.uint8)
+    pixels: Array = np.clip(np.stack(planes, axis=2), 0, 255).astype(np.uint8)
+    return pixels

@@ -50,7 +50,7 @@ def _lower_hermitian(matrix: Array) -> Array:
     """The Hermitian matrix with this one's lower triangle, which is all that TensorFlow reads."""
     lower = np.tril(matrix, -1)
     diagonal = np.einsum("...ii->...i", matrix).real
-    return lower + _adjoint(lower) + diagonal[..., None] * np.eye(matrix.shape[-1])
+    return np.asarray(lower + _adjoint(lower) + diagonal[..., None] * np.eye(matrix.shape[-1]))
 
 
 @host("CholeskyGrad", "BatchCholeskyGrad")

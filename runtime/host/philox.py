@@ -210,7 +210,8 @@ def _unit_halves(words: U32) -> Array:
 
 def _unit_bfloats(words: U32) -> Array:
     bits = (words & np.uint32(0x7F)).astype(np.uint16) | np.uint16(127 << 7)
-    return (bits.view(ml_dtypes.bfloat16).astype(np.float32) - np.float32(1)).astype(ml_dtypes.bfloat16)
+    units: Array = (bits.view(ml_dtypes.bfloat16).astype(np.float32) - np.float32(1)).astype(ml_dtypes.bfloat16)
+    return units
 
 
 _UNITS: dict[np.dtype[Any], Callable[[U32], Array]] = {
@@ -243,7 +244,8 @@ def uniform_int(generator: Philox, size: int, low: int, high: int, dtype: Any) -
     bits = full_int(generator, size, dtype)
     span = bits.dtype.type((high - low) & (_MASK64 if bits.dtype.itemsize == 8 else _MASK32))
     wide = (low & (_MASK64 if bits.dtype.itemsize == 8 else _MASK32)) + np.zeros((), bits.dtype)
-    return (bits % span + wide.astype(bits.dtype)).view(dtype)
+    drawn: Array = (bits % span + wide.astype(bits.dtype)).view(dtype)
+    return drawn
 
 
 def full_int(generator: Philox, size: int, dtype: Any) -> Array:

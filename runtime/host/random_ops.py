@@ -84,7 +84,8 @@ def stateless_random_uniform_int(run: Run, node: Node, shape: Array, seed: Array
 @host("StatelessRandomUniformFullInt")
 def stateless_random_uniform_full_int(run: Run, node: Node, shape: Array, seed: Array) -> Array:
     dims, dtype = _dims(shape), node.attr["dtype"].as_numpy_dtype
-    return philox.full_int(_stateless(seed), math.prod(dims), dtype).view(dtype).reshape(dims)
+    bits = philox.full_int(_stateless(seed), math.prod(dims), dtype)
+    return np.asarray(bits.view(dtype).reshape(dims))
 
 
 @host("RandomShuffle")
@@ -100,7 +101,7 @@ def random_shuffle(run: Run, node: Node, value: Array) -> Array:
     for i, step in enumerate(steps):
         j = i + step
         order[i], order[j] = order[j], order[i]
-    return value[np.array(order)]
+    return np.asarray(value[np.array(order)])
 
 
 def _categories(generator: Philox, node: Node, logits: Array, count: Array) -> Array:

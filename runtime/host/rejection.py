@@ -233,4 +233,4 @@ def _bounded_batch(generator: Philox, count: int, mean: Any, deviation: Any, low
         idle = 0 if len(taken) else idle + z.size
         if idle > _MAX_ITERATIONS:
             raise InternalError(None, None, "TruncatedNormal rejection sampler failed to accept a sample.")
-    return np.concatenate(accepted) * deviation + mean
+    return np.asarray(np.concatenate(accepted) * deviation + mean)

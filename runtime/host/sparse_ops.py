@@ -403,7 +403,7 @@ def take_many_sparse_from_tensors_map(run: Run, node: Node, handles: Array) -> S
 @host("RaggedTensorToSparse")
 def ragged_tensor_to_sparse(run: Run, node: Node, *inputs: Array) -> Sparse:
     *splits, values = inputs
-    rows = [(i,) for i in range(len(splits[0]) - 1)]
+    rows: list[tuple[int, ...]] = [(i,) for i in range(len(splits[0]) - 1)]
     extents = [len(rows)]
     for level in splits:
         lengths = np.diff(level).tolist()

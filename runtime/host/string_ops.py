@@ -65,7 +65,7 @@ def as_string(run: Run, node: Node, value: Array) -> Array:
     unpadded = form.replace("%0", "%", 1)  # C pads inf and nan with spaces
 
     def show(number: Any) -> str:
-        return (form if math.isfinite(number) else unpadded) % number
+        return str((form if math.isfinite(number) else unpadded) % number)
 
     if kind == "c":
         return each_value(lambda v: f"({show(v.real)},{show(v.imag)})", value)
@@ -361,7 +361,7 @@ def decode_base64(run: Run, node: Node, value: Array) -> Array:
 
 
 def _raw_dtype(node: Node) -> np.dtype[Any]:
-    dtype = np.dtype(node.attr["out_type"].as_numpy_dtype)
+    dtype: np.dtype[Any] = np.dtype(node.attr["out_type"].as_numpy_dtype)
     return dtype.newbyteorder("<" if node.attr["little_endian"] else ">")
 
 
