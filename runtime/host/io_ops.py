@@ -331,8 +331,42 @@ def save_v2(run: Run, node: Node, prefix: Array, names: Array, slices: Array, *t
     return ()
 
 
-def _open(run: Run, node: Node, pattern: str) -> checkpoint.Checkpoint:
-    """The checkpoint of this name. Raises NotFoundError and DataLossError as the restore ops do."""
+class _LastOpened:
+    """The checkpoint that a session read last: older graphs have a restore op for each variable."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.key: tuple[str, Any] | None = None
+        self.held: checkpoint.Checkpoint | None = None
+
+
+def _last_opened(run: Run, node: Node) -> _LastOpened:
+    return run.resource(Node(node.graph, "_last_checkpoint", node.op, {}), _LastOpened)
+
+
+def _stamp(path: str) -> Any:
+    """What changes when a checkpoint is written anew; None where no file has its name."""
+    for name in (path + ".index", path):
+        try:
+            found = os.stat(name)
+        except OSError:
+            continue
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return None
+
+
+def _restored(run: Run, node: Node, pattern: str, wanted: Sequence[tuple[bytes, bytes, Any]]) -> tuple[Array, ...]:
+    """The tensors (name, slice, dtype) of the checkpoint of this name. Raises NotFoundError and DataLossError as the restore ops do."""
+    last = _last_opened(run, node)
+    with last.lock:
+        stamp = _stamp(files.local(pattern))
+        if last.held is None or stamp is None or last.key != (pattern, stamp):
+            last.held, last.key = _open(pattern), (pattern, stamp)
+        held = last.held
+        return tuple([_restore(held, rows.name_of(name), spec, dtype) for name, spec, dtype in wanted])
+
+
+def _open(pattern: str) -> checkpoint.Checkpoint:
     path = files.local(pattern)
     try:
         if not os.path.exists(path) and not os.path.exists(path + ".index") and any(c in path for c in "*?["):
@@ -382,19 +416,18 @@ def _restore(held: checkpoint.Checkpoint, name: str, spec: bytes, dtype: Any) ->
 
 @host("Restore")
 def restore(run: Run, node: Node, pattern: Array, name: Array) -> Array:
-    return _restore(_open(run, node, rows.name_of(pattern)), rows.name_of(name), b"", node.attr["dt"])
+    return _restored(run, node, rows.name_of(pattern), [(name.item(), b"", node.attr["dt"])])[0]
 
 
 @host("RestoreSlice")
 def restore_slice(run: Run, node: Node, pattern: Array, name: Array, spec: Array) -> Array:
-    return _restore(_open(run, node, rows.name_of(pattern)), rows.name_of(name), spec.item(), node.attr["dt"])
+    return _restored(run, node, rows.name_of(pattern), [(name.item(), spec.item(), node.attr["dt"])])[0]
 
 
 @host("RestoreV2")
 def restore_v2(run: Run, node: Node, prefix: Array, names: Array, specs: Array) -> tuple[Array, ...]:
-    held = _open(run, node, rows.name_of(prefix))
     wanted = zip(names.ravel().tolist(), specs.ravel().tolist(), node.attr["dtypes"], strict=True)
-    return tuple([_restore(held, rows.name_of(n), s, t) for n, s, t in wanted])
+    return _restored(run, node, rows.name_of(prefix), list(wanted))
 
 
 @host("MergeV2Checkpoints")
@@ -407,7 +440,7 @@ def merge_v2_checkpoints(run: Run, node: Node, prefixes: Array, destination: Arr
     saved: list[checkpoint.Saved] = []
     with files.translated(target):
         for part in parts:
-            if not isinstance(held := _open(run, node, part), checkpoint.CheckpointV2):
+            if not isinstance(held := _open(part), checkpoint.CheckpointV2):
                 raise UnimplementedError(None, None, f"{part!r} is no checkpoint of format V2; only those can be merged.")
             saved.extend(checkpoint.Saved(name, held[name], held.dtype(name)) for name in held)
         _write(checkpoint.write_v2, destination, saved)
