@@ -152,7 +152,7 @@ class Recorded(TensorList):
         if self.kind != "add":
             self._weaken()
         result: TensorList = self
-        for index, value in other.writes:  # type: ignore[attr-defined]
+        for index, value in other.writes:
             result = result.set(op, index, value)
         return result
 

@@ -319,8 +319,8 @@ class WhileConversion:
         results = [inner.values[t] for t in self.body.outputs]
         after = {key: inner.last_state(key, self.variables.get(key)) for key in states}
         go_on = loop.condition if self.trip is not None else self._condition(body, results, after)
-        named: dict[int | str, Any] = dict(enumerate(results)) | after  # type: ignore[operator]
-        before: dict[int | str, Any] = dict(enumerate(params)) | states  # type: ignore[operator]
+        named: dict[int | str, Any] = dict(enumerate(results)) | after
+        before: dict[int | str, Any] = dict(enumerate(params)) | states
         if not self._shapes_hold(named, carried):
             return None
         rounds: Value | None = None
@@ -535,9 +535,9 @@ class WhileConversion:
             return Dense(op.Concat(init.stack(op), new.stack(op), axis=0), value.array)
         if value.kind == "add":
             total: TensorList = init
-            for index, element in value.writes:
-                assert index is not None
-                total = total.add(op, results.added(value, index, element))
+            for at, added in value.writes:
+                assert at is not None
+                total = total.add(op, results.added(value, at, added))
             return total
         return results.scattered(value, init)
 

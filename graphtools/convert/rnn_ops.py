@@ -370,7 +370,7 @@ def cudnn_rnn(op: Builder, node: NodeView) -> Any:
         x = op.Reshape(op.Transpose(made[0], perm=[0, 2, 1, 3]), [0, 0, directions * units])
         x.dims = (steps, batch, directions * units)
     output_h = last_h[0] if len(last_h) == 1 else op.Concat(*last_h, axis=0)
-    output_c = (last_c[0] if len(last_c) == 1 else op.Concat(*last_c, axis=0)) if last_c else c0
+    output_c = (last_c[0] if len(last_c) == 1 else op.Concat(*last_c, axis=0)) if last_c else op.const(np.zeros((), x.dtype.as_numpy_dtype))
     if not time_major:
         x, output_h = op.Transpose(x, perm=[1, 0, 2]), op.Transpose(output_h, perm=[1, 0, 2])
         output_c = op.Transpose(output_c, perm=[1, 0, 2]) if last_c else output_c

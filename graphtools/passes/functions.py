@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphtools import shapes
 from graphtools.errors import ConversionError
 from graphtools.graph import AttrPlaceholder, Func, Function, Graph, Node, Tensor
 from graphtools.passes.outline import free_name, unique_function
@@ -13,13 +14,17 @@ CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "RemoteCall": "
 # Func attrs of ops that keep their functions.
 CALLEES = ("then_branch", "else_branch", "cond", "body", "branches")
 MAX_DEPTH = 100
+MAX_NODES = 5_000_000  # of a graph with its calls inlined
 
 
 def run(graph: Graph) -> bool:
     """Inline every call in the graph and in the branches and bodies that its Ifs and Whiles call, each in a copy of its own."""
     if not graph.functions:
         return False
-    return _inline(graph, graph.functions, ())
+    if not _inline(graph, graph.functions, ()):
+        return False
+    shapes.infer_graph(graph)
+    return True
 
 
 def _inline(graph: Graph, library: dict[str, Function], path: tuple[str, ...]) -> bool:
@@ -64,6 +69,8 @@ def _expand(graph: Graph, call: Node, function: Function, attr: Mapping[str, Any
         raise ConversionError(
             f"Node {call.name!r} ({call.op}) calls {function.name!r} with {len(inputs)} arguments; the function has {len(function.inputs)}."
         )
+    if len(graph) + len(function.graph) > MAX_NODES:
+        raise ConversionError(f"The graph has over {MAX_NODES:,} nodes once its function calls are inlined (the last is {call.name!r}).")
     mapped = dict(zip(function.inputs, inputs, strict=True))
     copies: dict[Node, Node] = {}
     for old in function.graph:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 
 from graphtools.graph import Dims, Func, Function, Node, topological
 from graphtools.shapes import infer, load, shape
+
+# Functions that call functions are followed this deep: each call is inferred anew, which doubles with each level.
+MAX_DEPTH = 8
+_DEPTH: ContextVar[int] = ContextVar("depth", default=0)
 
 
 def join(shapes: Iterable[Dims]) -> Dims:
@@ -35,6 +40,17 @@ def merge(node: Node) -> Sequence[Dims]:
 
 def infer_function(function: Function, dims: Sequence[Dims]) -> list[Dims]:
     """The shapes of a function's outputs when its parameters have these shapes; sets those of its whole body."""
+    depth = _DEPTH.get()
+    if depth >= MAX_DEPTH:
+        return [t.dims for t in function.outputs]
+    token = _DEPTH.set(depth + 1)
+    try:
+        return _infer_function(function, dims)
+    finally:
+        _DEPTH.reset(token)
+
+
+def _infer_function(function: Function, dims: Sequence[Dims]) -> list[Dims]:
     shapes = load()
     for parameter, known in zip(function.inputs, dims, strict=False):
         parameter.dims = known
