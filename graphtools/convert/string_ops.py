@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.array_ops import BIGGEST
+from graphtools.convert.fingerprint_ops import characters, padded, unpadded
 from graphtools.convert.sparse_ops import ONE, ZERO, arange
 from graphtools.dtypes import bool_, float64, int64, string
 
@@ -205,19 +207,107 @@ def regex_full_match(op: Builder, node: NodeView) -> Any:
 
 @converts("RegexReplace", "StaticRegexReplace")
 def regex_replace(op: Builder, node: NodeView) -> Any:
-    """A pattern that is plain text: split there, and join with what replaces it."""
+    """A pattern that is plain text: split there, and join with what replaces it. One that is a class of characters: see _replace_class."""
     static = node.op.startswith("Static")
     pattern = str(node.attr["pattern"]) if static else _text_of(node, "pattern")
     rewrite = str(node.attr["rewrite"]) if static else _text_of(node, "rewrite")
-    plain = plain_text(pattern)
-    if not plain:
-        raise node.fail(f"ONNX can replace plain text only, not the regular expression {pattern!r}.")
-    replacement = re.sub(r"\\(.)", lambda m: plain if m[1] == "0" else m[1], rewrite)
+    everywhere = bool(node.attr["replace_global"])
     x = node.inputs[0]
-    flat = op.Reshape(x, [-1])
-    pieces, counts = split_text(op, flat, plain, None if node.attr["replace_global"] else 1)
-    joined = joined_along(op, pieces, 1, replacement, counts)
-    return op.Reshape(joined, op.Shape(x))
+    plain = plain_text(pattern)
+    if plain:
+        replacement = re.sub(r"\\(.)", lambda m: plain if m[1] == "0" else m[1], rewrite)
+        pieces, counts = split_text(op, op.Reshape(x, [-1]), plain, None if everywhere else 1)
+        return op.Reshape(joined_along(op, pieces, 1, replacement, counts), op.Shape(x))
+    group = CharacterClass.parse(pattern)
+    before, whole, after = rewrite.partition("\\0")
+    if group is None or (whole and (group.repeats or "\\" in after)) or re.search(r"\\[1-9]", rewrite):
+        raise node.fail(
+            f"ONNX can replace plain text and classes of characters only, not the regular expression {pattern!r} by {rewrite!r}."
+        )
+    parts = [re.sub(r"\\(.)", r"\1", p) for p in (before, after)]
+    return _replace_class(op, x, group, (parts[0], parts[1]), bool(whole), everywhere)
+
+
+def _replace_class(op: Builder, x: Value, group: CharacterClass, around: tuple[str, str], keeps: bool, everywhere: bool) -> Value:
+    """Characters told apart, those of the class replaced (or put between the two texts), and all joined again."""
+    found = characters(op, padded(op, x))
+    inside = op.Equal(group.matches(op, found), ONE)
+    starts = inside
+    if group.repeats:
+        before = op.Slice(op.Pad(op.cast(inside, int64), [0, 1, 0, 0], ZERO), [0], [-1], [1])
+        starts = op.And(inside, op.Equal(before, ZERO))
+    if not everywhere:
+        first = op.LessOrEqual(op.CumSum(op.cast(starts, int64), ONE), ONE)
+        starts, inside = op.And(starts, first), op.And(inside, first)
+    new = text(op, "".join(around))
+    if keeps:
+        new = op.StringConcat(op.StringConcat(op.Expand(text(op, around[0]), op.Shape(found)), found), text(op, around[1]))
+    replaced = op.Where(inside, op.Where(starts, new, EMPTY), found)
+    return unpadded(op, joined_along(op, replaced, 1, ""), x)
+
+
+@dataclass(frozen=True, slots=True)
+class CharacterClass:
+    """A regular expression that matches one character, or one or more of them: a set of code points, or all but those."""
+
+    points: frozenset[int]
+    negated: bool
+    repeats: bool
+
+    @staticmethod
+    def parse(pattern: str) -> CharacterClass | None:
+        repeats = len(pattern) > 1 and pattern.endswith("+") and not pattern.endswith("\\+")
+        body = pattern[:-1] if repeats else pattern
+        if body == ".":
+            return CharacterClass(frozenset({10}), True, repeats)
+        named = _NAMED_CLASSES.get(body.lower()) if body.startswith("\\") else None
+        if named is not None:
+            return CharacterClass(named, body[1:].isupper(), repeats)
+        literal = plain_text(body)
+        if literal is not None and len(literal) == 1:
+            return CharacterClass(frozenset({ord(literal)}), False, repeats)
+        if not re.fullmatch(r"\[(\\.|[^\]\\\[])+\]", body, re.DOTALL):
+            return None
+        negated = body[1] == "^"
+        points: set[int] = set()
+        tokens = re.findall(r"\\.|.", body[2 if negated else 1 : -1], re.DOTALL)
+        while tokens:
+            token = tokens.pop(0)
+            if token.startswith("\\") and token.lower() in _NAMED_CLASSES:
+                if token[1].isupper():
+                    return None
+                points |= _NAMED_CLASSES[token]
+                continue
+            low = plain_text(token) if token.startswith("\\") else token
+            if not low:
+                return None
+            high = low
+            if len(tokens) > 1 and tokens[0] == "-":
+                tokens.pop(0)
+                end = tokens.pop(0)
+                high = (plain_text(end) if end.startswith("\\") else end) or ""
+                if not high or high < low or ord(high) - ord(low) > 0x1000:
+                    return None
+            points |= set(range(ord(low), ord(high) + 1))
+        return CharacterClass(frozenset(points), negated, repeats)
+
+    def matches(self, op: Builder, found: Value) -> Value:
+        """1 for each character that is of the class; what fills rows up is not."""
+        keys = [chr(p) for p in sorted(self.points)] + ([""] if self.negated else [])
+        inside, outside = (0, 1) if self.negated else (1, 0)
+        result: Value = op.LabelEncoder(
+            found, domain="ai.onnx.ml", keys_strings=keys, values_int64s=[inside] * len(keys), default_int64=outside
+        )
+        result.dtype, result.dims = int64, found.dims
+        return result
+
+
+_DIGITS = frozenset(range(48, 58))
+_NAMED_CLASSES = {
+    "\\d": _DIGITS,
+    "\\s": frozenset({9, 10, 12, 13, 32}),
+    "\\w": _DIGITS | frozenset(range(65, 91)) | frozenset(range(97, 123)) | frozenset({95}),
+}
 
 
 def plain_text(pattern: str) -> str | None:
