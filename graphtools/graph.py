@@ -63,7 +63,7 @@ class Node:
     `source` is the (path, line) of the script that made it.
     """
 
-    __slots__ = ("__weakref__", "attr", "control_inputs", "device", "graph", "inputs", "name", "op", "outputs", "source")
+    __slots__ = ("__weakref__", "attr", "control_inputs", "device", "flow", "graph", "inputs", "name", "op", "outputs", "source")
 
     def __init__(self, graph: Graph, name: str, op: str, attr: dict[str, Any], device: str = "") -> None:
         self.graph = graph
@@ -75,6 +75,7 @@ class Node:
         self.control_inputs: list[Node] = []
         self.outputs: list[Tensor] = []
         self.source: tuple[str, int] | None = None
+        self.flow: Any = None  # the control flow context it was built in; see graphtools.flow
 
     @property
     def opdef(self) -> opdefs.OpDef | None:
@@ -157,6 +158,7 @@ class Graph:
         self._controllers: list[Controller] = []
         self._colocation: list[Node | None] = []
         self._devices: list[Any] = []
+        self.flow: Any = None  # the control flow context being built; see graphtools.flow
 
     # -- building ------------------------------------------------------------------------------------------------
 
@@ -224,7 +226,13 @@ class Graph:
         self.set_outputs(node)
         shapes.infer(node)
         self.nodes[node.name] = node
+        self._added(node)
+        if self.flow is not None:
+            self.flow.add_op(node)
         return node
+
+    def _added(self, node: Node) -> None:
+        """What a subclass notes of a node when it is added."""
 
     def unique_name(self, name: str, *, mark: bool = True) -> str:
         """`name` in the current name scope, numbered as TensorFlow numbers it when it is taken; `mark` takes it."""
@@ -293,13 +301,18 @@ class Graph:
 
     @contextlib.contextmanager
     def control_dependencies(self, nodes: Iterable[Node] | None) -> Iterator[None]:
-        """Nodes made inside run after `nodes`; None clears the dependencies from outside."""
-        outer = self._controllers
-        self._controllers = [] if nodes is None else [*outer, Controller(list(nodes))]
+        """Nodes made inside run after `nodes`; None clears the dependencies and the control flow from outside."""
+        outer, flow = self._controllers, self.flow
+        if nodes is None:
+            self._controllers, self.flow = [], None
+        else:
+            self._controllers = [*outer, Controller(list(nodes))]
         try:
             yield
         finally:
             self._controllers = outer
+            if nodes is None:
+                self.flow = flow
 
     @contextlib.contextmanager
     def colocate_with(self, node: Node | None) -> Iterator[None]:

@@ -79,7 +79,6 @@ class Graph(base.Graph):
         self.last_id = 0  # ops made so far: op seeds count from it
         self._collections: dict[Any, list[Any]] = {}
         self._finalized = False
-        self._flow: Any = None  # the control flow context being built
         self._gradient_overrides: dict[str, str] = {}
         self._attr_scopes: list[Mapping[str, Any]] = []
         self._original: Operation | None = None
@@ -103,14 +102,10 @@ class Graph(base.Graph):
             raise ValueError(str(e)) from e
         return node
 
-    def _finish(self, node: base.Node) -> base.Node:
-        node = super()._finish(node)
+    def _added(self, node: base.Node) -> None:
         self.last_id += 1
         node._id = self.last_id  # type: ignore[attr-defined]
         node.source = script_line()
-        if self._flow is not None:
-            self._flow.add_op(node)
-        return node
 
     def device_of(self, op_type: str) -> str:
         """The device of a new op: the device scopes merged, innermost last; a device function is asked with the op's type."""
@@ -136,21 +131,14 @@ class Graph(base.Graph):
     def control_dependencies(self, control_inputs: Any) -> Iterator[None]:
         """Ops made inside run after these ops and tensors; None clears outer dependencies and control flow."""
         if control_inputs is None:
-            flow, self._flow = self._flow, None
-            try:
-                with super().control_dependencies(None):
-                    yield
-            finally:
-                self._flow = flow
+            with super().control_dependencies(None):
+                yield
             return
         nodes = []
         for c in control_inputs:
             element = c if isinstance(c, Operation) else self.as_graph_element(c.values if isinstance(c, IndexedSlices) else c)
             nodes.append(element.node if isinstance(element, base.Tensor) else element)
         with super().control_dependencies(dict.fromkeys(nodes)):
-            if self._flow is not None:
-                for n in nodes:
-                    self._flow.add_control(n)
             yield
 
     @contextlib.contextmanager
@@ -325,10 +313,10 @@ class Graph(base.Graph):
         return self.as_graph_def().versions
 
     def _get_control_flow_context(self) -> Any:
-        return self._flow
+        return self.flow
 
     def _set_control_flow_context(self, context: Any) -> None:
-        self._flow = context
+        self.flow = context
 
     def switch_to_thread_local(self) -> None:
         """Scopes of this stand-in belong to the graph; there is nothing to switch."""

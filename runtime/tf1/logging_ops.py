@@ -22,7 +22,7 @@ def Print(input_: Any, data: Any, message: str | None = None, first_n: int | Non
 def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | None = None) -> Any:
     """An op that fails with `data` when the condition does not hold; at once where the condition is known to be false."""
     known = known_value(condition) if isinstance(condition, base.Tensor) else condition if isinstance(condition, bool) else None
-    if known is not None and not known and get_default_graph()._flow is None:
+    if known is not None and not known and get_default_graph().flow is None:
         shown = [str(v if not isinstance(v, base.Tensor) else known_value(v) if known_value(v) is not None else v.name) for v in data]
         raise InvalidArgumentError(None, None, f"Expected '{condition}' to be true. Summarized data: " + "\n".join(shown))
     with name_scope(name, "Assert", [condition, *data]):

@@ -14,7 +14,7 @@ from runtime.tf1.tensor_shape import TensorShape, as_dims, as_shape
 class Operation(base.Node):
     """A node of the script's graph."""
 
-    __slots__ = ("__dict__", "_flow", "_id")
+    __slots__ = ("__dict__", "_id")
 
     @property
     def type(self) -> str:
@@ -56,10 +56,10 @@ class Operation(base.Node):
         return [f"loc:@{c}".encode() for c in self.colocation] or [f"loc:@{self.name}".encode()]
 
     def _get_control_flow_context(self) -> Any:
-        return getattr(self, "_flow", None)
+        return self.flow
 
     def _set_control_flow_context(self, context: Any) -> None:
-        self._flow = context
+        self.flow = context
 
     def _set_attr(self, name: str, value: Any) -> None:
         self.attr[name] = value
