@@ -54,6 +54,7 @@ WATCHED: Final = frozenset(
     [
         "getcwdu",
         "has_key",
+        "items",
         "iteritems",
         "iterkeys",
         "itervalues",
@@ -63,6 +64,7 @@ WATCHED: Final = frozenset(
         "maxint",
         "next",
         "uppercase",
+        "values",
         "viewitems",
         "viewkeys",
         "viewvalues",

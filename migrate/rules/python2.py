@@ -215,6 +215,11 @@ def _next(names: Names, context: Context) -> Iterator[Match]:
             TF + "import urllib\nurllib.urlretrieve(u, f)\n",
             TF + "import urllib.request\nimport urllib\nurllib.request.urlretrieve(u, f)\n",
         ),
+        Example(
+            TF + "from urllib import urlretrieve, urlencode, splitquery\n",
+            TF + "from urllib import splitquery\nfrom urllib.request import urlretrieve\nfrom urllib.parse import urlencode\n",
+        ),
+        Example(TF + "from itertools import imap as m, chain\n", TF + "from itertools import chain\nm = map\n"),
         Example(TF + "from itertools import izip\nfor a in izip(x, y):\n    pass\n", TF + "for a in zip(x, y):\n    pass\n"),
         Example(TF + "try:\n    import cPickle as pickle\nexcept ImportError:\n    import pickle\n", None, "both Pythons are thought of"),
     ],
@@ -250,42 +255,52 @@ def _from(node: cst.ImportFrom, names: Names, context: Context) -> Iterator[Matc
         return
     if isinstance(node.names, cst.ImportStar):
         return
-    kept = []
+    kept: list[cst.ImportAlias] = []
+    apart: list[str] = []
+    said: list[str] = []
     for alias in node.names:
-        leaf = dotted(alias.name)
+        leaf = dotted(alias.name) or ""
+        local = dotted(alias.asname.name) if alias.asname is not None else leaf
         moved = MEMBERS.get(f"{old}.{leaf}")
         if moved is None:
             kept.append(alias)
             continue
+        said.append(f"{old}.{leaf} is {moved}")
         head, _, last = moved.rpartition(".")
-        if not head and (alias.asname is not None or not isinstance(alias.name, cst.Name)):
-            kept.append(alias)
-        elif head == old:
-            kept.append(alias.with_changes(name=cst.Name(last), asname=alias.asname or cst.AsName(cst.Name(str(leaf)))))
+        if head == old:
+            kept.append(alias.with_changes(name=cst.Name(last), asname=alias.asname or cst.AsName(cst.Name(leaf))))
         elif head:
-            local = dotted(alias.asname.name) if alias.asname is not None else leaf
-            text = f"from {head} import {last}" + (f" as {local}" if local != last else "")
-            yield Match(node, f"in Python 3 {old}.{leaf} is {moved}", context.parse_statement(text).body[0])
-            return
+            apart.append(f"from {head} import {last}" + (f" as {local}" if local != last else ""))
+        elif local != leaf:
+            apart.append(f"{local} = {moved}")
         else:
-            binding = names.root_binding(alias.name) or next(iter(names.scope_of(node).bindings.get(str(leaf), ())), None)
+            binding = next((b for b in names.scope_of(node).bindings.get(leaf, ()) if b.node is alias), None)
             for use in names.uses(binding) if binding is not None else ():
                 yield Match(use, f"in Python 3 {old}.{leaf} is {moved}", cst.Name(moved))
-    if len(kept) == len(node.names):
-        if any(a is not b for a, b in zip(kept, node.names, strict=True)):
-            yield Match(node, f"names of {old} have other names in Python 3", node.with_changes(names=kept))
+    if not said:
         return
+    news: list[Any] = []
     if kept:
         kept[-1] = kept[-1].with_changes(comma=node.names[-1].comma)
-        yield Match(node, f"names of {old} are builtins in Python 3", node.with_changes(names=kept))
-    else:
-        yield Match(node, f"names of {old} are builtins in Python 3", cst.RemovalSentinel.REMOVE)
+        news.append(node.with_changes(names=kept))
+    news += [context.parse_statement(text).body[0] for text in apart]
+    yield Match(*_replaced(node, news, f"in Python 3 {', '.join(said)}", names))
+
+
+def _replaced(node: cst.ImportFrom, news: list[Any], message: str, names: Names) -> tuple[cst.CSTNode, str, Any]:
+    """The statement, or its line where each of several new ones needs a line of its own."""
+    line = names.parent(node)
+    if len(news) > 1 and isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1:
+        return line, message, cst.FlattenSentinel([line.with_changes(body=news[:1]), *(cst.SimpleStatementLine([n]) for n in news[1:])])
+    if not news:
+        return node, message, cst.RemovalSentinel.REMOVE
+    return node, message, news[0] if len(news) == 1 else cst.FlattenSentinel(news)
 
 
 def _members(names: Names) -> Iterator[Match]:
     roots = {full.partition(".")[0] for full in MEMBERS}
-    for scope_name in roots:
-        for use in names.reads(scope_name):
+    for root in sorted(roots):
+        for use in names.reads(root):
             above = names.parent(use)
             if not isinstance(above, cst.Attribute) or above.value is not use:
                 continue
@@ -310,6 +325,8 @@ def _members(names: Names) -> Iterator[Match]:
     examples=[
         Example(TF + "xs = map(f, ys)\n", TF + "xs = list(map(f, ys))\n", python2=True),
         Example(TF + "for x in map(f, ys):\n    pass\n", None, "iterated at once", python2=True),
+        Example(TF + "v = d.values()\nv.sort()\n", TF + "v = list(d.values())\nv.sort()\n", python2=True),
+        Example(TF + "for k in d.keys():\n    pass\n", None, "iterated at once", python2=True),
         Example(TF + "k = d.keys()[0]\n", TF + "k = list(d.keys())[0]\n", python2=True),
         Example(TF + "xs = map(f, ys)\n", None, "nothing says that this file was written for Python 2"),
     ],
@@ -323,11 +340,14 @@ def python2_list(node: cst.Module, names: Names, context: Context) -> Iterator[M
             if call is None or _iterated(call, names) or (name == "range" and not _changed(call, names)):
                 continue
             yield Match(call, f"{name}() makes no list in Python 3", context.parse("list({x})", x=call))
-    for attribute in names.attributes.get("keys", ()):
-        call = names.call_of(attribute)
-        above = names.parent(call) if call is not None else None
-        if call is not None and not call.args and isinstance(above, cst.Subscript) and above.value is call:
-            yield Match(call, ".keys() makes no list in Python 3", context.parse("list({x})", x=call))
+    for method in ("items", "keys", "values"):
+        for attribute in names.attributes.get(method, ()):
+            call = names.call_of(attribute)
+            if call is None or call.args or names.symbol(attribute) is not None:
+                continue
+            above = names.parent(call)
+            if (isinstance(above, cst.Subscript) and above.value is call) or _changed(call, names):
+                yield Match(call, f".{method}() makes no list in Python 3", context.parse("list({x})", x=call))
 
 
 def _iterated(call: cst.Call, names: Names) -> bool:
@@ -347,25 +367,35 @@ def _iterated(call: cst.Call, names: Names) -> bool:
     return isinstance(above, (cst.ComparisonTarget, cst.StarredElement, cst.Expr, cst.From))
 
 
+_OF_LISTS: Final = frozenset(["append", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"])
+
+
 def _changed(call: cst.Call, names: Names) -> bool:
-    """A range that is used as a list: added to, shuffled, or kept under a name that is."""
+    """What is used as a list: added to, shuffled, or kept under a name that is sorted, indexed or added to."""
     above = names.parent(call)
     if isinstance(above, cst.BinaryOperation):
         return True
     if isinstance(above, cst.Arg):
-        outer = names.parent(above)
-        return isinstance(outer, cst.Call) and (dotted(outer.func) or "").endswith("shuffle")
-    if isinstance(above, cst.Assign) and len(above.targets) == 1 and isinstance(above.targets[0].target, cst.Name):
-        target = above.targets[0].target
-        for use in names.reads(target.value):
-            holder = names.parent(use)
-            if isinstance(holder, cst.Attribute) or (
-                isinstance(holder, cst.Arg) and "shuffle" in (dotted(getattr(names.parent(holder), "func", None)) or "")
-            ):
-                return True
-            if isinstance(holder, cst.BinaryOperation):
-                return True
+        return _is_shuffled(above, names)
+    if not (isinstance(above, cst.Assign) and len(above.targets) == 1 and isinstance(above.targets[0].target, cst.Name)):
+        return False
+    target = above.targets[0].target
+    found = names.scope_of(target).lookup(target.value)
+    bindings = [b for b in found[1] if b.node is target] if found is not None else []
+    for use in names.uses(bindings[0]) if bindings else ():
+        holder = names.parent(use)
+        if isinstance(holder, cst.Attribute) and holder.attr.value in _OF_LISTS:
+            return True
+        if isinstance(holder, cst.Subscript) and holder.value is use:
+            return True
+        if isinstance(holder, cst.BinaryOperation) or (isinstance(holder, cst.Arg) and _is_shuffled(holder, names)):
+            return True
     return False
+
+
+def _is_shuffled(arg: cst.Arg, names: Names) -> bool:
+    outer = names.parent(arg)
+    return isinstance(outer, cst.Call) and (dotted(outer.func) or "").endswith("shuffle")
 
 
 # -------------------------------------------------------------------------- integer division
@@ -534,6 +564,11 @@ def _is_script(names: Names) -> bool:
             TF + "import pickle\nd = pickle.load(open(path, 'rb'))\n",
             python2=True,
         ),
+        Example(
+            TF + "import pickle\nwith open(path, 'w') as f:\n    pickle.dump(d, f)\n",
+            TF + "import pickle\nwith open(path, 'wb') as f:\n    pickle.dump(d, f)\n",
+            python2=True,
+        ),
         Example(TF + "import pickle\nd = pickle.load(open(path))\n", None, "nothing says that this file was written for Python 2"),
     ],
 )
@@ -547,10 +582,24 @@ def python2_pickle(node: cst.Module, names: Names, context: Context) -> Iterator
             if call is None or not isinstance(above, cst.Attribute) or above.attr.value not in ("load", "dump"):
                 continue
             place = 0 if above.attr.value == "load" else 1
-            opened = call.args[place].value if len(call.args) > place else None
+            opened = _opened(call.args[place].value, names) if len(call.args) > place else None
             if not (isinstance(opened, cst.Call) and isinstance(opened.func, cst.Name) and opened.func.value == "open" and opened.args):
+                continue
+            if len(opened.args) > 1 and opened.args[1].keyword is not None:
                 continue
             mode = names.literal(opened.args[1].value) if len(opened.args) > 1 else "r"
             if isinstance(mode, str) and "b" not in mode and len(opened.args) <= 2:
                 new = call_with(opened, [opened.args[0], cst.Arg(cst.SimpleString(repr(mode + "b")))])
                 yield Match(opened, "pickles are binary files", new, level=Level.NOTE)
+
+
+def _opened(node: cst.BaseExpression, names: Names) -> cst.BaseExpression | None:
+    """The expression that made a file object: the node, or what its name is bound to by = or with-as."""
+    if not isinstance(node, cst.Name):
+        return node
+    found = names.scope_of(node).lookup(node.value)
+    if found is None or len(found[1]) != 1:
+        return None
+    above = names.parent(found[1][0].node)
+    item = names.parent(above) if isinstance(above, cst.AsName) else None
+    return item.item if isinstance(item, cst.WithItem) else found[1][0].value
