@@ -244,6 +244,11 @@ def summary_tags(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
             TF + "import copy\nc = tf.nn.rnn_cell.GRUCell(8)\nm = tf.nn.rnn_cell.MultiRNNCell([copy.deepcopy(c) for _ in range(2)])\n",
             generation=0,
         ),
+        Example(
+            TF + "m = tf.nn.rnn_cell.MultiRNNCell([make()] * n)\n",
+            TF + "m = tf.nn.rnn_cell.MultiRNNCell([make() for _ in range(n)])\n",
+            generation=0,
+        ),
         Example(TF + "m = tf.nn.rnn_cell.MultiRNNCell([make() for _ in range(2)])\n", None, generation=0),
         Example(TF + "m = tf.nn.rnn_cell.MultiRNNCell([c] * 2)\n", None, "it may want to share", generation=1, reported=True),
     ],
@@ -261,13 +266,16 @@ def shared_cells(node: cst.Call, names: Names, context: Context) -> Iterator[Mat
     if not isinstance(cells, cst.List) or len(cells.elements) != 1 or names.literal(count) == 1:
         return
     if context.generation.version == 0 and product is arg.value:
-        copies = context.parse("[copy.deepcopy({cell}) for _ in range({count})]", cell=cells.elements[0].value, count=count)
+        cell = cells.elements[0].value
+        made_here = isinstance(cell, cst.Call)
+        text = "[{cell} for _ in range({count})]" if made_here else "[copy.deepcopy({cell}) for _ in range({count})]"
+        copies = context.parse(text, cell=cell, count=count)
         args = [arg.with_changes(value=copies), *node.args[1:]]
         yield Match(
             node,
             "the layers of a MultiRNNCell would share one cell's variables",
             replacement=node.with_changes(args=args),
-            imports=("import copy",),
+            imports=() if made_here else ("import copy",),
         )
         return
     yield Match(

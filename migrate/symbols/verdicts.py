@@ -346,7 +346,17 @@ def public(path: str) -> str | None:
             return found
         if found is not None and (found in legacy.IMPORTABLE or exists(found + rest, ONE) or exists(found + rest, OLD)):
             return found + rest
-    return leaked(path, known)
+    return leaked(path, known) or older(path)
+
+
+def older(path: str) -> str | None:
+    """tf.python.ops.math_ops.mul: what 0.x had in a module of that name and exported, and 1.15 has neither there nor anywhere."""
+    parts = path.split(".")
+    if len(parts) != 5 or parts[2] not in ("framework", "ops", "training"):
+        return None
+    package = "tf.train." if parts[2] == "training" else {"image_ops": "tf.image.", "nn": "tf.nn.", "nn_ops": "tf.nn."}.get(parts[3], "tf.")
+    found = package + parts[4]
+    return found if symbol(found, OLD) is not None and not exists(found, ONE) else None
 
 
 def leaked(path: str, known: Mapping[str, str]) -> str | None:
@@ -390,6 +400,7 @@ PRIVATE: Mapping[str, str] = {
     "tf.python.framework.errors": "tf.errors",
     "tf.python.lib.io.tf_record": "tf.python_io",
     "tf.python.ops.nn": "tf.nn",
+    "tf.python.ops.rnn": "tf.nn",
     "tf.python.ops.rnn_cell": "tf.nn.rnn_cell",
     "tf.python.ops.rnn_cell_impl": "tf.nn.rnn_cell",
     "tf.python.ops.seq2seq": "tf.contrib.legacy_seq2seq",
