@@ -10,7 +10,7 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.array_ops import BIGGEST
-from graphtools.convert.fingerprint_ops import characters, padded, unpadded
+from graphtools.convert.fingerprint_ops import characters, checked, padded, unpadded
 from graphtools.convert.sparse_ops import ONE, ZERO, arange
 from graphtools.dtypes import bool_, float64, int64, string
 
@@ -135,6 +135,49 @@ def fixed_point(op: Builder, x: Value, digits: int) -> Value:
 @converts("StringToNumber")
 def string_to_number(op: Builder, node: NodeView) -> Any:
     return op.Cast(node.inputs[0], to=node.dtype.onnx)
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _kept(op: Builder, found: Value, keep: Value, x: Value) -> Value:
+    """The characters kept of each string, put together."""
+    return unpadded(op, joined_along(op, op.Where(keep, found, EMPTY), 1, ""), x)
+
+
+@converts("StringStrip")
+def string_strip(op: Builder, node: NodeView) -> Any:
+    """The characters between the first and the last that is no white space."""
+    x = node.inputs[0]
+    found = characters(op, padded(op, x))
+    solid = CharacterClass(_NAMED_CLASSES["\\s"] | {11}, True, False).matches(op, found)
+    inside = op.And(op.Greater(op.CumSum(solid, ONE), ZERO), op.Greater(op.CumSum(solid, ONE, reverse=1), ZERO))
+    return _kept(op, found, inside, x)
+
+
+@converts("Substr")
+def substr(op: Builder, node: NodeView) -> Any:
+    """A position below 0 counts from the end. One out of range, and bytes of characters that are not ASCII, stop the run."""
+    x, position, count = node.inputs
+    position, count = op.cast(position, int64), op.cast(count, int64)
+    if position.rank != 0:
+        shape = op.Shape(op.Add(op.ConstantOfShape(op.Shape(x), value=np.zeros(1, np.int64)), position))
+        x, position, count = op.Expand(x, shape), op.Expand(position, shape), op.Expand(count, shape)
+        position, count = (op.Concat(op.Reshape(v, [-1]), [0], axis=0) for v in (position, count))
+    found = characters(op, padded(op, x))
+    exists = op.Not(op.Equal(found, EMPTY))
+    length = op.ReduceSum(op.cast(exists, int64), [1], keepdims=0)
+    own = op.Range(ZERO, op.Size(length), ONE)
+    real = op.Less(own, op.Sub(op.Size(length), ONE))  # the string put behind is not asked for
+    beyond = op.And(real, op.Or(op.Greater(position, length), op.Less(position, op.Neg(length))))
+    if str(node.attr["unit"]) != "UTF8_CHAR":
+        ascii_only = CharacterClass(frozenset(range(128)), True, False).matches(op, found)
+        beyond = op.Or(beyond, op.Greater(op.ReduceSum(ascii_only, [1], keepdims=0), ZERO))
+    start = op.Where(op.Less(position, ZERO), op.Add(position, length), op.Add(position, op.Mul(length, ZERO)))
+    stop = checked(op, op.Add(start, count), beyond)
+    place = op.Unsqueeze(arange(op, op.Shape(found, start=1, end=2)), [0])
+    inside = op.And(op.GreaterOrEqual(place, op.Unsqueeze(start, [1])), op.Less(place, op.Unsqueeze(stop, [1])))
+    return _kept(op, found, inside, x)
 
 
 # -- splits ------------------------------------------------------------------------------------------------------------
