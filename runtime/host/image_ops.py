@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from graphtools.graph import Node
 from runtime.errors import InvalidArgumentError, UnimplementedError
-from runtime.host import Run, host, image_codecs, jpeg
-from runtime.host.string_ops import strings
+from runtime.host import Run, host, image_codecs, jpeg, jpeg_writer
+from runtime.host.string_ops import attr_bytes, strings
 
 Array = NDArray[Any]
 
@@ -43,7 +43,7 @@ def _pillow() -> Any:
         raise UnimplementedError(
             None,
             None,
-            "Writing JPEG files, and reading unusual ones, needs Pillow, which is not installed: pip install 'tfrevive[images]'.",
+            "Progressive JPEG files are written, and unusual ones read, with Pillow, which is not installed: pip install 'tfrevive[images]'.",
         ) from e
     return Image
 
@@ -169,36 +169,48 @@ def encode_png(run: Run, node: Node, image: Array) -> Array:
     return strings([image_codecs.encode_png(image, node.attr["compression"])], ())
 
 
-def _encode_jpeg(image: Array, **options: Any) -> bytes:
-    if image.ndim != 3 or image.shape[2] not in (1, 3):
+def _check_for_jpeg(image: Array) -> None:
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or not image.size:
         raise InvalidArgumentError(None, None, f"image must be 3-dimensional with 1 or 3 channels, got shape {list(image.shape)}")
-    file = io.BytesIO()
-    _pillow().fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, "JPEG", **options)
-    return file.getvalue()
 
 
-@host("EncodeJpeg")
-def encode_jpeg(run: Run, node: Node, image: Array) -> Array:
+def _encode_with_pillow(node: Node, image: Array) -> bytes:
     a = node.attr
-    if (a["format"] == "grayscale" and image.shape[2:] != (1,)) or (a["format"] == "rgb" and image.shape[2:] != (3,)):
-        raise InvalidArgumentError(None, None, f"format {a['format']!r} does not fit an image of shape {list(image.shape)}")
     per_inch = 1 if a["density_unit"] == "in" else 2.54
-    options: dict[str, Any] = {"xmp": a["xmp_metadata"]} if a["xmp_metadata"] else {}
-    encoded = _encode_jpeg(
-        image,
+    file = io.BytesIO()
+    picture = _pillow().fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    picture.save(
+        file,
+        "JPEG",
         quality=a["quality"],
         progressive=a["progressive"],
         optimize=a["optimize_size"],
         subsampling=2 if a["chroma_downsampling"] else 0,
         dpi=(round(a["x_density"] * per_inch), round(a["y_density"] * per_inch)),
-        **options,
+        **({"xmp": a["xmp_metadata"]} if a["xmp_metadata"] else {}),
     )
-    return strings([encoded], ())
+    return file.getvalue()
+
+
+@host("EncodeJpeg")
+def encode_jpeg(run: Run, node: Node, image: Array) -> Array:
+    """Progressive files, and those with Huffman tables of their own, are left to Pillow."""
+    _check_for_jpeg(image)
+    a = node.attr
+    channels = {"": image.shape[2], "grayscale": 1, "rgb": 3}.get(a["format"])
+    if channels != image.shape[2]:
+        raise InvalidArgumentError(None, None, f"format {a['format']!r} does not fit an image of shape {list(image.shape)}")
+    if a["progressive"] or a["optimize_size"]:
+        return strings([_encode_with_pillow(node, image)], ())
+    density = (1 if a["density_unit"] == "in" else 2, a["x_density"], a["y_density"])
+    xmp = attr_bytes(a["xmp_metadata"])
+    return strings([jpeg_writer.encode(image, quality=a["quality"], subsampled=a["chroma_downsampling"], density=density, xmp=xmp)], ())
 
 
 @host("EncodeJpegVariableQuality")
 def encode_jpeg_variable_quality(run: Run, node: Node, image: Array, quality: Array) -> Array:
-    return strings([_encode_jpeg(image, quality=int(quality), subsampling=2)], ())
+    _check_for_jpeg(image)
+    return strings([jpeg_writer.encode(image, quality=int(quality), subsampled=True, density=(1, 300, 300))], ())
 
 
 @host("ExtractGlimpse", "ExtractGlimpseV2")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_ZIGZAG = (
+ZIGZAG = (
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
     35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 )  # fmt: skip
@@ -164,7 +164,7 @@ class _Scan:
                 value = bits.signed(size)
                 if k > 63:
                     raise JpegError("a run past the end of its block")
-                values[at + _ZIGZAG[k]] = value
+                values[at + ZIGZAG[k]] = value
                 k += 1
             elif symbol == 0xF0:
                 k += 16
@@ -183,7 +183,7 @@ class _Scan:
                 k += zeros
                 if k > 63:
                     raise JpegError("a run past the end of its block")
-                values[at + _ZIGZAG[k]] = _word(bits.signed(size) << self.low)
+                values[at + ZIGZAG[k]] = _word(bits.signed(size) << self.low)
                 k += 1
             elif zeros == 15:
                 k += 16
@@ -204,7 +204,7 @@ class _Scan:
                     self.run = (1 << zeros) + (bits.take(zeros) if zeros else 0)
                     break
                 while k <= self.last:
-                    place = at + _ZIGZAG[k]
+                    place = at + ZIGZAG[k]
                     if values[place]:
                         self._correct(bits, values, place, one)
                     elif zeros:
@@ -217,7 +217,7 @@ class _Scan:
                     k += 1
         if self.run:
             while k <= self.last:
-                place = at + _ZIGZAG[k]
+                place = at + ZIGZAG[k]
                 if values[place]:
                     self._correct(bits, values, place, one)
                 k += 1
@@ -330,7 +330,7 @@ def _tables(frame: _Frame, marker: int, body: bytes) -> None:
             size = 128 if kind else 64
             values = np.frombuffer(body[at : at + size].ljust(size, b"\1"), ">u2" if kind else np.uint8).astype(np.int32)
             table = np.empty(64, np.int32)
-            table[list(_ZIGZAG)] = values
+            table[list(ZIGZAG)] = values
             frame.quantization[slot] = table
             at += size
         else:
