@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphtools.dtypes import bfloat16, complex64, complex128, float16, float32, float64, int32, int64, resource, variant
+from graphtools.flow import is_exit, is_loop_switch
 from graphtools.gradients import NOT_DIFFERENTIABLE, IndexedSlices, load
+from graphtools.gradients.loops import LoopGradients, zeros_outside_loops
 from graphtools.graph import Graph, Node, Tensor
 
 TRAINABLE = frozenset({float16, float32, float64, complex64, complex128, bfloat16, resource, variant})
@@ -101,6 +103,7 @@ class Walk:
         self.zero_unconnected = zero_unconnected
         self.grads: dict[Node, list[list[Any]]] = {}
         self.registry = load()
+        self.loops = LoopGradients(graph)
 
     def run(self, name: str) -> list[Any]:
         with self.graph.name_scope(name):
@@ -108,27 +111,51 @@ class Walk:
             from_nodes = [x.node for x in self.xs]
             to_nodes = [y.node for y in self.ys]
             self.pending = self._pending(to_nodes, from_nodes)
-            stops = {n for n in from_nodes if not any(self.pending.get(t.node, 0) > 0 for t in n.inputs)} | self.stop
             for y, dy in zip(self.ys, start, strict=True):
                 self._add(y, dy)
             queue: deque[Node] = deque()
-            queued: set[Node] = set()
-            for node in to_nodes:
-                if node not in queued and self.pending.get(node, 0) == 0:
-                    queued.add(node)
+            for node in dict.fromkeys(to_nodes):
+                if self.pending.get(node, 0) == 0:
                     queue.append(node)
+            for tensor in self.loops.unused_exits(self.pending, set(to_nodes)):
+                if tensor.dtype.base_dtype in TRAINABLE:
+                    self._add(tensor, self.loops.zeros_for_exit(tensor))
+                    queue.append(tensor.node)
+            stops = {n for n in from_nodes if not any(self.pending.get(t.node, 0) > 0 for t in n.inputs)} | self.stop
             while queue:
                 node = queue.popleft()
                 with self._colocated(node):
                     self._step(node, stops)
-                for tensor in node.inputs:
-                    count = self.pending.get(tensor.node)
-                    if count is None:
-                        continue
-                    self.pending[tensor.node] = count - 1
-                    if count == 1:
-                        queue.append(tensor.node)
+                self._enqueue_ready(node, queue)
+            self.loops.finish()
             return [self._result(x) for x in self.xs]
+
+    def _enqueue_ready(self, node: Node, queue: deque[Node]) -> None:
+        """Count a walked node off those that its inputs wait for; a loop's Switch is met twice, Exits wait for each other."""
+        for tensor in node.inputs:
+            source = tensor.node
+            if source not in self.pending:
+                continue
+            self.pending[source] -= 1
+            left = self.pending[source]
+            if left != 0 and not (left > 0 and self.loops.states and is_loop_switch(source)):
+                continue
+            state = self.loops.of(source, before=False) if is_exit(source) else None
+            if state is None:
+                queue.append(source)
+                continue
+            state.deferred.append(tensor)
+            state.pending_exits -= 1
+            if state.pending_exits:
+                continue
+            used = [t for t in state.deferred if any(self.grads.get(t.node) or ())]
+            queue.extend(t.node for t in used)
+            state.unused.extend(t for t in state.deferred if t not in used)
+            for t in state.unused:
+                if used and t.dtype.base_dtype in TRAINABLE:
+                    self._add(t, self.loops.zeros_for_exit(t))
+                if not used or t.dtype.base_dtype in TRAINABLE:
+                    queue.append(t.node)
 
     def _colocated(self, node: Node) -> contextlib.AbstractContextManager[None]:
         return self.graph.colocate_with(node) if self.colocate else contextlib.nullcontext()
@@ -168,6 +195,10 @@ class Walk:
             if node in reached and node not in between:
                 between[node] = None
                 queue.extend(t.node for t in node.inputs)
+        for node in list(between):
+            if is_exit(node):
+                with self._colocated(node):
+                    self.loops.add(node, between)
         pending = dict.fromkeys(between, 0)
         for node in between:
             for tensor in node.inputs:
@@ -177,7 +208,8 @@ class Walk:
 
     def _step(self, node: Node, stops: set[Node]) -> None:
         """Add the gradient of one node and hand it to the node's inputs."""
-        out_grads = self._aggregate(node)
+        with self._in_loop(node, before=True):
+            out_grads = self._aggregate(node)
         if node in stops or all(d is None for d in out_grads):
             return
         function = (self.overrides(node) if self.overrides is not None else None) or self.registry.get(node.op)
@@ -185,22 +217,33 @@ class Walk:
             if node.op in NOT_DIFFERENTIABLE:
                 return
             raise LookupError(f"No gradient defined for operation '{node.name}' (op type: {node.op})")
-        for i, dy in enumerate(out_grads):
-            if dy is None and node.outputs[i].dtype.base_dtype in TRAINABLE and node.outputs[i].dtype.base_dtype not in (resource, variant):
-                out_grads[i] = self.g.op("ZerosLike", node.outputs[i], name="zeros_like")
-        with self.graph.name_scope(f"{node.name}_grad"):
-            result = function(self.g, node, out_grads[0] if len(out_grads) == 1 else tuple(out_grads))
-            in_grads = list(result) if isinstance(result, list | tuple) else [result]
-            if len(in_grads) != len(node.inputs):
-                raise ValueError(f"Num gradients {len(in_grads)} generated for op {node.name!r} do not match num inputs {len(node.inputs)}")
-            if self.gate and sum(d is not None for d in in_grads) > 1:
-                in_grads = self._tuple(in_grads)
+        with self._in_loop(node, before=False):
+            for i, dy in enumerate(out_grads):
+                dtype = node.outputs[i].dtype.base_dtype
+                if dy is None and dtype in TRAINABLE and dtype not in (resource, variant):
+                    out_grads[i] = self.loops.zeros_like(node, i) if self.loops.states else zeros_outside_loops(node, i)
+            with self.graph.name_scope(f"{node.name}_grad"):
+                result = function(self.g, node, out_grads[0] if len(out_grads) == 1 else tuple(out_grads))
+                in_grads = list(result) if isinstance(result, list | tuple) else [result]
+                if len(in_grads) == 1 and in_grads[0] is None:
+                    in_grads = [None] * len(node.inputs)
+                if len(in_grads) != len(node.inputs):
+                    raise ValueError(
+                        f"Num gradients {len(in_grads)} generated for op {node.name!r} do not match num inputs {len(node.inputs)}"
+                    )
+                if self.gate and sum(d is not None for d in in_grads) > 1:
+                    in_grads = self._tuple(in_grads)
         for tensor, dx in zip(node.inputs, in_grads, strict=True):
             if dx is None:
                 continue
             if isinstance(dx, Tensor) and tensor.dtype.base_dtype is not resource and tensor.dims is not None:
                 dx.dims = _merge(dx.dims, tensor.dims)
             self._add(tensor, dx)
+
+    def _in_loop(self, node: Node, *, before: bool) -> contextlib.AbstractContextManager[Any]:
+        """The gradient loop that belongs to a node's loop, entered."""
+        state = self.loops.of(node, before=before) if self.loops.states else None
+        return state.context if state is not None else contextlib.nullcontext()
 
     def _tuple(self, grads: list[Any]) -> list[Any]:
         """The gradients behind a gate: none is given on before all are there."""
