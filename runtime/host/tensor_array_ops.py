@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from graphtools.dtypes import DType, string
 from graphtools.graph import Dims, Node
 from runtime.errors import InvalidArgumentError, OpError, UnimplementedError
-from runtime.host import Run, host, rows
+from runtime.host import HostKernel, Run, host, rows
 from runtime.host.rows import Array
 
 # TensorFlow numbers its TensorArrays through the whole process, and shows the number in its messages.
@@ -137,6 +137,19 @@ def _zeros(dtype: DType, dims: Sequence[int]) -> Array:
 _FLOW = np.zeros((), np.float32)
 
 
+def on_array(*ops: str) -> Callable[[HostKernel], HostKernel]:
+    """Declare the host kernel of ops whose first input is a TensorArray: one in a scalar, where its handle is a string."""
+
+    def declare(kernel: HostKernel) -> HostKernel:
+        def unwrapped(run: Run, node: Node, handle: Any, *inputs: Any) -> Any:
+            return kernel(run, node, handle.item() if isinstance(handle, np.ndarray) else handle, *inputs)
+
+        host(*ops)(unwrapped)
+        return kernel
+
+    return declare
+
+
 @host("TensorArray", "TensorArrayV2")
 def tensor_array(run: Run, node: Node, size: Array) -> TensorArray:
     return _make(node, size)
@@ -155,38 +168,38 @@ def _make(node: Node, size: Array) -> TensorArray:
     )  # fmt: skip
 
 
-@host("TensorArrayGrad", "TensorArrayGradV2")
+@on_array("TensorArrayGrad", "TensorArrayGradV2")
 def tensor_array_grad(run: Run, node: Node, handle: TensorArray, flow: Array) -> TensorArray:
     return handle.gradient(node.attr["source"])
 
 
-@host("TensorArrayGradV3")
+@on_array("TensorArrayGradV3")
 def tensor_array_grad_v3(run: Run, node: Node, handle: TensorArray, flow: Array) -> tuple[TensorArray, Array]:
     return handle.gradient(node.attr["source"]), flow
 
 
-@host("TensorArrayGradWithShape")
+@on_array("TensorArrayGradWithShape")
 def tensor_array_grad_with_shape(run: Run, node: Node, handle: TensorArray, flow: Array, leading: Array) -> tuple[TensorArray, Array]:
     return handle.gradient(node.attr["source"], tuple(leading.tolist())), flow
 
 
-@host("TensorArrayWrite", "TensorArrayWriteV2", "TensorArrayWriteV3")
+@on_array("TensorArrayWrite", "TensorArrayWriteV2", "TensorArrayWriteV3")
 def tensor_array_write(run: Run, node: Node, handle: TensorArray, index: Array, value: Any, flow: Array) -> Array:
     handle.write(int(index), value)
     return flow
 
 
-@host("TensorArrayRead", "TensorArrayReadV2", "TensorArrayReadV3")
+@on_array("TensorArrayRead", "TensorArrayReadV2", "TensorArrayReadV3")
 def tensor_array_read(run: Run, node: Node, handle: TensorArray, index: Array, flow: Array) -> Any:
     return handle.read(int(index))
 
 
-@host("TensorArrayGather", "TensorArrayGatherV2", "TensorArrayGatherV3")
+@on_array("TensorArrayGather", "TensorArrayGatherV2", "TensorArrayGatherV3")
 def tensor_array_gather(run: Run, node: Node, handle: TensorArray, indices: Array, flow: Array) -> Array:
     return _stacked(handle, indices.tolist(), node.attr.get("element_shape"))
 
 
-@host("TensorArrayPack")
+@on_array("TensorArrayPack")
 def tensor_array_pack(run: Run, node: Node, handle: TensorArray, flow: Array) -> Array:
     return _stacked(handle, range(len(handle.values)), node.attr.get("element_shape"))
 
@@ -205,7 +218,7 @@ def _stacked(handle: TensorArray, indices: Sequence[int], dims: Dims) -> Array:
     return rows.stack(handle.read_many(indices))
 
 
-@host("TensorArrayScatter", "TensorArrayScatterV2", "TensorArrayScatterV3")
+@on_array("TensorArrayScatter", "TensorArrayScatterV2", "TensorArrayScatterV3")
 def tensor_array_scatter(run: Run, node: Node, handle: TensorArray, indices: Array, value: Array, flow: Array) -> Array:
     if len(indices) != len(value):
         raise InvalidArgumentError(None, None, f"Expected len(indices) == values.shape[0], but saw: {len(indices)} vs. {len(value)}")
@@ -214,14 +227,14 @@ def tensor_array_scatter(run: Run, node: Node, handle: TensorArray, indices: Arr
     return flow
 
 
-@host("TensorArrayUnpack")
+@on_array("TensorArrayUnpack")
 def tensor_array_unpack(run: Run, node: Node, handle: TensorArray, value: Array, flow: Array) -> Array:
     for i in range(len(value)):
         handle.write(i, rows.take(value, i))
     return flow
 
 
-@host("TensorArrayConcat", "TensorArrayConcatV2", "TensorArrayConcatV3")
+@on_array("TensorArrayConcat", "TensorArrayConcatV2", "TensorArrayConcatV3")
 def tensor_array_concat(run: Run, node: Node, handle: TensorArray, flow: Array) -> tuple[Array, Array]:
     count = len(handle.values)
     if count == 0:
@@ -249,7 +262,7 @@ def tensor_array_concat(run: Run, node: Node, handle: TensorArray, flow: Array) 
     return np.concatenate(values), np.array([len(v) for v in values], np.int64)
 
 
-@host("TensorArraySplit", "TensorArraySplitV2", "TensorArraySplitV3")
+@on_array("TensorArraySplit", "TensorArraySplitV2", "TensorArraySplitV3")
 def tensor_array_split(run: Run, node: Node, handle: TensorArray, value: Array, lengths: Array, flow: Array) -> Array:
     if value.ndim == 0 or int(lengths.sum()) != len(value):
         raise InvalidArgumentError(
@@ -269,13 +282,13 @@ def tensor_array_split(run: Run, node: Node, handle: TensorArray, value: Array, 
     return flow
 
 
-@host("TensorArraySize", "TensorArraySizeV2", "TensorArraySizeV3")
+@on_array("TensorArraySize", "TensorArraySizeV2", "TensorArraySizeV3")
 def tensor_array_size(run: Run, node: Node, handle: TensorArray, flow: Array) -> Array:
     handle.check_open()
     return np.array(len(handle.values), np.int32)
 
 
-@host("TensorArrayClose", "TensorArrayCloseV2", "TensorArrayCloseV3")
+@on_array("TensorArrayClose", "TensorArrayCloseV2", "TensorArrayCloseV3")
 def tensor_array_close(run: Run, node: Node, handle: TensorArray) -> tuple[()]:
     handle.close()
     return ()

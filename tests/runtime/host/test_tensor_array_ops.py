@@ -112,3 +112,10 @@ def test_closed() -> None:
     run_op(FakeRun(), "TensorArrayCloseV3", array)
     with pytest.raises(InvalidArgumentError, match="has already been closed"):
         op("TensorArrayWriteV3", array, 0, f32(1))
+
+
+def test_a_handle_that_is_a_string_tensor() -> None:
+    array = run_op(FakeRun(), "TensorArrayV2", np.array(2), dtype=float32, tensor_array_name="TA")
+    wrapped = np.asarray(array, object)
+    op("TensorArrayWriteV2", wrapped, 0, f32(1, 2))
+    assert op("TensorArrayReadV2", wrapped, 0, dtype=float32).tolist() == [1, 2]
