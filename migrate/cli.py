@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import sys
 from collections.abc import Callable
@@ -74,6 +75,7 @@ def upgrade(
     exclude: Exclude = None,
     ignore: Ignore = None,
     gitignore: Gitignore = None,
+    all_python: Annotated[bool, typer.Option("--all-python", help="Also move files without TensorFlow from Python 2 to Python 3.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no summary.")] = False,
 ) -> None:
     """Upgrade TensorFlow 0.x and 1.x source: files, notebooks, whole folders.
@@ -88,6 +90,8 @@ def upgrade(
         _stop("nowhere to write: give --out OUT, --in-place, --diff, or --report FILE to only report")
     kind = format or _format_of(report)
     options, settings = _options(sources, to, written_for, include, exclude, ignore, gitignore, keep_texts=diff or kind is Format.html)
+    if all_python:
+        options = dataclasses.replace(options, all_python=True)
     with _Progress(quiet or diff) as progress:
         result = _run(
             lambda: tree.upgrade_tree(

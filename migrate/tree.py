@@ -38,6 +38,7 @@ class Options:
     use_gitignore: bool = True
     disabled: frozenset[str] = frozenset()
     keep_texts: bool = False
+    all_python: bool = False  # also move files without TensorFlow from Python 2 to 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def upgrade_bytes(
     data: bytes, path: str, options: Options, tree: Generation | None = None, siblings: frozenset[str] = frozenset()
 ) -> Outcome:
     """Upgrade one file's bytes. Nothing is raised: what cannot be read is a finding."""
-    if not source.mentions_tensorflow(data):
+    if not source.mentions_tensorflow(data) and not options.all_python:
         return Outcome(FileReport(path, "copied"))
     try:
         decoded = source.decode(data, path)
@@ -142,7 +143,13 @@ def upgrade_bytes(
 
 def _upgraded(text: str, path: str, options: Options, tree: Generation | None, siblings: frozenset[str]) -> tuple[Upgrade, str]:
     given = None if options.written_for == "auto" else int(options.written_for)
-    more: dict[str, Any] = {"generation": given, "tree": tree, "siblings": siblings, "disabled": options.disabled}
+    more: dict[str, Any] = {
+        "generation": given,
+        "tree": tree,
+        "siblings": siblings,
+        "disabled": options.disabled,
+        "all_python": options.all_python,
+    }
     if not path.endswith(".ipynb"):
         upgrade = upgrade_source(text, target=options.target, filename=path, **more)
         return upgrade, upgrade.code

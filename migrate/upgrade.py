@@ -36,15 +36,16 @@ def upgrade_source(
     tree: Generation | None = None,
     siblings: frozenset[str] = frozenset(),
     dialect: int | None = None,
+    all_python: bool = False,
     only: frozenset[str] | None = None,
     disabled: frozenset[str] = frozenset(),
 ) -> Upgrade:
     """Upgrade one text; SourceError when it cannot be read.
 
     `generation` forces what it was written for, `tree` is what the files around it say, `siblings` the modules beside it,
-    `dialect` the Python it was written in when its syntax does not say so.
+    `dialect` the Python it was written in when its syntax does not say so; `all_python` also moves what has no TensorFlow to Python 3.
     """
-    if "tensorflow" not in text:
+    if "tensorflow" not in text and not all_python:
         return Upgrade(text, [])
     parsed = source.parse(text, filename)
     seen: list[generations.Evidence] = []

@@ -195,6 +195,14 @@ def test_latin1_and_bom_are_kept(tmp_path: Path) -> None:
     assert out["u.py"] == ("# \u00e9\n" + NEW).encode()  # Python 3 reads no undeclared latin-1
 
 
+def test_python2_files_without_tensorflow(tmp_path: Path) -> None:
+    src = lay(tmp_path / "src", {"a.py": "for i in xrange(3):\n    print i\n", "b.py": "x = 1\r\n"})
+    to1(src, tmp_path / "kept")
+    assert content(tmp_path / "kept") == content(src)
+    to1(src, tmp_path / "moved", all_python=True)
+    assert content(tmp_path / "moved") == {"a.py": b"for i in range(3):\n    print(i)\n", "b.py": b"x = 1\r\n"}
+
+
 def test_a_kill_leaves_every_file_old_or_new(tmp_path: Path) -> None:
     body = "x = tf.sub(1, 2)\n" * 50
     src = lay(tmp_path / "src", {f"m{n}.py": f"import tensorflow as tf\n{body}" for n in range(60)})
