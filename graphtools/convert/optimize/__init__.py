@@ -10,7 +10,7 @@ from graphtools.convert.builder import Builder
 from graphtools.convert.optimize import fuse, layout, reuse, simplify
 from graphtools.convert.optimize.edit import Edit
 
-PASSES = (reuse.run, simplify.run, layout.run, fuse.run, simplify.run, layout.run, reuse.run)
+PASSES = (reuse.run, simplify.run, layout.run, fuse.run, simplify.run, layout.run, simplify.run, reuse.run)
 
 
 def optimize(builder: Builder) -> None:

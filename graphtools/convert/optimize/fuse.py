@@ -25,6 +25,8 @@ def run(edit: Edit) -> bool:
             changed |= _take_lowest_padding(edit, graph, node)
         elif node.op_type == "MatMul":
             changed |= _gemm(edit, graph, node)
+        elif node.op_type == "Transpose":
+            changed |= _swap_product(edit, graph, node)
         elif node.op_type == "Max":
             changed |= _leaky_relu(edit, node)
     return changed
@@ -56,6 +58,26 @@ def _gemm(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
         edit.add_input(node, bias)
         _become(edit, node, added)
     return True
+
+
+def _swap_product(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
+    """The transpose of a product of matrices is the product of their transposes the other way round."""
+    source = node.inputs[0]
+    product = source.node if source is not None else None
+    if source is None or product is None or product.op_type not in ("MatMul", "Gemm") or product.domain or source.rank != 2:
+        return False
+    if list(node.attrs.get("perm", [1, 0])) != [1, 0] or edit.only_reader(source) is not node or edit.owner.get(id(product)) is not graph:
+        return False
+    a, b = product.inputs[0], product.inputs[1]
+    if len(product.inputs) > 2 or a is None or b is None or a.rank != 2 or b.rank != 2 or source.dtype not in (float16, float32, float64):
+        return False
+    flags = {"transA": 1 - int(product.attrs.get("transB", 0)), "transB": 1 - int(product.attrs.get("transA", 0))}
+    if any(k not in ("transA", "transB") for k in product.attrs):
+        return False
+    product.op_type, product.attrs = "Gemm", {k: v for k, v in flags.items() if v}
+    edit.set_input(product, 0, b)
+    edit.set_input(product, 1, a)
+    return _become(edit, product, node)
 
 
 def _leaky_relu(edit: Edit, node: OnnxNode) -> bool:

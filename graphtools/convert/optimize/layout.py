@@ -58,6 +58,9 @@ def run(edit: Edit) -> bool:
         if not now and not moved:
             break
         changed = True
+    if _as_reshapes(edit):
+        edit.tidy()
+        changed = True
     return changed
 
 
@@ -89,7 +92,7 @@ def _merge(edit: Edit, node: OnnxNode) -> bool:
 
 
 def _drop(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
-    """One that moves nothing goes; one that moves only sizes of 1 is a Reshape, which merges with a Reshape after it."""
+    """One that moves nothing goes, and one that moves only sizes of 1 before Reshapes."""
     source, perm = node.inputs[0], perm_of(node)
     if source is None or perm is None:
         return False
@@ -106,12 +109,23 @@ def _drop(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
         for reader, position in list(readers):
             edit.set_input(reader, position, source)
         return True
-    if source.dims is None or sum(d is None for d in source.dims) > 1 or 0 in source.dims:
-        return False
-    shape = graph.const([-1 if source.dims[p] is None else int(source.dims[p] or 0) for p in perm])
-    node.op_type, node.attrs = "Reshape", {}
-    edit.add_input(node, shape)
-    return True
+    return False
+
+
+def _as_reshapes(edit: Edit) -> bool:
+    """The Transposes that are left and move only sizes of 1 as Reshapes, which move nothing."""
+    changed = False
+    for graph, node in edit.nodes():
+        source, perm = node.inputs[0] if node.inputs else None, perm_of(node) if node.op_type == "Transpose" and not node.domain else None
+        if source is None or perm is None or source.dims is None or not keeps_order(source.dims, perm):
+            continue
+        if sum(d is None for d in source.dims) > 1 or 0 in source.dims:
+            continue
+        shape = graph.const([-1 if source.dims[p] is None else int(source.dims[p] or 0) for p in perm])
+        node.op_type, node.attrs = "Reshape", {}
+        edit.add_input(node, shape)
+        changed = True
+    return changed
 
 
 def keeps_order(dims: Sequence[int | None] | None, perm: Perm) -> bool:
@@ -242,6 +256,8 @@ def _better(edit: Edit, region: _Region) -> Perm | None:
     for value in inputs:
         perm = _transpose_of(value)
         if perm is not None:
+            if value.node is not None and id(value.node.inputs[0]) in region.values:
+                return None  # the region reads a value and its transpose
             candidates.setdefault(inverse(perm))
             saved_in[id(value)] = perm
             if id(value) not in edit.results and all(id(reader) in region.members for reader, _ in edit.reads(value)):

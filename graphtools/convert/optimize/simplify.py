@@ -104,20 +104,21 @@ def _add(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
 
 
 def _reshape(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
-    """A Reshape to the shape that is there; a Reshape of a Reshape."""
+    """A Reshape of a Reshape; a Reshape to the shape that is there."""
     source, shape = node.inputs[0], ints(node.inputs[1])
     if source is None or shape is None:
         return False
+    merged = False
+    maker = source.node
+    if maker is not None and not maker.domain and maker.op_type in ("Reshape", "Squeeze", "Unsqueeze") and maker.inputs[0] is not None:
+        if (0 not in shape or node.attrs.get("allowzero")) and edit.only_reader(source) is node:
+            source = maker.inputs[0]
+            edit.set_input(node, 0, source)
+            merged = True
     if source.dims is not None and len(source.dims) == len(shape) and sum(d is None for d in source.dims) <= 1:
         if all(s == d if d is not None else s == -1 for s, d in zip(shape, source.dims, strict=True)):
-            return _hand_on(edit, node)
-    maker = source.node
-    if maker is None or maker.domain or maker.op_type not in ("Reshape", "Squeeze", "Unsqueeze", "Flatten") or maker.inputs[0] is None:
-        return False
-    if (0 in shape and not node.attrs.get("allowzero")) or edit.only_reader(source) is not node:
-        return False
-    edit.set_input(node, 0, maker.inputs[0])
-    return True
+            return _hand_on(edit, node) or merged
+    return merged
 
 
 def _undo(other: str) -> Simplify:

@@ -160,6 +160,17 @@ def test_what_is_cut_off_is_not_padded_on() -> None:
     assert optimized(build, X) == ["Transpose", "Conv"]
 
 
+def test_a_value_and_its_transpose_stay_apart() -> None:
+    def build(op: Builder) -> list[Value]:
+        y = op.Relu(op.Transpose(op.input("x", float32, (None, 4, 4)), perm=[0, 2, 1]))
+        return [
+            op.Transpose(op.Sub(y, op.Transpose(op.Neg(y), perm=[0, 2, 1])), perm=[0, 2, 1]),
+            op.Max(y, op.Transpose(y, perm=[0, 2, 1])),
+        ]
+
+    optimized(build, {"x": normal(2, 4, 4)})
+
+
 def test_equal_nodes_and_constants_are_one_and_random_ones_are_not() -> None:
     def build(op: Builder) -> list[Value]:
         x = image(op)
