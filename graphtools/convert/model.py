@@ -53,6 +53,11 @@ def _write_graph(builder: Builder, graph: onnx.GraphProto, external: dict[str, A
             value.name = builder.names.unique(f"const_{n}")
         _write_tensor(value, graph.initializer.add(), external, external_from)
     _write_nodes(builder, graph)
+    for node in builder.nodes:
+        if node.domain:  # ONNX's own shape inference knows no types of these, and needs them
+            for value in node.outputs:
+                if not value.is_output and value.dtype.onnx and not value.dtype.is_complex:
+                    _write_value_info(value, graph.value_info.add())
     for value in builder.outputs:
         _write_value_info(value, graph.output.add())
 
