@@ -16,7 +16,7 @@ from runtime.host.philox import Philox, Stream, WordReader
 
 Array = NDArray[Any]
 
-_FILLS: dict[str, Callable[[Philox, int, Any], Array]] = {
+FILLS: dict[str, Callable[[Philox, int, Any], Array]] = {
     "RandomStandardNormal": philox.normal,
     "RandomUniform": philox.uniform,
     "TruncatedNormal": philox.truncated_normal,
@@ -31,13 +31,13 @@ def stream(run: Run, node: Node) -> Stream:
     return run.kernel_state(node, lambda: Stream(node.attr["seed"], node.attr["seed2"]))
 
 
-def _stateless(seed: Array) -> Philox:
+def stateless(seed: Array) -> Philox:
     if seed.shape != (2,):
         raise InvalidArgumentError(None, None, f"seed must have shape [2], not {list(seed.shape)}")
     return Philox.from_stateless_seed(seed)
 
 
-def _dims(shape: Array) -> tuple[int, ...]:
+def dims_of(shape: Array) -> tuple[int, ...]:
     if shape.ndim > 1 or (shape.ndim == 0 and shape.dtype.kind not in "iu"):
         raise InvalidArgumentError(None, None, f"shape must be a vector of {{int32,int64}}, got shape {list(shape.shape)}")
     dims = tuple(int(d) for d in shape.reshape(-1))
@@ -49,19 +49,19 @@ def _dims(shape: Array) -> tuple[int, ...]:
 
 @host("RandomUniform", "RandomStandardNormal", "TruncatedNormal")
 def fill(run: Run, node: Node, shape: Array) -> Array:
-    dims = _dims(shape)
+    dims = dims_of(shape)
     size = math.prod(dims)
     generator = stream(run, node).reserve_outputs(size)
-    return _FILLS[node.op](generator, size, node.attr["dtype"].as_numpy_dtype).reshape(dims)
+    return FILLS[node.op](generator, size, node.attr["dtype"].as_numpy_dtype).reshape(dims)
 
 
 @host("StatelessRandomUniform", "StatelessRandomNormal", "StatelessTruncatedNormal")
 def stateless_fill(run: Run, node: Node, shape: Array, seed: Array) -> Array:
-    dims = _dims(shape)
-    return _FILLS[node.op](_stateless(seed), math.prod(dims), node.attr["dtype"].as_numpy_dtype).reshape(dims)
+    dims = dims_of(shape)
+    return FILLS[node.op](stateless(seed), math.prod(dims), node.attr["dtype"].as_numpy_dtype).reshape(dims)
 
 
-def _integers(generator: Philox, dims: tuple[int, ...], low: Array, high: Array) -> Array:
+def integers(generator: Philox, dims: tuple[int, ...], low: Array, high: Array) -> Array:
     for name, bound in (("minval", low), ("maxval", high)):
         if bound.ndim:
             raise InvalidArgumentError(None, None, f"{name} must be 0-D, got shape {list(bound.shape)}")
@@ -72,19 +72,19 @@ def _integers(generator: Philox, dims: tuple[int, ...], low: Array, high: Array)
 
 @host("RandomUniformInt")
 def random_uniform_int(run: Run, node: Node, shape: Array, low: Array, high: Array) -> Array:
-    dims = _dims(shape)
-    return _integers(stream(run, node).reserve_outputs(math.prod(dims)), dims, low, high)
+    dims = dims_of(shape)
+    return integers(stream(run, node).reserve_outputs(math.prod(dims)), dims, low, high)
 
 
 @host("StatelessRandomUniformInt")
 def stateless_random_uniform_int(run: Run, node: Node, shape: Array, seed: Array, low: Array, high: Array) -> Array:
-    return _integers(_stateless(seed), _dims(shape), low, high)
+    return integers(stateless(seed), dims_of(shape), low, high)
 
 
 @host("StatelessRandomUniformFullInt")
 def stateless_random_uniform_full_int(run: Run, node: Node, shape: Array, seed: Array) -> Array:
-    dims, dtype = _dims(shape), node.attr["dtype"].as_numpy_dtype
-    bits = philox.full_int(_stateless(seed), math.prod(dims), dtype)
+    dims, dtype = dims_of(shape), node.attr["dtype"].as_numpy_dtype
+    bits = philox.full_int(stateless(seed), math.prod(dims), dtype)
     return np.asarray(bits.view(dtype).reshape(dims))
 
 
@@ -144,12 +144,12 @@ def stateless_multinomial(run: Run, node: Node, logits: Array, count: Array, see
     _check_categories(logits, count)
     if logits.shape[0] * int(count) == 0:
         return np.empty((logits.shape[0], int(count)), node.attr["output_dtype"].as_numpy_dtype)
-    return _categories(_stateless(seed), node, logits, count)
+    return _categories(stateless(seed), node, logits, count)
 
 
 @host("RandomGamma")
 def random_gamma(run: Run, node: Node, shape: Array, alpha: Array) -> Array:
-    dims = _dims(shape)
+    dims = dims_of(shape)
     samples = math.prod(dims)
     generator = stream(run, node).reserve_outputs(samples * alpha.size)
     if samples * alpha.size == 0:
@@ -162,7 +162,7 @@ def random_gamma(run: Run, node: Node, shape: Array, alpha: Array) -> Array:
 
 @host("RandomPoisson", "RandomPoissonV2")
 def random_poisson(run: Run, node: Node, shape: Array, rate: Array) -> Array:
-    dims, dtype = _dims(shape), node.attr["dtype"].as_numpy_dtype
+    dims, dtype = dims_of(shape), node.attr["dtype"].as_numpy_dtype
     samples = math.prod(dims)
     if samples * rate.size == 0:
         return np.empty(dims + rate.shape, dtype)
@@ -175,7 +175,7 @@ def parameterized_truncated_normal(run: Run, node: Node, shape: Array, means: Ar
     if shape.ndim != 1 or shape.size == 0:
         raise InvalidArgumentError(None, None, f"Input shape should be a vector of one dim or more, got shape: {list(shape.shape)}")
     reserve = stream(run, node).reserve
-    return rejection.bounded_normal(reserve, _dims(shape), [means, deviations, lows, highs], means.dtype)
+    return rejection.bounded_normal(reserve, dims_of(shape), [means, deviations, lows, highs], means.dtype)
 
 
 @host("RandomCrop")

@@ -20,6 +20,11 @@ def test_samples_what_tensorflow_samples(case):
     check_case(case)
 
 
+@pytest.mark.parametrize("case", load_cases("stateless_random_ops"))
+def test_draws_what_tensorflow_2_draws(case):
+    check_case(case)
+
+
 @pytest.mark.parametrize(
     ("graph_seed", "op_seed", "last_id", "seeds"),
     [
