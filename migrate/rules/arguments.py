@@ -71,15 +71,15 @@ def changed_arguments(node: cst.Call, names: Names, context: Context) -> Iterato
     if plan.args is None:
         return
     lost = [name for name in plan.dropped if name not in HARMLESS]
-    advice = [f"check what {', '.join(lost)} was for"] if lost else []
+    hints = [f"check what {', '.join(lost)} was for"] if lost else []
     if context.target == "2" and plan.name != symbol and (known := note(symbol)):
-        advice.append(known)
+        hints.append(known)
     yield Match(
         node,
         calls.describe(plan, symbol),
         replacement=calls.say(plan, node, symbol, context),
-        level=Level.WARNING if advice else None,
-        advice="; ".join(advice),
+        level=Level.WARNING if hints else None,
+        advice="; ".join(hints),
     )
 
 

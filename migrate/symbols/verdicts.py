@@ -95,11 +95,16 @@ def verdict(name: str, target: Literal["1", "2"], old: bool = False) -> Verdict:
         if plain.outcome in ("renamed", "arguments") and again and exists(again, TARGETS[target]) and len(plain.steps) == 1:
             return Verdict(plain.outcome, again, (replace(plain.steps[0], old=name, new=again),))
     first = to_one(name, old)
-    if target == "1" or first.name is None:
+    if target == "1" or first.outcome == "removed":
         return first
-    if first.outcome == "unknown":
+    if first.name is None:
         # a name of TensorFlow 2 that 1.15 lacks is right as it is
-        return Verdict("unchanged", name) if reachable(name) else first
+        if reachable(name):
+            return Verdict("unchanged", name)
+        # a name of a version in between, of which no facts are here
+        v1 = "tf.compat.v1." + name[3:]
+        new = contrib.MOVED.get(name) or (v1 if exists(v1, TWO) else None)
+        return Verdict("renamed", new, (Step(name, new),)) if new else first
     second = to_two(first.name)
     if second.outcome == "unchanged" or first.outcome == "unchanged":
         return second if first.outcome == "unchanged" else first
