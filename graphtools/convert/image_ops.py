@@ -149,12 +149,25 @@ def _kind(node: NodeView) -> tuple[bool, bool]:
 
 def resize_linear(op: Builder, images: Value, size: Value, *, align_corners: bool, half_pixel: bool) -> Value:
     """Images NC... of floats to the given rows and columns."""
-    sizes = op.Concat(op.Shape(images, start=0, end=2), size, axis=0)
     mode = "align_corners" if align_corners else "half_pixel" if half_pixel else "asymmetric"
-    result: Value = op.Resize(images, None, None, sizes, mode="linear", coordinate_transformation_mode=mode)
+    return _resize(op, images, size, mode="linear", coordinate_transformation_mode=mode)
+
+
+def _resize(op: Builder, images: Value, size: Value, **attrs: Any) -> Value:
+    """ONNX's Resize of images NC... to the given rows and columns; by scales where these give the same sizes, as no shape is needed then."""
+    known = images.dims[2:] if images.dims is not None and None not in images.dims[2:] else None
+    wanted = None if size.const is None else [int(d) for d in size.const]
+    if known is not None and wanted is not None and all(known):
+        scales = [np.float32(w) / np.float32(s) for s, w in zip(known, wanted, strict=True)]
+        if all(
+            int(np.floor(t(s or 0) * t(f))) == w for s, f, w in zip(known, scales, wanted, strict=True) for t in (np.float32, np.float64)
+        ):
+            result: Value = op.Resize(images, None, op.const(np.array([1, 1, *scales], np.float32)), **attrs)
+            result.dims = (*images.dims[:2], *wanted) if images.dims is not None else None
+            return result
+    result = op.Resize(images, None, None, op.Concat(op.Shape(images, start=0, end=2), size, axis=0), **attrs)
     if images.dims is not None:
-        known = size.const.tolist() if size.const is not None else [None, None]
-        result.dims = (*images.dims[:2], *known)
+        result.dims = (*images.dims[:2], *(wanted if wanted is not None else (None,) * (len(images.dims) - 2)))
     return result
 
 
@@ -183,8 +196,7 @@ def resize_nearest_neighbor(op: Builder, node: NodeView) -> Any:
         return to_channels_last(op, y, 4)
     if not align and not half and all(_floors_alike(s, w) for s, w in zip(sizes, wanted, strict=True)):
         image = to_channels_first(op, images, 4)
-        shape = op.Concat(op.Shape(image, start=0, end=2), *new, axis=0)
-        y = op.Resize(image, None, None, shape, mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+        y = _resize(op, image, op.Concat(*new, axis=0), mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor")
         return to_channels_last(op, y, 4)
     for axis, target in zip((1, 2), new, strict=True):
         images = op.Gather(images, _nearest(op, _axis_size(op, images, axis), target, align, half), axis=axis)
