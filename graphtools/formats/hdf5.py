@@ -1,43 +1,34 @@
-"""Keras HDF5 files, and model JSON or YAML with weights in HDF5 -> Graph."""
+"""Keras HDF5 files, and model JSON or YAML with weights in HDF5 or a checkpoint -> Graph."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from graphtools.errors import FormatError
 from graphtools.formats.checkpoint import open_checkpoint
+from graphtools.formats.hdf5_file import SIGNATURE, File, Object
 from graphtools.formats.keras import Array, config_yaml, model, tf_weights
 from graphtools.graph import Graph
-
-_MAX_DATASET_RATIO = 2000  # deflate reaches 1000 at best
-_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError, NotImplementedError)
 
 
 def read(path: Path | None, data: bytes, kind: str, weights: str | os.PathLike[str] | None) -> Graph:
     """The graph of a Keras model: a whole one in HDF5 ("hdf5"), or JSON or YAML with `weights`. Raises FormatError."""
     what = str(path) if path is not None else "The model"
     if kind == "hdf5":
-        source: Any = path
-        if path is None:
-            import io
-
-            source = io.BytesIO(data)
-        with _open(source, what) as file:
-            config = _attribute(file, "model_config", what)
-            if config is None:
-                raise FormatError(
-                    f"{what} has weights but no model_config: it was written by save_weights. Load the model's JSON or YAML with weights={what!r}."
-                )
-            return _build(_json(config, what), file, what, _version(file, what))
+        root = File(data, what).root
+        config = _attribute(root, "model_config", what)
+        if config is None:
+            raise FormatError(
+                f"{what} has weights but no model_config: it was written by save_weights. Load the model's JSON or YAML with weights={what!r}."
+            )
+        return _build(_json(config, what), root, what, _version(root, what))
     text = _text(data, what)
     config = _json(text, what) if kind == "keras_json" else config_yaml.parse(text)
     if not isinstance(config, dict):
@@ -45,18 +36,21 @@ def read(path: Path | None, data: bytes, kind: str, weights: str | os.PathLike[s
     if weights is None:
         raise FormatError(f"{what} describes a Keras model without its weights: give the weights file with weights=.")
     version = str(config.get("keras_version") or "")
-    if not _is_hdf5(Path(weights)):
+    content = _content(Path(weights))
+    if content is None:
         return _build_from_checkpoint(config, weights, version or _guess_version(config), what)
-    with _open(Path(weights), str(weights)) as file:
-        return _build(config, file, str(weights), version or _version(file, str(weights)))
+    root = File(content, str(weights)).root
+    return _build(config, root, str(weights), version or _version(root, str(weights)))
 
 
-def _is_hdf5(path: Path) -> bool:
+def _content(path: Path) -> bytes | None:
+    """The bytes of an HDF5 file; None for what is none, as a checkpoint's prefix."""
     try:
         with path.open("rb") as file:
-            return file.read(8) == b"\x89HDF\r\n\x1a\n"
+            head = file.read(len(SIGNATURE))
+            return head + file.read() if head == SIGNATURE else None
     except OSError:
-        return False
+        return None
 
 
 def _build_from_checkpoint(config: Any, weights: str | os.PathLike[str], version: str, what: str) -> Graph:
@@ -64,6 +58,17 @@ def _build_from_checkpoint(config: Any, weights: str | os.PathLike[str], version
     with _refusing(what):
         parsed = model.parse_model(config, version)
         tf_weights.assign(parsed.layers, open_checkpoint(weights))
+    return model.build(parsed)
+
+
+def _build(config: Any, root: Object, what: str, version: str) -> Graph:
+    if not version:
+        version = _guess_version(config)
+    with _refusing(what):
+        parsed = model.parse_model(config, version)
+        group = root.member("model_weights") if "model_weights" in root and "layer_names" not in root.attributes else root
+        backend = _attribute(group, "backend", what) or _attribute(root, "backend", what) or str(config.get("backend") or "tensorflow")
+        model.assign_arrays(parsed.layers, _groups(group, what), backend)
     return model.build(parsed)
 
 
@@ -80,28 +85,10 @@ def _refusing(what: str) -> Iterator[None]:
         raise FormatError(f"{what}: the model's config or weights are damaged: {type(e).__name__} {e}.") from e
 
 
-def _build(config: Any, file: Any, what: str, version: str) -> Graph:
-    if not version:
-        version = _guess_version(config)
-    with _refusing(what):
-        parsed = model.parse_model(config, version)
-        root = _member(file, "model_weights", what) if _has(file, "model_weights") and not _has(file.attrs, "layer_names") else file
-        backend = _attribute(root, "backend", what) or _attribute(file, "backend", what) or str(config.get("backend") or "tensorflow")
-        model.assign_arrays(parsed.layers, _groups(root, what), backend)
-    return model.build(parsed)
-
-
 def _guess_version(config: Any) -> str:
     """Keras before 1.0.? wrote no version; its argument names tell."""
     text = json.dumps(config)
     return "1.0" if '"nb_filter"' in text or ('"output_dim"' in text and '"W_regularizer"' in text) else "2"
-
-
-def _open(source: Any, what: str) -> Any:
-    try:
-        return h5py.File(source, "r")
-    except _ERRORS as e:
-        raise FormatError(f"{what} cannot be read as HDF5: {e}.") from e
 
 
 def _text(data: bytes, what: str) -> str:
@@ -121,51 +108,37 @@ def _json(text: str, what: str) -> Any:
     return value
 
 
-def _version(file: Any, what: str) -> str:
-    found = _attribute(file, "keras_version", what)
-    if found is None and _has(file, "model_weights"):
-        found = _attribute(_member(file, "model_weights", what), "keras_version", what)
+def _version(root: Object, what: str) -> str:
+    found = _attribute(root, "keras_version", what)
+    if found is None and "model_weights" in root:
+        found = _attribute(root.member("model_weights"), "keras_version", what)
     return found or ""
 
 
-def _has(group: Any, name: str) -> bool:
-    try:
-        return name in group
-    except _ERRORS:
-        return False
-
-
-def _attribute(group: Any, name: str, what: str) -> str | None:
+def _attribute(group: Object, name: str, what: str) -> str | None:
     """A text attribute; None where there is none."""
-    try:
-        value = group.attrs.get(name)
-    except _ERRORS as e:
-        raise FormatError(f"{what}: the attribute {name!r} cannot be read: {e}.") from e
-    if value is None:
-        return None
+    value = group.attribute(name)
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(-1)[0]
-    if isinstance(value, bytes):
-        return _text(value, what)
-    return str(value)
+    if value is None or isinstance(value, str):
+        return value
+    return _text(value, what) if isinstance(value, bytes) else str(value)
 
 
-def _names(group: Any, name: str, what: str) -> list[str]:
+def _names(group: Object, name: str, what: str) -> list[str]:
     """A list of names in an attribute, or in several (name0, name1, ...) where it was too long for one."""
-    try:
-        if name in group.attrs:
-            values = list(np.ravel(group.attrs[name]))
-        else:
-            values, i = [], 0
-            while f"{name}{i}" in group.attrs:
-                values += list(np.ravel(group.attrs[f"{name}{i}"]))
-                i += 1
-    except _ERRORS as e:
-        raise FormatError(f"{what}: the attribute {name!r} cannot be read: {e}.") from e
+    value = group.attribute(name)
+    values = [] if value is None else list(np.ravel(value))
+    if value is None:
+        for i in range(len(group.attributes)):
+            part = group.attribute(f"{name}{i}")
+            if part is None:
+                break
+            values += list(np.ravel(part))
     return [_text(v, what) if isinstance(v, bytes) else str(v) for v in values]
 
 
-def _groups(root: Any, what: str) -> dict[str, Callable[[], list[Array]]]:
+def _groups(root: Object, what: str) -> dict[str, Callable[[], list[Array]]]:
     """Layer name -> what reads the arrays of its group."""
     names = _names(root, "layer_names", what)
     if not names:
@@ -173,54 +146,13 @@ def _groups(root: Any, what: str) -> dict[str, Callable[[], list[Array]]]:
     return {name: (lambda name=name: _arrays(root, name, what)) for name in names}  # type: ignore[misc]
 
 
-def _arrays(root: Any, name: str, what: str) -> list[Array]:
-    group = _member(root, name, what)
-    if not isinstance(group, h5py.Group):
-        raise FormatError(f"{what}: {name!r} is no group of weights.")
+def _arrays(root: Object, name: str, what: str) -> list[Array]:
+    group = root.member(name)
     arrays = []
     for weight in _names(group, "weight_names", what):
-        dataset = _member(group, weight, what)
-        if not isinstance(dataset, h5py.Dataset):
+        dataset = group.member(weight)
+        if not dataset.is_array:
             raise FormatError(f"{what}: {name}/{weight} is no array.")
-        arrays.append(_array(dataset, f"{name}/{weight}", what))
+        array = dataset.array()
+        arrays.append(array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("=")))
     return arrays
-
-
-def _member(group: Any, name: str, what: str) -> Any:
-    """A member of a group, which must be in this file: links to other files are not followed."""
-    here = group
-    try:
-        for part in [p for p in name.split("/") if p]:
-            if part == "..":
-                raise FormatError(f"{what}: the name {name!r} leaves its group.")
-            link = here.get(part, getlink=True)
-            if link is None:
-                raise FormatError(f"{what}: {group.name} has no {name!r}.")
-            if not isinstance(link, h5py.HardLink):
-                raise FormatError(f"{what}: {name!r} is a link; only arrays in the file itself are read.")
-            here = here[part]
-    except FormatError:
-        raise
-    except _ERRORS as e:
-        raise FormatError(f"{what}: {name!r} cannot be read: {e}.") from e
-    return here
-
-
-def _array(dataset: Any, name: str, what: str) -> Array:
-    try:
-        dtype, size = dataset.dtype, dataset.size
-        if dtype.kind not in "fiub" or dtype.hasobject:
-            raise FormatError(f"{what}: {name} is an array of {dtype}; numbers were expected.")
-        if dataset.external or dataset.is_virtual:
-            raise FormatError(f"{what}: {name} is stored in other files; only arrays in the file itself are read.")
-        stored = dataset.id.get_storage_size()
-        if size * dtype.itemsize > max(1 << 20, stored * _MAX_DATASET_RATIO):
-            raise FormatError(f"{what}: {name} has the shape {dataset.shape}, but {stored} bytes are stored of it. The file is damaged.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            array: Array = dataset[()]
-    except FormatError:
-        raise
-    except (*_ERRORS, MemoryError) as e:
-        raise FormatError(f"{what}: the array {name} cannot be read: {e}.") from e
-    return np.asarray(array, dtype.newbyteorder("="))

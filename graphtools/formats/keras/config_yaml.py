@@ -23,6 +23,7 @@ _WORDS = {
 _TUPLES = ("!!python/tuple", "!!python/unicode", "!!python/str", "!!str", "!!seq", "!!map", "!!int", "!!float", "!!null", "!!bool")
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
 _MAX_DEPTH = 200
+_MAX_VALUES = 1_000_000
 
 
 def parse(text: str) -> Any:
@@ -39,7 +40,8 @@ class _Parser:
             if content and not content.startswith("#") and content not in ("---", "...") and not content.startswith("%"):
                 self.lines.append((number, len(line) - len(content), content))
         self.at = 0
-        self.anchors: dict[str, Any] = {}
+        self.anchors: dict[str, tuple[Any, int]] = {}  # the value, and how many values it is made of
+        self.count = 0
 
     def document(self) -> Any:
         if not self.lines:
@@ -120,9 +122,9 @@ class _Parser:
                 raise self.error(f"the tag {mark!r} makes an object; only data is read")
             text = text.lstrip(" ")
         if text.startswith("*"):
-            if text[1:] not in self.anchors:
-                raise self.error(f"there is no anchor {text[1:]!r} before this")
-            return self.anchors[text[1:]]
+            return self.alias(text[1:])
+        before = self.count
+        self.made(1)
         if not text:
             value = self.nested(indent, depth, same_level=True)
         elif text[0] in "[{":
@@ -146,8 +148,21 @@ class _Parser:
                     self.at += 1
             value = _scalar(text)
         if anchor is not None:
-            self.anchors[anchor] = value
+            self.anchors[anchor] = (value, self.count - before)
         return value
+
+    def alias(self, name: str) -> Any:
+        if name not in self.anchors:
+            raise self.error(f"there is no anchor {name!r} before this")
+        value, size = self.anchors[name]
+        self.made(size)
+        return value
+
+    def made(self, count: int) -> None:
+        """Count values, repeated ones too: a few lines of aliases of aliases stand for billions."""
+        self.count += count
+        if self.count > _MAX_VALUES:
+            raise self.error(f"the document stands for more than {_MAX_VALUES:,} values")
 
 
 def _key(content: str) -> tuple[str, str] | None:
@@ -267,10 +282,11 @@ class _Flow:
                 raise self.parser.error("a quoted text is not closed")
             self.at = match.end()
             return _scalar(match[0])
+        self.parser.made(1)
         start = self.at
         while self.at < len(self.text) and self.text[self.at] not in ends:
             self.at += 1
         text = self.text[start : self.at].strip()
         if text.startswith("*"):
-            return self.parser.anchors.get(text[1:])
+            return self.parser.alias(text[1:])
         return _scalar(text)

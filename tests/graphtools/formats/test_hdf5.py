@@ -78,6 +78,12 @@ def test_yaml_refusals(text: str) -> None:
         config_yaml.parse(text)
 
 
+def test_aliases_of_aliases_are_refused() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    with pytest.raises(FormatError, match="stands for more than"):
+        config_yaml.parse("\n".join(lines))
+
+
 def test_weights_are_needed() -> None:
     with pytest.raises(FormatError, match="give the weights file with weights="):
         load(HDF5 / "model.json")
