@@ -109,8 +109,79 @@ def sequence_loss(logits, targets, weights, average_across_timesteps=True, avera
     return loss
 '''
 
+CRF_LOG_LIKELIHOOD = '''
+def crf_log_likelihood(inputs, tag_indices, sequence_lengths, transition_params=None):
+    """The log likelihood of tag sequences in a linear-chain CRF, and its transition scores."""
+    import tensorflow as tf
+
+    count = tf.compat.dimension_value(inputs.shape[2])
+    if transition_params is None:
+        transition_params = tf.compat.v1.get_variable("transitions", [count, count])
+    tags = tf.cast(tag_indices, tf.int32)
+    lengths = tf.cast(sequence_lengths, tf.int32)
+    mask = tf.cast(tf.sequence_mask(lengths, tf.shape(inputs)[1]), inputs.dtype)
+    unary = tf.reduce_sum(tf.reduce_sum(inputs * tf.one_hot(tags, count, dtype=inputs.dtype), 2) * mask, 1)
+    pairs = tf.gather_nd(transition_params, tf.stack([tags[:, :-1], tags[:, 1:]], 2))
+    binary = tf.reduce_sum(pairs * mask[:, 1:], 1)
+
+    def forward(alpha, now):
+        scores, kept = now
+        new = scores + tf.reduce_logsumexp(alpha[:, :, None] + transition_params, 1)
+        return new * kept[:, None] + alpha * (1.0 - kept[:, None])
+
+    steps = tf.transpose(inputs[:, 1:], [1, 0, 2]), tf.transpose(mask[:, 1:])
+    norm = tf.reduce_logsumexp(tf.foldl(forward, steps, initializer=inputs[:, 0]), 1)
+    return unary + binary - norm * mask[:, 0], transition_params
+'''
+
+CRF_DECODE = '''
+def crf_decode(potentials, transition_params, sequence_length):
+    """The best tag sequences of a linear-chain CRF, and their scores."""
+    import tensorflow as tf
+
+    count = tf.compat.dimension_value(potentials.shape[2])
+    mask = tf.sequence_mask(tf.cast(sequence_length, tf.int32), tf.shape(potentials)[1])
+    same = tf.zeros_like(potentials[:, 0], dtype=tf.int32) + tf.range(count)
+
+    def forward(before, now):
+        scores, kept = now
+        paths = before[0][:, :, None] + transition_params
+        on, off = tf.cast(kept, scores.dtype)[:, None], tf.cast(kept, tf.int32)[:, None]
+        best = (scores + tf.reduce_max(paths, 1)) * on + before[0] * (1.0 - on)
+        return best, tf.argmax(paths, 1, output_type=tf.int32) * off + same * (1 - off)
+
+    def backward(tag, back):
+        return tf.reduce_sum(back * tf.one_hot(tag, count, dtype=tf.int32), 1)
+
+    steps = tf.transpose(potentials[:, 1:], [1, 0, 2]), tf.transpose(mask[:, 1:])
+    scores, backs = tf.scan(forward, steps, initializer=(potentials[:, 0], same))
+    scores = tf.concat([potentials[None, :, 0], scores], 0)[-1]
+    last = tf.argmax(scores, 1, output_type=tf.int32)
+    tags = tf.concat([tf.scan(backward, backs, initializer=last, reverse=True), last[None]], 0)
+    return tf.transpose(tags) * tf.cast(mask, tf.int32), tf.reduce_max(scores, 1)
+'''
+
+VITERBI_DECODE = '''
+def viterbi_decode(score, transition_params):
+    """The best tag sequence for one array of scores, and its score."""
+    import numpy
+
+    trellis, backs = score[0], []
+    for now in score[1:]:
+        paths = trellis[:, None] + transition_params
+        backs.append(paths.argmax(0))
+        trellis = now + paths.max(0)
+    tags = [int(trellis.argmax())]
+    for back in reversed(backs):
+        tags.append(int(back[tags[-1]]))
+    return tags[::-1], numpy.max(trellis)
+'''
+
 # function of contrib -> (name in the file, source)
 FUNCTIONS: Mapping[str, tuple[str, str]] = {
+    "tf.contrib.crf.crf_decode": ("crf_decode", CRF_DECODE),
+    "tf.contrib.crf.crf_log_likelihood": ("crf_log_likelihood", CRF_LOG_LIKELIHOOD),
+    "tf.contrib.crf.viterbi_decode": ("viterbi_decode", VITERBI_DECODE),
     "tf.contrib.legacy_seq2seq.sequence_loss_by_example": ("sequence_loss_by_example", SEQUENCE_LOSS_BY_EXAMPLE),
     "tf.contrib.seq2seq.sequence_loss": ("sequence_loss", SEQUENCE_LOSS),
     "tf.contrib.seq2seq.tile_batch": ("tile_batch", TILE_BATCH),

@@ -25,9 +25,9 @@ from migrate.symbols.verdicts import OLD, ONE, verdict
     prefix="tf.",
     order=130,
     examples=[
-        Example("import tensorflow as tf\ny = tf.contrib.crf.crf_decode(a, b, c)\n", None, target="2", reported=True),
+        Example("import tensorflow as tf\ny = tf.contrib.crf.CrfForwardRnnCell(a)\n", None, target="2", reported=True),
         Example("import tensorflow as tf\nf = tf.RegisterShape('Mul')\n", None, "removed in 1.0", reported=True),
-        Example("import tensorflow as tf\ny = tf.contrib.crf.crf_decode(a, b, c)\n", None, "1.15 has it", target="1"),
+        Example("import tensorflow as tf\ny = tf.contrib.crf.CrfForwardRnnCell(a)\n", None, "1.15 has it", target="1"),
         Example("import tensorflow as tf\ny = tf.nosuchthing(a)\n", None, "no version has it", reported=True),
         Example("from tensorflow.python.ops.variable_scope import _VARSCOPE_KEY\n", None, "private, and gone", reported=True),
         Example("from tensorflow.python.framework import tensor_util\ns = tensor_util.GetNumpyAppendFn\n", None, target="1"),

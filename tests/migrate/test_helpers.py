@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from migrate.rules.contrib_functions import FUNCTIONS, HPARAMS
 from migrate.rules.tutorials import READ_MNIST
+from migrate.upgrade import upgrade_source
 
 
 def function(source: str, name: str) -> Any:
@@ -76,3 +78,28 @@ def test_read_mnist(digits: Path) -> None:
 def test_functions_compile(name: str) -> None:
     source = dict(FUNCTIONS.values())[name]
     assert callable(function(source, name))
+
+
+def test_viterbi_decode() -> None:
+    decode = function(dict(FUNCTIONS.values())["viterbi_decode"], "viterbi_decode")
+    random = np.random.default_rng(4)
+    score, moves = random.normal(size=(4, 3)), random.normal(size=(3, 3))
+    tags, best = decode(score, moves)
+
+    def value(path: tuple[int, ...]) -> float:
+        return sum(score[i, t] for i, t in enumerate(path)) + sum(moves[a, b] for a, b in itertools.pairwise(path))
+
+    expected = max(itertools.product(range(3), repeat=4), key=value)
+    assert tuple(tags) == expected
+    assert best == pytest.approx(value(expected))
+
+
+@pytest.mark.parametrize("symbol", FUNCTIONS)
+def test_functions_are_put_once(symbol: str) -> None:
+    source = f"import tensorflow as tf\na = {symbol}(x)\nb = {symbol}(y)\n"
+    first = upgrade_source(source, target="2")
+    name = FUNCTIONS[symbol][0]
+    assert first.code.count(f"def {name}(") == 1
+    assert f"b = {name}(y)" in first.code
+    assert not [f for f in first.findings if f.is_manual]
+    assert upgrade_source(first.code, target="2").code == first.code
