@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools.convert import converts, direct, elementary
 from graphtools.convert.complex_numbers import by_parts, join, parts, zeros_like
-from graphtools.dtypes import string
+from graphtools.dtypes import int64, string
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -32,8 +32,6 @@ DIRECT = {
     "LogicalAnd": "And",
     "LogicalNot": "Not",
     "LogicalOr": "Or",
-    "Maximum": "Max",
-    "Minimum": "Min",
     "Rint": "Round",
 }
 direct(DIRECT)
@@ -244,13 +242,27 @@ def round_(op: Builder, node: NodeView) -> Any:
     return op.Round(x) if x.dtype.is_floating else x
 
 
+@converts("Maximum", "Minimum")
+def maximum(op: Builder, node: NodeView) -> Any:
+    """ONNX's Max and Min, but not on int64: ONNX Runtime 1.31 takes the wrong one of two that differ beyond 32 bits (as its Clip does)."""
+    return _larger(op, *node.inputs) if node.op == "Maximum" else _smaller(op, *node.inputs)
+
+
+def _larger(op: Builder, a: Value, b: Value) -> Value:
+    return op.Where(op.Greater(a, b), a, b) if a.dtype is int64 else op.Max(a, b)  # type: ignore[no-any-return]
+
+
+def _smaller(op: Builder, a: Value, b: Value) -> Value:
+    return op.Where(op.Less(a, b), a, b) if a.dtype is int64 else op.Min(a, b)  # type: ignore[no-any-return]
+
+
 @converts("ClipByValue")
 def clip_by_value(op: Builder, node: NodeView) -> Any:
     """ONNX's Clip takes scalar bounds only."""
     x, low, high = node.inputs
-    if low.rank == 0 and high.rank == 0:
+    if low.rank == 0 and high.rank == 0 and x.dtype is not int64:
         return op.Clip(x, low, high)
-    return op.Min(op.Max(x, low), high)
+    return _smaller(op, _larger(op, x, low), high)
 
 
 @converts("Cross")
