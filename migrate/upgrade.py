@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,6 +50,21 @@ def upgrade_source(
     """
     if "tensorflow" not in text and not all_python:
         return Upgrade(text, [])
+    with _deep():
+        return _upgraded(text, target, filename, generation, tree, siblings, dialect, only, disabled)
+
+
+def _upgraded(
+    text: str,
+    target: Target,
+    filename: str,
+    generation: Generation | int | None,
+    tree: Generation | None,
+    siblings: frozenset[str],
+    dialect: int | None,
+    only: frozenset[str] | None,
+    disabled: frozenset[str],
+) -> Upgrade:
     parsed = source.parse(text, filename)
     seen: list[generations.Evidence] = []
 
@@ -74,6 +92,17 @@ def upgrade_source(
         findings.sort(key=lambda f: (f.location.line, f.location.column, f.rule, f.message))
     changed = result.changed or bool(parsed.changes)
     return Upgrade(source.written(result.code, text) if changed else text, findings, changed, result.generation, result.asked, *seen[:1])
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """LibCST writes trees by recursion: a sum of a thousand terms, or an if with hundreds of elifs, is deeper than Python's limit."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 40_000))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _public(path: str) -> str | None:

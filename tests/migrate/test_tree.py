@@ -218,3 +218,18 @@ def test_a_kill_leaves_every_file_old_or_new(tmp_path: Path) -> None:
     texts = {p.read_text().partition("\n")[2] for p in src.glob("*.py")}
     assert texts <= {body, new}
     assert new in texts
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "x = " + " + ".join(["tf.mul(a, b)"] * 1500) + "\n",
+        "x = y" + ".f(tf.mul(a, b))" * 400 + "\n",
+        "if a:\n    pass\n" + "".join(f"elif a == {n}:\n    tf.mul(a, b)\n" for n in range(400)),
+    ],
+    ids=["sum", "chain", "elif"],
+)
+def test_deep_source(body: str) -> None:
+    outcome = tree.upgrade_bytes(f"import tensorflow as tf\n{body}".encode(), "f.py", Options(target="1"))
+    assert outcome.data is not None
+    assert outcome.data.decode() == f"import tensorflow as tf\n{body}".replace("tf.mul(", "tf.multiply(")
