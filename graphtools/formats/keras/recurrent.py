@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphtools.dtypes import bool_, int32, variant
-from graphtools.formats.keras import Array, Call, Config, Emitter, Layer, layer, legacy, tuple_of
+from graphtools.formats.keras import Array, Call, Config, Emitter, Layer, cudnn, layer, legacy, tuple_of
 from graphtools.formats.keras.activations import activate
 from graphtools.formats.keras.convolution import conv_arguments, convolve
 from graphtools.graph import Func, Function, Graph, Tensor
@@ -68,6 +68,18 @@ def _cell_arrays(arrays: Sequence[Array], kind: str, units: int) -> tuple[Array,
     return kernel, recurrent, bias, None
 
 
+def _kind(la: Layer) -> str:
+    return "LSTM" if "LSTM" in la.class_name else "GRU" if "GRU" in la.class_name else "RNN"
+
+
+def _checked_arrays(k: Call, la: Layer) -> tuple[Array, Array, Array | None, Array | None]:
+    units = int(la.config.get("units", 0))
+    arrays = _cell_arrays(la.arrays, _kind(la), units)
+    if arrays[0].ndim != 2 or arrays[1].shape != (units, arrays[0].shape[1]):
+        raise k.fail(f"has weights of shapes {[a.shape for a in la.arrays]}, which do not fit {units} units")
+    return arrays
+
+
 def _projection(kernel: Tensor, bias: Tensor | None) -> Callable[[Call, Tensor], Tensor]:
     def project(k: Call, x: Tensor) -> Tensor:
         y = k.op("MatMul", x, kernel)
@@ -81,17 +93,15 @@ def make_cell(k: Call, la: Layer) -> Cell:
     c, units = la.config, int(la.config.get("units", 0))
     if la.class_name == "StackedRNNCells":
         return _stacked(k, la)
-    kind = "LSTM" if "LSTM" in la.class_name else "GRU" if "GRU" in la.class_name else "RNN"
-    cudnn = la.class_name.startswith("CuDNN")
-    kernel_array, recurrent_array, bias_array, recurrent_bias_array = _cell_arrays(la.arrays, kind, units)
-    if kernel_array.ndim != 2 or recurrent_array.shape != (units, kernel_array.shape[1]):
-        raise k.fail(f"has weights of shapes {[a.shape for a in la.arrays]}, which do not fit {units} units")
+    kind = _kind(la)
+    is_cudnn = la.class_name.startswith("CuDNN")
+    kernel_array, recurrent_array, bias_array, recurrent_bias_array = _checked_arrays(k, la)
     own = Call(k.graph, la, k.inputs, ())
     kernel, recurrent = own.weight(0, "kernel", kernel_array), own.weight(1, "recurrent_kernel", recurrent_array)
     bias = None if bias_array is None else own.weight(2, "bias", bias_array)
     recurrent_bias = None if recurrent_bias_array is None else own.weight(2, "recurrent_bias", recurrent_bias_array)
-    activation = "tanh" if cudnn else c.get("activation", "tanh")
-    gate = "sigmoid" if cudnn else c.get("recurrent_activation", "hard_sigmoid")
+    activation = "tanh" if is_cudnn else c.get("activation", "tanh")
+    gate = "sigmoid" if is_cudnn else c.get("recurrent_activation", "hard_sigmoid")
     uses = [recurrent, *([recurrent_bias] if recurrent_bias is not None else [])]
     project = _projection(kernel, bias)
 
@@ -364,6 +374,10 @@ def _results(k: Call, found: list[Tensor]) -> list[Tensor]:
     weights=_rnn_weights, masked=_sequence_mask,
 )  # fmt: skip
 def recurrent(k: Call) -> list[Tensor]:
+    kind, arrays = _kind(k.layer), _checked_arrays(k, k.layer)
+    mode = cudnn.mode_of(k, kind, arrays[3] is not None)
+    if mode is not None:
+        return _results(k, cudnn.emit(k, mode, cudnn.params_of(kind, *arrays), arrays[1].shape[0], _initial(k)))
     x = k.transpose(k.x, 1, 0, 2) if k.config.get("time_major") else k.x
     found = run_cell(k, make_cell(k, k.layer), k.config, x, k.mask, _initial(k))
     if k.config.get("time_major") and k.config.get("return_sequences"):
