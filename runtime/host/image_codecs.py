@@ -16,6 +16,7 @@ from runtime.errors import InvalidArgumentError
 Array = NDArray[Any]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MAX_PIXELS = 1 << 29
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by PNG colour type
 # Adam7: first column, first row, steps of the seven passes.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -141,7 +142,16 @@ def _png_samples(png: _Png) -> Array:
 
 def decode_png(contents: bytes, channels: int, dtype: Any) -> Array:
     """Pixels [height, width, channels] as uint8 or uint16; 0 channels means those of the file, palettes resolved."""
+    try:
+        return _decode_png(contents, channels, dtype)
+    except (ValueError, IndexError, struct.error) as e:  # a chunk that is too short, or of a length that cannot be
+        raise _refuse("PNG", f"a chunk does not have the length its kind needs: {e}") from e
+
+
+def _decode_png(contents: bytes, channels: int, dtype: Any) -> Array:
     png = _read_png(contents)
+    if png.width * png.height * _CHANNELS[png.color] * png.depth // 8 > len(png.data):
+        raise _refuse("PNG", f"{len(png.data)} bytes of pixels for {png.width} x {png.height}")
     samples = _png_samples(png)
     alpha: Array | None = None
     top = (1 << png.depth) - 1
@@ -312,6 +322,8 @@ def decode_gif(contents: bytes) -> Array:
         count = 2 << (flags & 7)
         shared = np.frombuffer(contents[at : at + 3 * count].ljust(3 * count, b"\0"), np.uint8).reshape(-1, 3)
         at += 3 * count
+    if width * height >= _MAX_PIXELS:
+        raise _refuse("GIF", f"its size is {width} x {height}")
     frames: list[Array] = []
     transparent = -1
     while at < len(contents) and contents[at] != 0x3B:
@@ -331,7 +343,7 @@ def decode_gif(contents: bytes) -> Array:
             colors = np.frombuffer(contents[at : at + 3 * count].ljust(3 * count, b"\0"), np.uint8).reshape(-1, 3)
             at += 3 * count
         first_bits = contents[at] if at < len(contents) else 0
-        if not 1 <= first_bits <= 11:
+        if not 1 <= first_bits <= 8:
             raise _refuse("GIF", f"LZW code size {first_bits} at byte {at}")
         data, at = _sub_blocks(contents, at + 1)
         pixels = _lzw(data, first_bits, wide * tall).reshape(tall, wide)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -125,3 +126,29 @@ def test_refuses(op, data, text):
 
 def test_format_is_told_by_the_first_bytes():
     assert [image_ops._format(b) for b in (b"\xff\xd8\xff", b"GIF87a", b"BM")] == ["JPEG", "GIF", "BMP"]
+
+
+def sealed(data: bytes) -> bytes:
+    """A PNG with its chunks' checksums made right, so that damage gets past them."""
+    out, at = bytearray(data[:8]), 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(data[at : at + 4], "big")
+        if end + 4 > len(data):
+            break
+        out += data[at:end] + zlib.crc32(data[at + 4 : end]).to_bytes(4, "big")
+        at = end + 4
+    return bytes(out) + data[at:]
+
+
+@pytest.mark.parametrize("op", ["DecodePng", "DecodeGif", "DecodeBmp"])
+def test_damaged_files_are_refused_or_read(op):
+    cases = [p.values[0] for p in load_cases("image_ops")]
+    files = sorted({c["inputs"]["contents"].item() for c in cases if c["op"] == op}, key=len)[:20]
+    for i in range(600):
+        data = bytearray(files[i % len(files)])
+        for place in RNG.integers(0, len(data), RNG.integers(1, 4)):
+            data[place] = RNG.integers(0, 256)
+        try:
+            run_kernel(op, {"contents": contents(sealed(bytes(data)) if op == "DecodePng" else bytes(data))}, {})
+        except InvalidArgumentError:
+            continue
