@@ -28,6 +28,7 @@ from graphtools.convert.lists import (
 )
 from graphtools.convert.loop_lists import LoopList, Recorded
 from graphtools.convert.loop_results import Results
+from graphtools.convert.recurrent import as_layers
 from graphtools.dtypes import DType, bool_, int64, variant
 from graphtools.graph import Dims, Tensor
 from graphtools.shapes.control_flow_ops import infer_function, join
@@ -346,8 +347,8 @@ class WhileConversion:
         if self.trip is None:
             rounds = body.output(loop.round)
         inits = [op.const(v) if not isinstance(v, Value) else v for v in (self._initial(slot) for slot in carried)]
-        outputs: list[Value] = []
-        if len(body.outputs) > 1:
+        outputs = self._layers(loop, carried, before, final, inits, scanned) or []
+        if len(body.outputs) > 1 and not outputs:
             made = op.append(
                 "Loop",
                 [self.trip, first if self.trip is None or not inits else None, *inits],
@@ -355,13 +356,13 @@ class WhileConversion:
                 outputs=len(body.outputs) - 1,
             )
             outputs = list(made) if isinstance(made, tuple) else [made]
-        for value, inside in zip(outputs, body.outputs[1:], strict=True):
-            value.dtype, value.dims, value.is_sequence = inside.dtype, inside.dims, inside.is_sequence
-        for slot, value in zip(carried, outputs, strict=False):
-            value.dims = self.dims[slot] if isinstance(slot, int) else self.state_dims.get(slot)
+            for value, inside in zip(outputs, body.outputs[1:], strict=True):
+                value.dtype, value.dims, value.is_sequence = inside.dtype, inside.dims, inside.is_sequence
+            for slot, value in zip(carried, outputs, strict=False):
+                value.dims = self.dims[slot] if isinstance(slot, int) else self.state_dims.get(slot)
+            for value in outputs[len(carried) :]:
+                value.dims = None if value.dims is None else (self._static_trip(), *value.dims)
         scan_outputs = outputs[len(carried) :]
-        for value in scan_outputs:
-            value.dims = None if value.dims is None else (self._static_trip(), *value.dims)
         if loop.trip is None and rounds is not None:
             loop.trip = op.Squeeze(op.Shape(scan_outputs[-1], start=0, end=1), [0])
         by_slot = dict(zip(carried, outputs, strict=False))
@@ -370,6 +371,20 @@ class WhileConversion:
         for key in self.states:
             walk.set_state(at, key, self.variables.get(key), done[key])
         return [done[k] for k in range(len(self.inits))]
+
+    def _layers(
+        self,
+        loop: Loop,
+        carried: list[int | str],
+        before: dict[int | str, Any],
+        final: list[Value],
+        inits: list[Value],
+        scanned: list[Value],
+    ) -> list[Value] | None:
+        """What the Loop would give, from LSTM, GRU and RNN layers, where it is made of them."""
+        if self.trip is None or any(self.modes[slot] != TENSOR for slot in carried):
+            return None
+        return as_layers(self.op, loop, [before[slot] for slot in carried], final, inits, scanned)
 
     def _parameter(self, loop: Loop, slot: int | str, init: Any, name: str, dims: Dims, carried: list[int | str]) -> Any:
         mode, body = self.modes[slot], loop.body
