@@ -9,7 +9,6 @@ import numpy as np
 from graphtools.constant import constant
 from graphtools.convert import converts
 from graphtools.convert.complex_numbers import as_real, by_parts, join, parts, zeros_like
-from graphtools.convert.lists import TensorList
 from graphtools.convert.math_ops import conjugate
 from graphtools.dtypes import DType, bool_, float32, int32, int64, string, uint8
 
@@ -138,10 +137,7 @@ def _join_bits(op: Builder, x: Value, to: DType) -> Value:
 
 
 def shape_of(op: Builder, x: Value) -> Value:
-    """The shape of a tensor as int64; of a complex one without the axis of its parts, of a vector of variants its length."""
-    if isinstance(x, TensorList):
-        length: Value = op.Reshape(x.length(op), [1])
-        return length
+    """The shape of a tensor as int64; of a complex one without the axis of its parts."""
     result: Value = op.Shape(as_real(op, x), end=-1) if x.dtype.is_complex else op.Shape(x)
     return result
 

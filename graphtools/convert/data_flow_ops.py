@@ -254,6 +254,8 @@ ON_LISTS["ZerosLike"] = _zeros
 
 def _shape(op: Builder, node: NodeView) -> Any:
     """A flow is a scalar to TensorFlow, and so is the variant of a list."""
+    if node.node.inputs[0].rank == 1:  # a vector of variants, such as the rows of a ragged tensor
+        return op.cast(op.Reshape(node.inputs[0].length(op), [1]), node.dtype)
     return op.const(np.zeros(0, node.outputs[0].dtype.as_numpy_dtype))
 
 
