@@ -92,7 +92,10 @@ def cast_by_dtype(node: cst.Call, names: Names, context: Context) -> Iterator[Ma
 )
 def dropout_rate(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
     bound = bound_by_one(node, names)
-    if bound is None or "rate" in bound.args or "keep_prob" not in bound.args or context.generation.version == 2:
+    if bound is None or "rate" in bound.args or context.generation.version == 2:
+        return
+    if "keep_prob" not in bound.args:
+        yield Match(node, "tf.nn.dropout needs a rate, and none is given", level=Level.WARNING, advice="say which part to drop: rate=0.5")
         return
     args = []
     in_place = True
@@ -353,7 +356,7 @@ def name_scope(node: cst.Call, names: Names, context: Context) -> Iterator[Match
     if len(node.args) == 1 and node.args[0].keyword is not None and "name" in bound.args:
         return  # what a default name became
     name, default = bound.args.get("name"), bound.args.get("default_name")
-    if name is not None and not (is_none(name.value, names) and default is not None):
+    if name is not None and not is_none(name.value, names):
         new = context.spell("tf.compat.v1.name_scope", node.func)
         yield Match(
             node,
@@ -843,10 +846,12 @@ def regularizer(node: cst.Call, bound: Bound, kind: str, symbol: str, context: C
     ],
 )
 def contrib_initializer(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
-    symbol = names.symbol(node) or ""
     bound = bound_by_one(node, names)
-    if bound is None:
-        return
+    if bound is not None:
+        yield initializer(node, bound, names.symbol(node) or "", context)
+
+
+def initializer(node: cst.Call, bound: Bound, symbol: str, context: Context) -> Match:
     args: list[cst.Arg] = []
     is_xavier = "xavier" in symbol
     if is_xavier:
@@ -865,35 +870,53 @@ def contrib_initializer(node: cst.Call, names: Names, context: Context) -> Itera
         else:
             args.append(keyword(arg, name))
     func = context.spell("tf.compat.v1.keras.initializers.VarianceScaling", node.func)
-    yield Match(node, f"{symbol} is a variance scaling", replacement=call_with(node, args, func))
+    return Match(node, f"{symbol} is a variance scaling", replacement=call_with(node, args, func))
 
 
 # -------------------------------------------------------------------------- what a file does not import
 
-UNBOUND_SLIM = ("l1_regularizer", "l2_regularizer")
+UNBOUND_LAYERS = (
+    "l1_regularizer",
+    "l2_regularizer",
+    "variance_scaling_initializer",
+    "xavier_initializer",
+    "xavier_initializer_conv2d",
+)
 
 
 @rule(
     "unbound-slim",
-    "Replace slim's regularizers where slim comes from elsewhere.",
+    "Replace the regularizers and initializers of slim where slim comes from elsewhere.",
     since="2.0",
     visits=cst.Call,
     targets="2",
     order=50,
-    methods=UNBOUND_SLIM,
+    methods=UNBOUND_LAYERS,
     why="A cell of a notebook, or a file with a star import, uses slim without importing it.",
     examples=[
         Example(TF + "r = slim.l2_regularizer(scale=0.4)\n", TF + "r = tf.keras.regularizers.l2(l=0.5 * 0.4)\n"),
+        Example(
+            TF + "i = contrib_layers.xavier_initializer()\n",
+            TF + "i = tf.compat.v1.keras.initializers.VarianceScaling(scale=1.0, mode='fan_avg', distribution='uniform')\n",
+        ),
         Example(TF + "import other as slim\nr = slim.l2_regularizer(scale=0.4)\n", None, "slim is something else"),
     ],
 )
 def unbound_slim(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
     func = node.func
-    if not (isinstance(func, cst.Attribute) and func.attr.value in UNBOUND_SLIM):
+    if (
+        not (isinstance(func, cst.Attribute) and func.attr.value in UNBOUND_LAYERS and isinstance(func.value, cst.Name))
+        or not names.imports
+    ):
         return
-    if not (isinstance(func.value, cst.Name) and func.value.value == "slim") or names.root_binding(func) is not None or not names.imports:
+    if names.scope_of(func).lookup(func.value.value) is not None:
         return
-    found = signature("tf.contrib.layers." + func.attr.value, ONE)
+    symbol = "tf.contrib.layers." + func.attr.value
+    found = signature(symbol, ONE)
     bound = bind(node, found.args if found else (), names)
-    if bound.is_exact and "scale" in bound.args:
-        yield regularizer(node, bound, func.attr.value[:2], f"slim.{func.attr.value}", context)
+    if not bound.is_exact:
+        return
+    if "regularizer" not in symbol:
+        yield initializer(node, bound, symbol, context)
+    elif "scale" in bound.args:
+        yield regularizer(node, bound, func.attr.value[:2], symbol, context)

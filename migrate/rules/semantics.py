@@ -7,6 +7,7 @@ from typing import Any
 
 import libcst as cst
 
+from migrate import calls
 from migrate.calls import in_graph_mode, used
 from migrate.dtypes import kind_of
 from migrate.names import UNKNOWN, Names
@@ -132,30 +133,46 @@ def changed_meaning(node: Any, names: Names, context: Context) -> Iterator[Match
         yield Match(node, f"{symbol} is not quite the same in TensorFlow 2", level=Level.WARNING, advice=advice)
 
 
-# what only one thing in TensorFlow 1 was called; the receiver comes from elsewhere
+# what only one thing in TensorFlow 1 was called, and where; the receiver comes from elsewhere
 ONLY_CONTRIB = {
+    "BasicLSTMCell": "tf.contrib.rnn",
+    "BasicRNNCell": "tf.contrib.rnn",
+    "CriticalSection": "tf.contrib.framework",
+    "GRUCell": "tf.contrib.rnn",
+    "LSTMCell": "tf.contrib.rnn",
+    "LSTMStateTuple": "tf.contrib.rnn",
+    "MultiRNNCell": "tf.contrib.rnn",
+    "RNNCell": "tf.contrib.rnn",
+    "argsort": "tf.contrib.framework",
     "binary_classification_head": "tf.contrib.estimator",
+    "is_tensor": "tf.contrib.framework",
     "layer_norm": "tf.contrib.layers",
+    "load_variable": "tf.contrib.framework",
     "logistic_regression_head": "tf.contrib.estimator",
     "multi_class_head": "tf.contrib.estimator",
     "multi_head": "tf.contrib.estimator",
     "multi_label_head": "tf.contrib.estimator",
     "poisson_regression_head": "tf.contrib.estimator",
     "regression_head": "tf.contrib.estimator",
+    "static_bidirectional_rnn": "tf.contrib.rnn",
+    "static_rnn": "tf.contrib.rnn",
+    "static_state_saving_rnn": "tf.contrib.rnn",
 }
 
 
 @rule(
     "unbound-contrib",
-    "Report what looks like a name of tf.contrib under a name that the file does not import.",
+    "Follow or report what looks like a name of tf.contrib under a name that the file does not import.",
     since="2.0",
     visits=(cst.Call, cst.Expr),
     targets="2",
     order=60,
-    methods=("is_tensor", *ONLY_CONTRIB),
+    methods=tuple(ONLY_CONTRIB),
+    why="A cell of a notebook, or a file with a star import, uses contrib_layers without importing it.",
     examples=[
         Example(TF + "y = contrib_layers.layer_norm(x)\n", None, reported=True),
         Example(TF + "y = contrib_framework.is_tensor(x)\n", TF + "y = tf.is_tensor(x)\n"),
+        Example(TF + "c = contrib_rnn.GRUCell(8)\n", TF + "c = tf.compat.v1.nn.rnn_cell.GRUCell(8)\n"),
         Example(TF + "import mine\ny = mine.layer_norm(x)\n", None),
     ],
 )
@@ -164,20 +181,20 @@ def unbound_contrib(node: cst.Call | cst.Expr, names: Names, context: Context) -
     if not isinstance(func, cst.Attribute) or not isinstance(func.value, cst.Name):
         return
     leaf = func.attr.value
-    if (leaf != "is_tensor" and leaf not in ONLY_CONTRIB) or not names.imports or names.root_binding(func) is not None:
+    if leaf not in ONLY_CONTRIB or not names.imports or names.scope_of(func).lookup(func.value.value) is not None:
         return
-    if names.scope_of(func).lookup(func.value.value) is not None:
-        return
-    if leaf == "is_tensor" and isinstance(node, cst.Call):
-        new = context.spell("tf.is_tensor", names.imports[0])
-        message = f"{func.value.value} is not imported here; tf.is_tensor does this"
-        yield Match(node, message, replacement=node.with_changes(func=new), level=Level.WARNING)
-    elif leaf in ONLY_CONTRIB:
-        found = verdict(f"{ONLY_CONTRIB[leaf]}.{leaf}", "2")
-        advice = note(f"{ONLY_CONTRIB[leaf]}.{leaf}") or found.advice
-        yield Match(
-            node, f"{func.value.value} is not imported here; {leaf} looks like {ONLY_CONTRIB[leaf]}'s", level=Level.WARNING, advice=advice
-        )
+    symbol = f"{ONLY_CONTRIB[leaf]}.{leaf}"
+    found = verdict(symbol, "2")
+    message = f"{func.value.value} is not imported here; {leaf} looks like {symbol}"
+    advice = note(symbol) or found.advice
+    if found.name is None or advice:
+        yield Match(node, message, level=Level.WARNING, advice=advice)
+    elif isinstance(node, cst.Call):
+        plan = calls.plan(node, symbol, found, names, context)
+        if plan is not None and not plan.problem:
+            yield Match(node, message, replacement=calls.say(plan, node, symbol, context), level=Level.WARNING)
+    else:
+        yield Match(func, message, replacement=context.spell(found.name, names.imports[0]), level=Level.WARNING)
 
 
 @rule(
