@@ -11,7 +11,7 @@ from graphtools.constant import constant as known_value
 from graphtools.dtypes import as_dtype, int32, int64
 from graphtools.gradients import IndexedSlices
 from runtime.tf1.graph import apply_op, constant, convert_to_tensor, get_default_graph, name_scope
-from runtime.tf1.registry import export
+from runtime.tf1.registry import export, put
 from runtime.tf1.tensor import Tensor
 from runtime.tf1.tensor_shape import as_dims
 
@@ -345,3 +345,249 @@ def dense(value: Any) -> Any:
     if value.dense_shape is None:
         raise ValueError("Tensor conversion requested for IndexedSlices without dense_shape")
     return unsorted_segment_sum(value.values, value.indices, value.dense_shape[0])
+
+
+@export("pad")
+def pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", name: str | None = None, constant_values: Any = 0) -> Any:
+    mode = mode.upper()
+    if mode == "CONSTANT":
+        if not isinstance(constant_values, base.Tensor) and constant_values == 0:
+            result = apply_op("Pad", name, input=tensor, paddings=paddings)
+        else:
+            result = apply_op("PadV2", name, input=tensor, paddings=paddings, constant_values=constant_values)
+    elif mode in ("REFLECT", "SYMMETRIC"):
+        result = apply_op("MirrorPad", name, input=tensor, paddings=paddings, mode=mode)
+    else:
+        raise ValueError(f"Unknown padding mode: {mode}")
+    return result
+
+
+@export("boolean_mask")
+def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: int | None = None) -> Any:
+    """The elements along the mask's dimensions where it holds."""
+    with name_scope(name, values=[tensor, mask]):
+        tensor = convert_to_tensor(tensor, name="tensor")
+        mask = convert_to_tensor(mask, name="mask")
+        rank = mask.rank
+        if rank is None:
+            raise ValueError("Number of mask dimensions must be specified, even if some dimensions are None.  E.g. shape=[None] is ok, but shape=None is not.")
+        if rank == 0:
+            raise ValueError("mask cannot be scalar.")
+        axis = 0 if axis is None else axis
+        tensor.shape[axis : axis + rank].assert_is_compatible_with(mask.shape)
+        from runtime.tf1.math_ops import reduce_prod
+
+        leading = reduce_prod(_slice_helper(shape(tensor), slice(axis, axis + rank)), [0])
+        merged = reshape(tensor, concat([_slice_helper(shape(tensor), slice(None, axis)), [leading], _slice_helper(shape(tensor), slice(axis + rank, None))], 0))
+        if tensor.dims is not None:
+            known = tensor.dims[axis : axis + rank]
+            count = None if None in known else int(np.prod(known))  # type: ignore[arg-type]
+            merged.set_shape([*tensor.dims[:axis], count, *tensor.dims[axis + rank :]])
+        indices = squeeze(where(reshape(mask, [-1])), axis=[1])
+        return gather(merged, indices, axis=axis)
+
+
+@export("sequence_mask")
+def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: str | None = None) -> Any:
+    from runtime.tf1 import math_ops
+
+    with name_scope(name, "SequenceMask", [lengths, maxlen]):
+        lengths = convert_to_tensor(lengths)
+        if maxlen is None:
+            maxlen = math_ops.maximum(math_ops.reduce_max(lengths, math_ops.range(apply_op("Rank", None, input=lengths)) if lengths.rank is None else list(np.arange(lengths.rank))), constant(0, lengths.dtype))
+        else:
+            maxlen = convert_to_tensor(maxlen)
+        row = math_ops.range(constant(0, maxlen.dtype), maxlen, constant(1, maxlen.dtype))
+        result = row < math_ops.cast(expand_dims(lengths, -1), maxlen.dtype)
+        return result if as_dtype(dtype).base_dtype.is_compatible_with(result.dtype.base_dtype) else math_ops.cast(result, dtype)
+
+
+@export("meshgrid")
+def meshgrid(*args: Any, **kwargs: Any) -> list[Any]:
+    indexing, name = kwargs.pop("indexing", "xy"), kwargs.pop("name", "meshgrid")
+    if kwargs:
+        raise TypeError(f"'{next(iter(kwargs))}' is an invalid keyword argument for this function")
+    if indexing not in ("xy", "ij"):
+        raise ValueError("indexing parameter must be either 'xy' or 'ij'")
+    with name_scope(name, "meshgrid", args):
+        ndim = len(args)
+        output = []
+        for i, x in enumerate(args):
+            output.append(reshape(stack(x) if isinstance(x, list | tuple) else x, [1] * i + [-1] + [1] * (ndim - i - 1)))
+        shapes = [size(x) for x in args]
+        dtype = convert_to_tensor(args[0]).dtype.base_dtype
+        if indexing == "xy" and ndim > 1:
+            output[0] = reshape(output[0], [1, -1] + [1] * (ndim - 2))
+            output[1] = reshape(output[1], [-1, 1] + [1] * (ndim - 2))
+            shapes[0], shapes[1] = shapes[1], shapes[0]
+        fill_ = ones(stack(shapes), dtype)
+        return [x * fill_ for x in output]
+
+
+@export("reverse")
+def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
+    return apply_op("ReverseV2", name, tensor=tensor, axis=axis)
+
+
+@export("reverse_sequence")
+def reverse_sequence(
+    input: Any, seq_lengths: Any, seq_axis: int | None = None, batch_axis: int | None = None, name: str | None = None, seq_dim: int | None = None, batch_dim: int | None = None
+) -> Any:
+    return apply_op("ReverseSequence", name, input=input, seq_lengths=seq_lengths, seq_dim=seq_dim if seq_axis is None else seq_axis, batch_dim=(batch_dim if batch_axis is None else batch_axis) or 0)
+
+
+@export("unique")
+def unique(x: Any, out_idx: Any = int32, name: str | None = None) -> Any:
+    import collections
+
+    return collections.namedtuple("Unique", ["y", "idx"])(*apply_op("Unique", name, x=x, out_idx=out_idx))
+
+
+@export("unique_with_counts")
+def unique_with_counts(x: Any, out_idx: Any = int32, name: str | None = None) -> Any:
+    import collections
+
+    return collections.namedtuple("UniqueWithCounts", ["y", "idx", "count"])(*apply_op("UniqueWithCounts", name, x=x, out_idx=out_idx))
+
+
+@export("setdiff1d")
+def setdiff1d(x: Any, y: Any, index_dtype: Any = int32, name: str | None = None) -> Any:
+    import collections
+
+    return collections.namedtuple("ListDiff", ["out", "idx"])(*apply_op("ListDiff", name, x=x, y=y, out_idx=index_dtype))
+
+
+@export("shape_n")
+def shape_n(input: Any, out_type: Any = int32, name: str | None = None) -> Any:
+    return apply_op("ShapeN", name, input=list(input), out_type=out_type)
+
+
+@export("parallel_stack")
+def parallel_stack(values: Any, name: str = "parallel_stack") -> Any:
+    with name_scope(name):
+        first = convert_to_tensor(values[0])
+        return apply_op("ParallelConcat", None, values=[expand_dims(v, 0) for v in values], shape=[len(values), *first.shape.as_list()])
+
+
+@export("broadcast_dynamic_shape")
+def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Any:
+    return apply_op("BroadcastArgs", None, s0=shape_x, s1=shape_y)
+
+
+@export("broadcast_static_shape")
+def broadcast_static_shape(shape_x: Any, shape_y: Any) -> Any:
+    from graphtools.shapes.dims import broadcast
+    from runtime.tf1.tensor_shape import TensorShape
+
+    return TensorShape(broadcast(as_dims(shape_x), as_dims(shape_y)))
+
+
+@export("required_space_to_batch_paddings")
+def required_space_to_batch_paddings(input_shape: Any, block_shape: Any, base_paddings: Any = None, name: str | None = None) -> Any:
+    from runtime.tf1.nn_ops import required_paddings
+
+    block = [int(b) for b in known_value(convert_to_tensor(block_shape))]  # type: ignore[union-attr]
+    given = np.zeros((len(block), 2), np.int32) if base_paddings is None else known_value(convert_to_tensor(base_paddings))
+    return required_paddings(convert_to_tensor(input_shape), block, given, 0)
+
+
+@export("space_to_batch")
+def space_to_batch(input: Any, paddings: Any, block_size: Any = None, name: str | None = None, block_shape: Any = None) -> Any:
+    if block_size is None:
+        return apply_op("SpaceToBatchND", name, input=input, block_shape=block_shape, paddings=paddings)
+    result = apply_op("SpaceToBatchND", name, input=input, block_shape=np.array([block_size, block_size], np.int32), paddings=paddings)
+    result.set_shape(result.shape.with_rank(4))
+    return result
+
+
+@export("batch_to_space")
+def batch_to_space(input: Any, crops: Any, block_size: Any, name: str | None = None, block_shape: Any = None) -> Any:
+    block = block_shape if block_shape is not None else np.array([block_size, block_size], np.int32)
+    return apply_op("BatchToSpaceND", name, input=input, block_shape=block, crops=crops)
+
+
+@export("space_to_depth")
+def space_to_depth(input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC") -> Any:
+    return apply_op("SpaceToDepth", name, input=input, block_size=block_size, data_format=data_format)
+
+
+@export("depth_to_space")
+def depth_to_space(input: Any, block_size: int, name: str | None = None, data_format: str = "NHWC") -> Any:
+    return apply_op("DepthToSpace", name, input=input, block_size=block_size, data_format=data_format)
+
+
+@export("eye")
+def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = "float32", name: str | None = None) -> Any:
+    from runtime.tf1 import math_ops
+
+    with name_scope(name, "eye", [num_rows, num_columns, batch_shape]):
+        square = num_columns is None
+        columns = num_rows if square else num_columns
+        smaller = math_ops.minimum(num_rows, columns) if isinstance(num_rows, base.Tensor) or isinstance(columns, base.Tensor) else min(num_rows, columns)
+        batch = [] if batch_shape is None else batch_shape
+        if isinstance(smaller, base.Tensor) or isinstance(batch, base.Tensor):
+            diagonal_shape: Any = concat([batch, [smaller]], 0)
+        else:
+            diagonal_shape = [*batch, smaller]
+        diagonal = ones(diagonal_shape, dtype)
+        if square:
+            return apply_op("MatrixDiag", None, diagonal=diagonal)
+        whole = concat([batch, [num_rows, columns]], 0) if isinstance(diagonal_shape, base.Tensor) else [*batch, num_rows, columns]
+        return apply_op("MatrixSetDiag", None, input=zeros(whole, dtype), diagonal=diagonal)
+
+
+@export("matrix_diag")
+def matrix_diag(diagonal: Any, name: str = "diag", **kwargs: Any) -> Any:
+    return apply_op("MatrixDiag", name, diagonal=diagonal)
+
+
+@export("matrix_diag_part")
+def matrix_diag_part(input: Any, name: str = "diag_part", **kwargs: Any) -> Any:
+    return apply_op("MatrixDiagPart", name, input=input)
+
+
+@export("matrix_set_diag")
+def matrix_set_diag(input: Any, diagonal: Any, name: str = "set_diag", **kwargs: Any) -> Any:
+    return apply_op("MatrixSetDiag", name, input=input, diagonal=diagonal)
+
+
+@export("matrix_transpose")
+def matrix_transpose(a: Any, name: str = "matrix_transpose", conjugate: bool = False) -> Any:
+    with name_scope(name, values=[a]):
+        a = convert_to_tensor(a, name="a")
+        if a.rank is not None:
+            if a.rank < 2:
+                raise ValueError(f"Argument 'a' should be a (batch) matrix, with rank >= 2.  Found: {a.shape}")
+            return transpose(a, perm=[*np.arange(a.rank - 2), a.rank - 1, a.rank - 2], conjugate=conjugate)
+        from runtime.tf1.math_ops import range as range_
+
+        rank = apply_op("Rank", None, input=a)
+        return transpose(a, perm=concat([range_(rank - 2), [rank - 1, rank - 2]], 0), conjugate=conjugate)
+
+
+@export("searchsorted")
+def searchsorted(sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = int32, name: str | None = None) -> Any:
+    sequence = convert_to_tensor(sorted_sequence)
+    values = convert_to_tensor(values)
+    flat = reshape(sequence, [-1, _slice_helper(shape(sequence), -1)])
+    flat_values = reshape(values, [-1, _slice_helper(shape(values), -1)])
+    op_type = {"left": "LowerBound", "right": "UpperBound"}.get(side)
+    if op_type is None:
+        raise ValueError(f"side must be either 'right' or 'left'.  Saw: {side}.")
+    return reshape(apply_op(op_type, name, sorted_inputs=flat, values=flat_values, out_type=out_type), shape(values))
+
+
+@export("guarantee_const")
+def guarantee_const(input: Any, name: str | None = None) -> Any:
+    return apply_op("GuaranteeConst", name, input=input)
+
+
+@export("edit_distance")
+def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str = "edit_distance") -> Any:
+    return apply_op(
+        "EditDistance", name, hypothesis_indices=hypothesis.indices, hypothesis_values=hypothesis.values, hypothesis_shape=hypothesis.dense_shape, truth_indices=truth.indices,
+        truth_values=truth.values, truth_shape=truth.dense_shape, normalize=normalize,
+    )  # fmt: skip
+
+
+put("newaxis", None)

@@ -354,3 +354,224 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
     return apply_op("UnsortedSegmentSum", name, data=data, segment_ids=segment_ids, num_segments=num_segments)
 
 
+
+
+@export("reduce_logsumexp")
+def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: Any = None, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None) -> Any:
+    """log(sum(exp(x))), shifted by the largest value."""
+    from runtime.tf1.array_ops import reshape, shape, stop_gradient, where, zeros_like
+
+    axis = reduction_indices if axis is None else axis
+    keep = bool(keepdims if keepdims is not None else keep_dims)
+    input_tensor = convert_to_tensor(input_tensor)
+    with name_scope(name, "ReduceLogSumExp", [input_tensor]) as scope:
+        largest = reduce_max(input_tensor, axis=axis, keepdims=True)
+        finite = apply_op("IsFinite", None, x=largest)
+        shift = stop_gradient(where(finite, largest, zeros_like(largest)))
+        result = apply_op("Log", None, x=reduce_sum(apply_op("Exp", None, x=subtract(input_tensor, shift)), axis, keepdims=keep))
+        if not keep:
+            shift = reshape(shift, shape(result))
+        result = add(result, shift, name=scope)
+        return _may_reduce_to_scalar(keep, axis, result)
+
+
+@export("math.reduce_variance")
+def reduce_variance(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+    with name_scope(name or "reduce_variance"):
+        means = reduce_mean(input_tensor, axis=axis, keepdims=True)
+        return reduce_mean(apply_op("Square", None, x=convert_to_tensor(input_tensor) - means), axis=axis, keepdims=keepdims)
+
+
+@export("math.reduce_std")
+def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+    with name_scope(name or "reduce_std"):
+        return apply_op("Sqrt", None, x=reduce_variance(input_tensor, axis=axis, keepdims=keepdims))
+
+
+@export("math.reduce_euclidean_norm")
+def reduce_euclidean_norm(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
+    return apply_op("EuclideanNorm", name, input=input_tensor, reduction_indices=reduction_dims(input_tensor, axis), keep_dims=bool(keepdims))
+
+
+@export("count_nonzero")
+def count_nonzero(
+    input_tensor: Any = None, axis: Any = None, keepdims: Any = None, dtype: Any = int64, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None, input: Any = None
+) -> Any:
+    axis = reduction_indices if axis is None else axis
+    keep = bool(keepdims if keepdims is not None else keep_dims)
+    with name_scope(name, "count_nonzero", [input_tensor]):
+        x = convert_to_tensor(input if input_tensor is None else input_tensor, name="input")
+        zero = constant("" if x.dtype.name == "string" else x.dtype.as_numpy_dtype(), x.dtype)
+        return cast(reduce_sum(to_int64(not_equal(x, zero)), axis=axis, keepdims=keep), dtype)
+
+
+@export("scalar_mul")
+def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
+    scalar = convert_to_tensor(scalar, dtype=x.dtype.base_dtype, name="scalar")
+    if scalar.rank not in (0, None):
+        raise ValueError(f"Only scalar multiply works, got shape {scalar.shape}")
+    if isinstance(x, IndexedSlices):
+        return IndexedSlices(multiply(scalar, x.values, name), x.indices, x.dense_shape)
+    return multiply(scalar, x, name)
+
+
+@export("accumulate_n")
+def accumulate_n(inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None) -> Any:
+    tensors = [convert_to_tensor(i) for i in inputs]
+    if len(tensors) == 1 and name is None:
+        return tensors[0]
+    merged = tensors[0].shape
+    for t in tensors:
+        merged = merged.merge_with(t.shape)
+    return apply_op("AccumulateNV2", name, inputs=tensors, shape=merged if shape is None else shape)
+
+
+@export("round")
+def round_(x: Any, name: str | None = None) -> Any:
+    x = convert_to_tensor(x, name="x")
+    return x if x.dtype.is_integer else apply_op("Round", name, x=x)
+
+
+@export("sign")
+def sign(x: Any, name: str | None = None) -> Any:
+    return apply_op("Sign", name, x=x)
+
+
+@export("square")
+def square(x: Any, name: str | None = None) -> Any:
+    return apply_op("Square", name, x=x)
+
+
+@export("sqrt")
+def sqrt(x: Any, name: str | None = None) -> Any:
+    return apply_op("Sqrt", name, x=x)
+
+
+@export("saturate_cast")
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
+    with name_scope(name, "saturate_cast", [value]) as scope:
+        value = convert_to_tensor(value, name="value")
+        to = as_dtype(dtype).base_dtype
+        if value.dtype.min < to.min:
+            value = maximum(value, convert_to_tensor(to.min, dtype=value.dtype, name="min"))
+        if value.dtype.max > to.max:
+            value = minimum(value, convert_to_tensor(to.max, dtype=value.dtype, name="max"))
+        return cast(value, to, name=scope)
+
+
+@export("cumsum")
+def cumsum(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Any:
+    with name_scope(name, "Cumsum", [x]) as scope:
+        return apply_op("Cumsum", scope, x=convert_to_tensor(x, name="x"), axis=axis, exclusive=exclusive, reverse=reverse)
+
+
+@export("cumprod")
+def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False, name: str | None = None) -> Any:
+    with name_scope(name, "Cumprod", [x]) as scope:
+        return apply_op("Cumprod", scope, x=convert_to_tensor(x, name="x"), axis=axis, exclusive=exclusive, reverse=reverse)
+
+
+@export("complex")
+def complex_(real: Any, imag: Any, name: str | None = None) -> Any:
+    with name_scope(name, "Complex", [real, imag]) as scope:
+        real, imag = convert_to_tensor(real, name="real"), convert_to_tensor(imag, name="imag")
+        return apply_op("Complex", scope, real=real, imag=imag, Tout="complex64" if real.dtype.base_dtype is float32 else "complex128")
+
+
+def _part(op_type: str, name: str) -> None:
+    def part(input: Any, name: str | None = None) -> Any:
+        x = convert_to_tensor(input, name="input")
+        if not x.dtype.is_complex:
+            from runtime.tf1.array_ops import zeros_like
+
+            return x if op_type == "Real" else zeros_like(x) if op_type == "Imag" else where_negative_pi(x)
+        return apply_op(op_type, name, input=x, Tout=x.dtype.real_dtype)
+
+    put(name, part)
+
+
+def where_negative_pi(x: Any) -> Any:
+    """The angle of real numbers: pi where negative."""
+    from runtime.tf1.array_ops import ones_like, where, zeros_like
+
+    return where(x < 0, ones_like(x) * np.pi, zeros_like(x))
+
+
+_part("Real", "real")
+_part("Imag", "imag")
+_part("Angle", "angle")
+
+
+@export("tensordot")
+def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
+    """The sum of products over the given axes of two tensors, as one matrix product."""
+    from runtime.tf1 import array_ops
+
+    with name_scope(name, "Tensordot", [a, b, axes]) as scope:
+        a, b = convert_to_tensor(a, name="a"), convert_to_tensor(b, name="b")
+        if isinstance(axes, int | np.integer):
+            if a.rank is None:
+                raise ValueError("tensordot with a number of axes needs tensors of known rank.")
+            a_axes, b_axes = list(np.arange(a.rank - axes, a.rank)), list(np.arange(axes))
+        else:
+            a_axes, b_axes = ([int(i) for i in np.ravel(part)] for part in axes)
+
+        def matrix(x: Any, summed: list[int], summed_last: bool) -> tuple[Any, Any, Any]:
+            if x.rank is None:
+                raise ValueError("tensordot needs tensors of known rank.")
+            summed = [i % x.rank for i in summed]
+            free = [i for i in np.arange(x.rank).tolist() if i not in summed]
+            perm = free + summed if summed_last else summed + free
+            if None not in x.dims:
+                free_dims = [x.dims[i] for i in free]
+                sizes = [int(np.prod(free_dims)), int(np.prod([x.dims[i] for i in summed]))]
+                moved = array_ops.transpose(x, perm) if perm != list(np.arange(x.rank)) else x
+                return array_ops.reshape(moved, sizes if summed_last else sizes[::-1]), free_dims, free_dims
+            shape = array_ops.shape(x)
+            free_dims = array_ops.gather(shape, constant(free, int32))
+            sizes = [reduce_prod(free_dims), reduce_prod(array_ops.gather(shape, constant(summed, int32)))]
+            return array_ops.reshape(array_ops.transpose(x, perm), array_ops.stack(sizes if summed_last else sizes[::-1])), free_dims, [x.dims[i] for i in free]
+
+        left, left_dims, left_static = matrix(a, a_axes, True)
+        right, right_dims, right_static = matrix(b, b_axes, False)
+        product = matmul(left, right)
+        if isinstance(left_dims, list) and isinstance(right_dims, list):
+            return array_ops.reshape(product, left_dims + right_dims, name=scope)
+        both = [d if isinstance(d, base.Tensor) else constant(d, int32) for d in (left_dims, right_dims)]
+        result = array_ops.reshape(product, array_ops.concat(both, 0), name=scope)
+        result.set_shape([*left_static, *right_static])
+        return result
+
+
+@export("trace")
+def trace(x: Any, name: str | None = None) -> Any:
+    with name_scope(name, "Trace", [x]) as scope:
+        return reduce_sum(apply_op("MatrixDiagPart", None, input=convert_to_tensor(x, name="x")), [-1], name=scope)
+
+
+@export("bincount")
+def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = int32, name: str | None = None) -> Any:
+    with name_scope(name, "bincount"):
+        arr = convert_to_tensor(arr, name="arr", dtype=int32)
+        positive = reduce_prod(apply_op("Shape", None, input=arr)) > 0
+        size = cast(positive, int32) * (reduce_max(arr) + 1)
+        if minlength is not None:
+            size = maximum(convert_to_tensor(minlength, int32, name="minlength"), size)
+        if maxlength is not None:
+            size = minimum(convert_to_tensor(maxlength, int32, name="maxlength"), size)
+        weights = convert_to_tensor(weights, name="weights") if weights is not None else constant([], dtype)
+        return apply_op("Bincount", None, arr=arr, size=size, weights=weights)
+
+
+def _segment(op_type: str, name: str) -> None:
+    def sparse_segment(data: Any, indices: Any, segment_ids: Any, name: str | None = None, num_segments: Any = None) -> Any:
+        if num_segments is not None:
+            return apply_op(f"{op_type}WithNumSegments", name, data=data, indices=indices, segment_ids=segment_ids, num_segments=num_segments)
+        return apply_op(op_type, name, data=data, indices=indices, segment_ids=segment_ids)
+
+    put(name, sparse_segment)
+
+
+_segment("SparseSegmentSum", "sparse_segment_sum")
+_segment("SparseSegmentMean", "sparse_segment_mean")
+_segment("SparseSegmentSqrtN", "sparse_segment_sqrt_n")

@@ -22,6 +22,21 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "nn.compute_accidental_hits": ("embedding_ops",),
+    "nn.all_candidate_sampler": ("embedding_ops",),
+    "nn.fixed_unigram_candidate_sampler": ("embedding_ops",),
+    "nn.learned_unigram_candidate_sampler": ("embedding_ops",),
+    "nn.log_uniform_candidate_sampler": ("embedding_ops",),
+    "nn.uniform_candidate_sampler": ("embedding_ops",),
+    "nn.sampled_softmax_loss": ("embedding_ops",),
+    "nn.nce_loss": ("embedding_ops",),
+    "nn.embedding_lookup_sparse": ("embedding_ops",),
+    "nn.embedding_lookup": ("embedding_ops",),
+    "global_norm": ("clip_ops",),
+    "clip_by_value": ("clip_ops",),
+    "clip_by_norm": ("clip_ops",),
+    "clip_by_global_norm": ("clip_ops",),
+    "clip_by_average_norm": ("clip_ops",),
     "contrib.rnn": ("rnn_cell", "rnn"),
     "nn.static_state_saving_rnn": ("rnn",),
     "nn.static_bidirectional_rnn": ("rnn",),

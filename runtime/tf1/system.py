@@ -492,7 +492,7 @@ put("compat.bytes_or_text_types", (bytes, str))
 
 @export("compat.forward_compatible")
 def forward_compatible(year: int, month: int, day: int) -> bool:
-    return (2019, 10, 1) > (year, month, day)
+    return (year, month, day) < (2019, 10, 1)
 
 
 @export("test.is_built_with_cuda")
