@@ -194,6 +194,21 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
+def _deflate(lines: list[bytes], level: int) -> bytes:
+    """Compressed as libpng does it, a line at a time: a window no larger than small images need, and the smallest that fits in the header."""
+    size, bits = sum(map(len, lines)), 15
+    while size <= 16384 and size + 262 <= 1 << (bits - 1):
+        bits -= 1
+    compressor = zlib.compressobj(level, zlib.DEFLATED, max(bits, 9), 8, zlib.Z_FILTERED)
+    packed = b"".join([*map(compressor.compress, lines), compressor.flush()])
+    method, flags, window = packed[0] & 0x0F, packed[1] & 0xE0, packed[0] >> 4
+    while size <= 16384 and window > 0 and size <= 1 << (window + 7):
+        window -= 1
+    method |= window << 4
+    flags += 31 - ((method << 8) + flags) % 31
+    return bytes([method, flags]) + packed[2:]
+
+
 def encode_png(image: Array, level: int = -1) -> bytes:
     """A PNG of [height, width, 1..4] pixels, 8 or 16 bits; each row under the filter that leaves the smallest differences."""
     height, width, channels = image.shape
@@ -218,8 +233,9 @@ def encode_png(image: Array, level: int = -1) -> bytes:
     lines[:, 1:] = tried[best, np.arange(height)]
     color = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     header = struct.pack(">IIBBBBB", width, height, 16 if wide else 8, color, 0, 0, 0)
-    pixels = zlib.compress(lines.tobytes(), level)
-    return _PNG_SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+    pixels = _deflate([line.tobytes() for line in lines], level)
+    parts = [_chunk(b"IDAT", pixels[at : at + 8192]) for at in range(0, len(pixels), 8192)]
+    return b"".join([_PNG_SIGNATURE, _chunk(b"IHDR", header), *parts, _chunk(b"IEND", b"")])
 
 
 def decode_bmp(contents: bytes, channels: int) -> Array:
