@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphtools.constant import constant
-from graphtools.convert.builder import OnnxNode, Value
+from graphtools.convert.builder import Builder, OnnxNode, Value
+from graphtools.convert.lists import plain, same_value
+from graphtools.dtypes import int64
 from graphtools.graph import Function, Tensor
 
 
@@ -89,3 +91,27 @@ def is_size(value: Value) -> bool:
             return False
         value = node.inputs[0]
     return False
+
+
+def least(op: Builder, bounds: Sequence[Value]) -> Value:
+    """The least of these integers. min(a, max(1, a)), the steps that dynamic_rnn takes, is a."""
+    parts: list[Value] = []
+    waiting = list(reversed(bounds))
+    while waiting:
+        value = plain(waiting.pop())
+        if value.const is None and value.node is not None and value.node.op_type == "Min":
+            waiting.extend(v for v in reversed(value.node.inputs) if v is not None)
+        elif not any(same_value(value, p) for p in parts):
+            parts.append(value)
+    kept = [p for p in parts if not _is_maximum(p, parts)]
+    result = op.cast(kept[0], int64)
+    for part in kept[1:]:
+        result = op.Min(result, op.cast(part, int64))
+    return result
+
+
+def _is_maximum(value: Value, others: Sequence[Value]) -> bool:
+    """Whether a value is a maximum over one of the others, and so not less than it."""
+    if value.const is not None or value.node is None or value.node.op_type != "Max":
+        return False
+    return any(v is not None and same_value(v, o) for v in value.node.inputs for o in others if o is not value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtools.constant import constant
 from graphtools.convert.builder import Builder, Value
-from graphtools.convert.counters import counter_step, is_size, origin, passes_through
+from graphtools.convert.counters import counter_step, is_size, least, origin, passes_through
 from graphtools.convert.lists import (
     Array,
     Blank,
@@ -226,10 +226,7 @@ class WhileConversion:
         bounds = self._bounds(self.cond.outputs[0])
         if not bounds:
             return None
-        trip: Value = bounds[0]
-        for bound in bounds[1:]:
-            if not same_value(trip, bound):
-                trip = self.op.Min(trip, bound)
+        trip = least(self.op, bounds)
         if trip.const is not None:
             return self.op.const(np.maximum(trip.const, 0))
         return trip if is_size(trip) else self.op.Max(trip, 0)

@@ -413,7 +413,7 @@ class _Layers:
         lengths = self.lengths[slots[0]]
         assert self.loop.trip is not None
         limit = None if lengths is None else op.cast(op.Min(op.cast(lengths, int64), self.loop.trip), int32)
-        states = [op.Unsqueeze(self.inits[s], [0]) for s in slots]
+        states = [None if _is_zero(self.inits[s]) else op.Unsqueeze(self.inits[s], [0]) for s in slots]
         inputs: list[Any] = [x, w, r, b, limit, *states]
         if any(g.peephole is not None for g in gates):
             peepholes = [self._bias([] if g.peephole is None else [g.peephole], units) for g in gates[:3]]
@@ -428,7 +428,10 @@ class _Layers:
             self.masks[new_h] = lengths
         for slot, last in zip(slots, made[1:], strict=True):
             last.dims = (1, batch, units)
-            self.finals[slot] = op.Squeeze(last, [0])
+            state = op.Squeeze(last, [0])
+            if limit is not None and not _is_zero(self.inits[slot]):  # ONNX Runtime gives zeros where there are no steps
+                state = op.Where(op.Unsqueeze(op.Equal(limit, op.const(np.array(0, np.int32))), [1]), self.inits[slot], state)
+            self.finals[slot] = state
 
     def _bias(self, parts: Sequence[Value], units: int) -> Value:
         """The sum of biases as a vector."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -10,6 +13,7 @@ import graphtools
 from graphtools.dtypes import float32, int32
 from graphtools.graph import Graph
 
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 STEPS, BATCH, INPUTS, UNITS = 5, 2, 3, 4
 GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
@@ -88,6 +92,53 @@ def test_cudnn_rnn(mode: str, layers: int, directions: int) -> None:
     wanted = reference(mode, *feeds.values(), layers, directions)
     for value, want in zip(got, wanted, strict=False):
         np.testing.assert_allclose(value, want, rtol=1e-4, atol=1e-5)
+
+
+# Recorded graphs whose first two outputs, taken without the gradients beside them, are layers of ONNX.
+LAYERS = {
+    "gradients/Control__tf1_drnn_lstm_len": {"LSTM": 1},
+    "gradients/Control__tf1_drnn_lstm_short": {"LSTM": 1},
+    "gradients/Control__tf1_drnn_lstmblock": {"LSTM": 1},
+    "gradients/Control__tf1_drnn_gru_bi": {"GRU": 2},
+    "gradients/Control__tf1_drnn_grublock": {"GRU": 1},
+    "gradients/Control__tf1_drnn_lstm_peep": {"Loop": 1},  # clips its cell, which ONNX's clip does not mean
+    "gradients/Control__tf012_dynamic_rnn_grad": {"LSTM": 1},
+    "ops/Control__tf012_bidirectional_gru": {"GRU": 2},
+    "ops/Control__tf2_fun_keras_lstm": {"LSTM": 1},
+    "ops/Control__tf2_low_keras_lstm": {"LSTM": 1},
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_loop_becomes_a_layer(name: str) -> None:
+    with np.load(FIXTURES / f"{name}.npz", allow_pickle=False) as data:
+        arrays, meta = {k: data[k] for k in data.files}, json.loads(str(data["meta"]))
+    feeds = {k[3:]: v for k, v in arrays.items() if k.startswith("in:")}
+    outputs = meta["outputs"][:2]
+    model = graphtools.to_onnx(graphtools.load(arrays["graph"].tobytes()), inputs=list(feeds), outputs=outputs)
+    found = [n.op_type for n in model.graph.node if n.op_type in ("LSTM", "GRU", "RNN", "Loop", "Scan")]
+    assert {op: found.count(op) for op in found} == LAYERS[name]
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    got = session.run(outputs, {i.name: feeds[i.name] for i in session.get_inputs()})
+    for value, output in zip(got, outputs, strict=True):
+        np.testing.assert_allclose(value, arrays[f"out:{output}"], rtol=1e-4, atol=1e-5)
+
+
+def test_layer_without_steps_keeps_its_state() -> None:
+    """A row of length 0 ends in the state it began with, where ONNX Runtime's LSTM gives zeros."""
+    graph = graphtools.load((FIXTURES / "graphs/dynamic_rnn_initial_state.pb").read_bytes())
+    feeds = {
+        "x:0": np.ones((2, 4, 3), np.float32),
+        "len:0": np.array([0, 3], np.int32),
+        "c:0": np.full((2, 5), 0.25, np.float32),
+        "h:0": np.full((2, 5), 0.5, np.float32),
+    }
+    model = graphtools.to_onnx(graph, inputs=list(feeds), outputs=["last_c:0", "last_h:0"])
+    assert [n.op_type for n in model.graph.node].count("LSTM") == 1
+    c, h = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)
+    np.testing.assert_array_equal(c[0], feeds["c:0"][0])
+    np.testing.assert_array_equal(h[0], feeds["h:0"][0])
+    assert not np.allclose(h[1], feeds["h:0"][1])
 
 
 def test_canonical_weights_are_the_parameters_in_order() -> None:
