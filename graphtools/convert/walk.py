@@ -508,6 +508,8 @@ def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[
     for key, variable in walk.written.items():
         builder.output(walk.last(variable), f"{key}:next")
     optimize(builder)
+    for key, value in state_inputs.items():  # only now, for a default is no constant that may be folded
+        value.const = np.asarray(graph.values[key])
     return to_model(builder, OPSET, metadata={"tfrevive.state": ",".join(walk.written)} if walk.written else None)
 
 
