@@ -62,8 +62,8 @@ def reduced(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Val
     if onnx_op == "ReduceMean" and x.dtype.is_floating and axes.const is not None and _may_reduce_nothing(x, axes):
         return _mean(op, x, axes, keep)
     result: Value = op.append(onnx_op, [x, axes], {"keepdims": int(keep), "noop_with_empty_axes": 1})
-    if axes.const is None and not keep and result.dims is None and x.rank == 1:
-        result.dims = ()
+    if axes.const is None and not keep and result.dims is None and x.rank == 1 and axes.dims is not None and axes.dims[0]:
+        result.dims = ()  # not so where the axes may turn out to be none
     return result
 
 
