@@ -33,6 +33,7 @@ class Gate:
     biases: list[Value]  # of x w; of h r too, where they need not be told apart
     peephole: Value | None = None
     r_biases: list[Value] | None = None
+    hard: tuple[float, float] | None = None  # slope and offset of a hard sigmoid
 
 
 class NoMatch(Exception):
@@ -177,6 +178,16 @@ class _Layers:
         value = self._plain(value)
         if self._outside(value):
             return [], [value]
+        projected = self._projection(value)
+        if projected is not None:
+            return projected
+        whole, start, size = self._part(value)
+        if size is not None:
+            found = self._affine(whole)
+            if found is None:
+                return None
+            terms = [(a, self._columns(w, start, size, 1)) for a, w in found[0]]
+            return terms, [b if b.rank == 0 else self._columns(self._vector(b), start, size, 0) for b in found[1]]
         node = self._node(value, "Add", "MatMul", "Gemm")
         if node is None or any(v is None for v in node.inputs):
             return None
@@ -194,6 +205,47 @@ class _Layers:
         if w.rank != 2 or not self._outside(w):
             return None
         return self._split_rows(a, w), inputs[2:]
+
+    def _projection(self, value: Value) -> tuple[list[tuple[Value, Value]], list[Value]] | None:
+        """A row of what a product outside of the loop gave for all rounds at once: reshape(reshape(x) w + b)."""
+        rows = self._is_series(value)
+        node = None if rows is None else rows.node
+        if rows is None or node is None or node.op_type != "Reshape" or node.inputs[0] is None:
+            return None
+        flat, biases = node.inputs[0], []
+        while flat.node is not None and flat.node.op_type == "Add":
+            sides = [v for v in flat.node.inputs if v is not None]
+            bias = next((v for v in sides if v.rank == 1), None)
+            if bias is None:
+                return None
+            biases.append(bias)
+            flat = sides[0] if sides[1] is bias else sides[1]
+        product = flat.node
+        if (
+            product is None
+            or product.op_type != "MatMul"
+            or product.inputs[0] is None
+            or product.inputs[1] is None
+            or product.inputs[1].rank != 2
+        ):
+            return None
+        source = product.inputs[0].node
+        x = None if source is None or source.op_type != "Reshape" else source.inputs[0]
+        w = product.inputs[1]
+        if (
+            x is None
+            or x.dims is None
+            or rows.dims is None
+            or len(x.dims) != 3
+            or w.dims is None
+            or x.dims[2] != w.dims[0]
+            or x.dims[2] is None
+        ):
+            return None
+        if not any(a is not None and a == b for a, b in zip(x.dims[:2], rows.dims[:2], strict=True)):
+            return None
+        self.series[x] = x
+        return [(x, w)], biases
 
     def _split_rows(self, a: Value, w: Value) -> list[tuple[Value, Value]]:
         """[a, b] w = a w[:n] + b w[n:]"""
@@ -227,22 +279,43 @@ class _Layers:
         k = next(i for i, o in enumerate(node.outputs) if o is value)
         return self._plain(node.inputs[0]), sum(w for w in widths[:k] if w is not None), widths[k]
 
-    def _activated(self, value: Value, activation: str) -> tuple[Value, int, int | None] | None:
-        """What goes into sigmoid or tanh, also where all gates go through it together."""
-        node = self._node(value, activation)
-        if node is not None and node.inputs[0] is not None:
-            return self._plain(node.inputs[0]), 0, None
-        whole, start, size = self._part(value)
-        node = self._node(whole, activation)
-        if size is None or node is None or node.inputs[0] is None:
+    def _activated(self, value: Value, activation: str) -> tuple[Value, int, int | None, tuple[float, float] | None] | None:
+        """What goes into sigmoid or tanh, also where all gates go through it together; slope and offset of a hard sigmoid."""
+        for whole, start, size in ((value, 0, None), self._part(value)):
+            node = self._node(whole, activation)
+            if node is not None and node.inputs[0] is not None:
+                return self._plain(node.inputs[0]), start, size, None
+            hard = self._hard_sigmoid(whole) if activation == "Sigmoid" else None
+            if hard is not None:
+                return hard[0], start, size, hard[1]
+        return None
+
+    def _hard_sigmoid(self, value: Value) -> tuple[Value, tuple[float, float]] | None:
+        """max(0, min(1, slope x + offset)), Keras's recurrent activation for years."""
+        line: Value | None = None
+        for low, zero in self._pair(value, "Max"):
+            if _scalar(zero) == 0:
+                line = next((v for v, one in self._pair(low, "Min") if _scalar(one) == 1), line)
+        for high, one in self._pair(value, "Min"):
+            if _scalar(one) == 1:
+                line = next((v for v, zero in self._pair(high, "Max") if _scalar(zero) == 0), line)
+        node = self._node(value, "Clip")
+        if node is not None and len(node.inputs) == 3 and _scalar(node.inputs[1]) == 0 and _scalar(node.inputs[2]) == 1:
+            line = node.inputs[0]
+        if line is None:
             return None
-        return self._plain(node.inputs[0]), start, size
+        for scaled, offset in self._pair(line, "Add"):
+            for x, slope in self._pair(scaled, "Mul"):
+                a, b = _scalar(slope), _scalar(offset)
+                if a is not None and b is not None:
+                    return x, (a, b)
+        return None
 
     def _gate(self, value: Value, activation: str, h: Value, cells: Sequence[Value] = ()) -> Gate:
         found = self._activated(value, activation)
         if found is None:
             raise NoMatch
-        inner, start, size = found
+        inner, start, size, hard = found
         extra: list[Value] = []
         peephole: Value | None = None
         while size is None:
@@ -256,7 +329,9 @@ class _Layers:
                 extra.append(added)
         if size is None:
             inner, start, size = self._part(inner)
-        return self._products(inner, start, size, h, extra, peephole)
+        gate = self._products(inner, start, size, h, extra, peephole)
+        gate.hard = hard
+        return gate
 
     def _peel(self, value: Value, cells: Sequence[Value]) -> tuple[Value, Any] | None:
         """A gate less a bias from outside, or less its peephole (in a tuple)."""
@@ -355,8 +430,8 @@ class _Layers:
         update = self._gate(z, "Sigmoid", h)
         for x_side, h_side in self._pair(inner, "Add"):  # the reset gate behind the product: tanh(x w + r (h u))
             for reset, product in self._pair(h_side, "Mul"):
-                parts = self._affine_part(product)
-                x_parts = self._affine_part(x_side)
+                parts = self._affine(product)
+                x_parts = self._affine(x_side)
                 if parts is None or x_parts is None or [t[0] for t in parts[0]] != [h] or len(x_parts[0]) != 1:
                     continue
                 series = self._is_series(x_parts[0][0][0])
@@ -375,15 +450,6 @@ class _Layers:
                     self._emit("GRU", [update, self._gate(reset, "Sigmoid", h), new], {}, [k])
                     return True
         raise NoMatch
-
-    def _affine_part(self, value: Value) -> tuple[list[tuple[Value, Value]], list[Value]] | None:
-        """A sum of products, all columns or those of one part."""
-        whole, start, size = self._part(value)
-        found = self._affine(whole)
-        if found is None or size is None:
-            return found
-        terms = [(a, self._columns(w, start, size, 1)) for a, w in found[0]]
-        return terms, [b if b.rank == 0 else self._columns(self._vector(b), start, size, 0) for b in found[1]]
 
     def _rnn(self, k: int) -> bool:
         """h' = tanh(x w + h r + b), or with relu"""
@@ -415,6 +481,7 @@ class _Layers:
         limit = None if lengths is None else op.cast(op.Min(op.cast(lengths, int64), self.loop.trip), int32)
         states = [None if _is_zero(self.inits[s]) else op.Unsqueeze(self.inits[s], [0]) for s in slots]
         inputs: list[Any] = [x, w, r, b, limit, *states]
+        attrs = {**attrs, **_activations(kind, gates)}
         if any(g.peephole is not None for g in gates):
             peepholes = [self._bias([] if g.peephole is None else [g.peephole], units) for g in gates[:3]]
             inputs.append(op.Unsqueeze(_joined(op, peepholes), [0]))
@@ -460,6 +527,24 @@ class _Layers:
         if value not in self.series or value in self.masks:
             raise NoMatch
         return self.series[value]
+
+
+def _activations(kind: str, gates: Sequence[Gate]) -> dict[str, Any]:
+    """The attributes for hard sigmoids, which all sigmoids of a cell must be."""
+    sigmoids = {g.hard for g in gates[: {"LSTM": 3, "GRU": 2}.get(kind, 0)]}
+    if sigmoids <= {None}:
+        return {}
+    if len(sigmoids) > 1:
+        raise NoMatch
+    slope, offset = next(h for h in sigmoids if h is not None)
+    names = ["HardSigmoid", "Tanh", "Tanh"] if kind == "LSTM" else ["HardSigmoid", "Tanh"]
+    return {"activations": names, "activation_alpha": [slope], "activation_beta": [offset]}
+
+
+def _scalar(value: Value | None) -> float | None:
+    if value is None or value.const is None or value.const.size != 1 or value.const.dtype.kind not in "fiu":
+        return None
+    return float(value.const.ravel()[0])
 
 
 def _joined(op: Builder, parts: Sequence[Value]) -> Value:
