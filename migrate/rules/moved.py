@@ -12,6 +12,13 @@ from migrate.rules.renames import new_name
 from migrate.symbols.verdicts import note
 
 
+# package -> what its user must know
+PACKAGES = {
+    "tf_slim": "install the package tf_slim; its 1.1.0 reads tensorflow.python.framework.ops.Tensor, which TensorFlow 2.15 lacks: "
+    "set that to tf.Tensor before the layers are made",
+}
+
+
 @rule(
     "moved-contrib",
     "Replace a name of tf.contrib by its successor.",
@@ -44,5 +51,5 @@ def moved_contrib(node: Any, names: Names, context: Context) -> Iterator[Match]:
     name = found[0]
     check = note(symbol) if context.target == "2" else ""
     package = name.partition(".")[0]
-    advice = check or (f"install the package {package}" if package != "tf" else "")
+    advice = check or PACKAGES.get(package, "" if package == "tf" else f"install the package {package}")
     yield Match(node, f"{symbol} is now {name}", rename=name, level=Level.WARNING if check else None, advice=advice)
