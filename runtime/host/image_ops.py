@@ -48,19 +48,20 @@ def _pillow() -> Any:
     return Image
 
 
-def _decode_jpeg(node: Node, contents: bytes, channels: int, ratio: int) -> Array:
+def _decode_jpeg(node: Node, contents: bytes, channels: int, ratio: int, columns: tuple[int, int] | None = None) -> Array:
     """With this package's own reader where it can: it gives the very pixels TensorFlow gives. Pillow reads the rest."""
     if channels not in (0, 1, 3):
         raise InvalidArgumentError(None, None, f"channels must be 0, 1, or 3 for JPEG, got {channels}")
     if ratio == 1:
         accurate = node.attr.get("dct_method") == "INTEGER_ACCURATE"
         try:
-            return jpeg.decode(contents, channels, accurate=accurate, smooth=node.attr.get("fancy_upscaling", True))
+            return jpeg.decode(contents, channels, accurate=accurate, smooth=node.attr.get("fancy_upscaling", True), columns=columns)
         except jpeg.JpegError as e:
             raise InvalidArgumentError(None, None, f"Invalid JPEG data or crop window, data size {len(contents)}: {e}") from e
         except jpeg.UnsupportedJpeg:
             pass
-    return _decode_with_pillow(contents, channels, ratio)
+    pixels = _decode_with_pillow(contents, channels, ratio)
+    return pixels if columns is None else pixels[:, slice(*columns)]
 
 
 def _decode_with_pillow(contents: bytes, channels: int, ratio: int) -> Array:
@@ -136,12 +137,14 @@ def decode_image(run: Run, node: Node, contents: Array) -> Array:
 @host("DecodeAndCropJpeg")
 def decode_and_crop_jpeg(run: Run, node: Node, contents: Array, window: Array) -> Array:
     top, left, height, width = (int(v) for v in window)
-    pixels = _decode_jpeg(node, _scalar(contents), node.attr["channels"], node.attr["ratio"])
-    if top < 0 or left < 0 or height <= 0 or width <= 0 or top + height > pixels.shape[0] or left + width > pixels.shape[1]:
+    if top < 0 or left < 0 or height <= 0 or width <= 0:
+        raise InvalidArgumentError(None, None, f"Invalid JPEG data or crop window {window.tolist()}")
+    pixels = _decode_jpeg(node, _scalar(contents), node.attr["channels"], node.attr["ratio"], (left, left + width))
+    if top + height > pixels.shape[0] or pixels.shape[1] != width:
         raise InvalidArgumentError(
-            None, None, f"Invalid JPEG data or crop window {window.tolist()} of an image of shape {list(pixels.shape)}"
+            None, None, f"Invalid JPEG data or crop window {window.tolist()} of an image {pixels.shape[0]} pixels high"
         )
-    return pixels[top : top + height, left : left + width]
+    return pixels[top : top + height]
 
 
 @host("ExtractJpegShape")

@@ -472,9 +472,9 @@ def _smooth_columns(plane: Array, weight: int, rounding: tuple[int, int], shift:
 
 
 def _upsample(plane: Array, across: int, down: int, smooth: bool) -> Array:
-    if smooth and plane.shape[1] > 2 and across == 2 and down == 1:
+    if smooth and across == 2 and down == 1:
         return _smooth_columns(plane, 1, (1, 2), 2)
-    if smooth and plane.shape[1] > 2 and across == 2 and down == 2:
+    if smooth and across == 2 and down == 2:
         above, below = np.concatenate([plane[:1], plane[:-1]]), np.concatenate([plane[1:], plane[-1:]])
         rows = np.empty((plane.shape[0] * 2, plane.shape[1]), plane.dtype)
         rows[0::2], rows[1::2] = plane * 3 + above, plane * 3 + below
@@ -482,8 +482,11 @@ def _upsample(plane: Array, across: int, down: int, smooth: bool) -> Array:
     return np.repeat(np.repeat(plane, down, axis=0), across, axis=1)
 
 
-def decode(contents: bytes, channels: int, *, accurate: bool, smooth: bool) -> Array:
-    """Pixels [height, width, channels], 1 or 3; 0 channels means those of the file. `accurate` and `smooth` choose among libjpeg's ways."""
+def decode(contents: bytes, channels: int, *, accurate: bool, smooth: bool, columns: tuple[int, int] | None = None) -> Array:
+    """Pixels [height, width, channels], 1 or 3; 0 channels means those of the file. `accurate` and `smooth` choose among libjpeg's ways.
+
+    `columns` are the first wanted and the one after the last. Smoothing does not look past whole units around them, as in libjpeg.
+    """
     try:
         frame = _read(contents)
     except (struct.error, IndexError, ValueError, OverflowError) as e:
@@ -492,12 +495,18 @@ def decode(contents: bytes, channels: int, *, accurate: bool, smooth: bool) -> A
     identifiers = bytes(c.id for c in frame.components)
     is_rgb = len(identifiers) == 3 and not frame.jfif and (frame.adobe == 0 or (frame.adobe < 0 and identifiers == b"RGB"))
     wanted = frame.components[:1] if channels == 1 and not is_rgb else frame.components
+    left, right = columns or (0, frame.width)
+    if not 0 <= left < right <= frame.width:
+        raise JpegError(f"columns {left} to {right} of an image {frame.width} wide")
+    start = left - left % (8 * frame.across)
     planes = []
     for c in wanted:
         if frame.across % c.across or frame.down % c.down:
             raise UnsupportedJpeg("fractional sampling factors")
-        plane = _upsample(_samples(c, accurate), frame.across // c.across, frame.down // c.down, smooth)
-        planes.append(plane[: frame.height, : frame.width])
+        across = frame.across // c.across
+        part = _samples(c, accurate)[:, start // across : -(-right // across)]
+        plane = _upsample(part, across, frame.down // c.down, smooth and c.width > 2 and part.shape[1] > 1)
+        planes.append(plane[: frame.height, left - start : right - start])
     if len(planes) == 1:
         return np.repeat(planes[0][..., None].astype(np.uint8), channels, axis=2)
     if not is_rgb:
