@@ -106,14 +106,15 @@ def is_flags(node: cst.BaseExpression, names: Names) -> bool:
             TF + "v = tf.get_variable('v', [3], initializer=tf.zeros_initializer())\n",
         ),
         Example(TF + "b = tf.ones_initializer()\n", None),
+        Example(TF + "v = tf.get_variable('v', [3], initializer=tf.zeros_initializer)\n", None, "1.x takes the class", generation=1),
         Example(TF + "b = isinstance(x, tf.zeros_initializer)\n", None, "the class is meant"),
         Example(TF + "x = tf.zeros_initializer([3], tf.float32)\n", TF + "x = tf.zeros([3], tf.float32)\n", "0.x took a shape"),
     ],
 )
 def initializer_class(node: Any, names: Names, context: Context) -> Iterator[Match]:
     symbol = names.symbol(node) or ""
-    if isinstance(node, cst.ImportAlias):
-        return
+    if isinstance(node, cst.ImportAlias) or context.generation.version in (1, 2):
+        return  # since 1.0 whoever takes an initializer takes its class too
     call = names.call_of(node)
     if call is not None:
         first = call.args[0] if call.args else None

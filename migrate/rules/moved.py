@@ -11,7 +11,6 @@ from migrate.rule import REFERENCE, Context, Example, Match, rule
 from migrate.rules.renames import new_name
 from migrate.symbols.verdicts import note
 
-
 # package -> what its user must know
 PACKAGES = {
     "tf_slim": "install the package tf_slim; its 1.1.0 reads tensorflow.python.framework.ops.Tensor, which TensorFlow 2.15 lacks: "
