@@ -497,7 +497,7 @@ class _Recording(CodegenState):
         return state
 
     def before_codegen(self, node: cst.CSTNode) -> None:
-        if id(node) in self.wanted or (self.statements and isinstance(node, _STATEMENTS)):
+        if id(node) in self.wanted or (self.statements and node.__class__ in _STATEMENT_KINDS):
             self.outer[id(node)] = [len(self.tokens), 0]
 
     def after_codegen(self, node: cst.CSTNode) -> None:
@@ -535,7 +535,7 @@ class _Recording(CodegenState):
 
     def _same(self, node: Any) -> Any:
         span = self.outer.get(id(node))
-        if span is not None and isinstance(node, _STATEMENTS):
+        if span is not None and node.__class__ in _STATEMENT_KINDS:
             return _Verbatim("".join(self.tokens[span[0] : span[1]]))
         changes: dict[str, Any] = {}
         for name in _BODIES.get(type(node), ()):
@@ -560,7 +560,10 @@ class _Verbatim:
         state.add_token(self.text[cut:])  # apart, since a module without a newline at its end drops its last token
 
 
-_STATEMENTS: Final = (cst.SimpleStatementLine, cst.BaseCompoundStatement)
+# by class: isinstance() of an abstract class is slow, and this is asked of every node
+_STATEMENT_KINDS: Final = frozenset(
+    [cst.ClassDef, cst.For, cst.FunctionDef, cst.If, cst.Match, cst.SimpleStatementLine, cst.Try, cst.TryStar, cst.While, cst.With]
+)
 _BODIES: Final[dict[type, tuple[str, ...]]] = {
     cst.ClassDef: ("body",),
     cst.Else: ("body",),

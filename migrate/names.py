@@ -316,7 +316,7 @@ class Names:
     def _walk(self) -> None:
         parents, by_type, uses, scopes = self.parents, self.by_type, self._uses, self._scopes
         stack: list[tuple[cst.CSTNode, Scope]] = [(self.module, self.scope)]
-        pop, push = stack.pop, stack.append
+        pop, push, known = stack.pop, stack.append, _FIELDS
         while stack:
             node, scope = pop()
             kind = type(node)
@@ -336,7 +336,7 @@ class Names:
                     value = getattr(node, name)
                     if value.__class__ in (tuple, list):
                         below += [(item, scope) for item in value]
-                    elif value is not None and isinstance(value, cst.CSTNode):
+                    elif value is not None and (value.__class__ in known or isinstance(value, cst.CSTNode)):
                         below.append((value, scope))
             for pair in reversed(below):
                 parents.setdefault(id(pair[0]), node)  # the special cases have set it where a layout node lies between
