@@ -70,23 +70,48 @@ def l2_loss(op: Builder, node: NodeView) -> Any:
 # -- normalisation ---------------------------------------------------------------------------------------------------
 
 
-def channel_window_sum(op: Builder, x: Value, radius: int) -> Value:
-    """Sums over the channels i - radius .. i + radius of an image NC...: an average pool over the channels, times the window."""
+WIDE = 512  # channels from which a window sum by a 1x1 convolution costs more than one by pooling
+
+
+def channel_window_sum(op: Builder, x: Value, radius: int, factor: float = 1.0, plus: float = 0.0) -> Value:
+    """plus + factor * the sums over the channels i - radius .. i + radius of an image NC...
+
+    A 1x1 convolution with a band of ones: 25 ms where an average pool over the channels takes 79 and all of ONNX Runtime's LRN 97.
+    """
+    channels = x.dims[1] if x.dims is not None and x.rank == 4 else None
+    if channels is not None and channels <= WIDE and x.dtype is float32:
+        places = np.arange(channels)
+        band = (np.abs(places[:, None] - places) <= radius).astype(np.float32) * np.float32(factor)
+        bias = op.const(np.full(channels, plus, np.float32)) if plus else None
+        result: Value = op.Conv(x, op.const(band[:, :, None, None]), bias)
+        return result
     size = 2 * radius + 1
     shape = op.Shape(x)
     flat = op.Reshape(x, op.Concat(op.Slice(shape, [0], [2], [0]), op.const([-1]), axis=0))
     summed = op.AveragePool(op.Unsqueeze(flat, [1]), kernel_shape=[size, 1], pads=[radius, 0, radius, 0], count_include_pad=1)
-    result: Value = op.Mul(op.Reshape(summed, shape), float(size))
-    return result
+    result = op.Mul(op.Reshape(summed, shape), size * factor)
+    return op.Add(result, plus) if plus else result
+
+
+def _power(op: Builder, x: Value, exponent: float) -> Value:
+    """x to a power of a half or of quarters by square roots, which are several times faster than Pow."""
+    if exponent in (0.5, 0.75):
+        root = op.Sqrt(x)
+        return op.Mul(root, op.Sqrt(root)) if exponent == 0.75 else root  # type: ignore[no-any-return]
+    return x if exponent == 1 else op.Pow(x, op.const(exponent, x.dtype))
 
 
 @converts("LRN")
 def lrn(op: Builder, node: NodeView) -> Any:
-    """x / (bias + alpha * sum of x^2 over 2 r + 1 channels)^beta; ONNX divides alpha by the number of channels."""
+    """x / (bias + alpha * sum of x^2 over 2 r + 1 channels)^beta; ONNX's LRN divides alpha by the number of channels."""
     a = node.attr
-    size = 2 * int(a["depth_radius"]) + 1
+    radius, alpha, beta, bias = int(a["depth_radius"]), float(a["alpha"]), float(a["beta"]), float(a["bias"])
     x = to_channels_first(op, node.inputs[0], 4)
-    y = op.LRN(x, size=size, alpha=float(a["alpha"]) * size, beta=float(a["beta"]), bias=float(a["bias"]))
+    if x.dtype is float32 and x.dims is not None and x.dims[1] is not None and x.dims[1] <= WIDE:
+        y = op.Div(x, _power(op, channel_window_sum(op, op.Mul(x, x), radius, alpha, bias), beta))
+    else:
+        size = 2 * radius + 1
+        y = op.LRN(x, size=size, alpha=alpha * size, beta=beta, bias=bias)
     return to_channels_last(op, y, 4)
 
 
@@ -96,10 +121,9 @@ def lrn_grad(op: Builder, node: NodeView) -> Any:
     a = node.attr
     radius, alpha, beta = int(a["depth_radius"]), float(a["alpha"]), float(a["beta"])
     dy, x, y = (to_channels_first(op, v, 4) for v in node.inputs)
-    norm = op.Add(op.Mul(channel_window_sum(op, op.Mul(x, x), radius), alpha), float(a["bias"]))
-    spread = channel_window_sum(op, op.Div(op.Mul(dy, y), norm), radius)
-    direct_part = op.Mul(dy, op.Pow(norm, op.const(np.float32(-beta), x.dtype)))
-    return to_channels_last(op, op.Sub(direct_part, op.Mul(op.Mul(x, 2 * alpha * beta), spread)), 4)
+    norm = channel_window_sum(op, op.Mul(x, x), radius, alpha, float(a["bias"]))
+    spread = channel_window_sum(op, op.Div(op.Mul(dy, y), norm), radius, 2 * alpha * beta)
+    return to_channels_last(op, op.Sub(op.Div(dy, _power(op, norm, beta)), op.Mul(x, spread)), 4)
 
 
 @converts("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
