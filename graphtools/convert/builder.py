@@ -210,7 +210,7 @@ class Builder:
                 ):
                     return self.const(np.array(part, np.int64))
                 if op_type == "Size" and first.dims is not None and None not in first.dims:
-                    return self.const(np.array(np.prod(first.dims, dtype=np.int64), np.int64))
+                    return self.const(np.array(np.prod([d or 0 for d in first.dims], dtype=np.int64), np.int64))
                 if op_type == "Transpose" and list(attrs.get("perm", [])) == list(range(len(attrs.get("perm", [None])))):
                     return first
                 if op_type == "Reshape" and first.dims is not None and values[1] is not None and values[1].const is not None:
@@ -218,9 +218,10 @@ class Builder:
                     if len(first.dims) == len(wanted) and sum(d is None for d in first.dims) <= 1:
                         if all(w == d if d is not None else w in (-1,) for w, d in zip(wanted, first.dims, strict=True)):
                             return first
-        if any(v is None or v.const is None for v in values) or not values:
+        known = [v.const for v in values if v is not None and v.const is not None]
+        if len(known) < len(values) or not values:
             return None
-        result = fold.evaluate(op_type, [v.const for v in values], attrs, outputs)  # type: ignore[union-attr]
+        result = fold.evaluate(op_type, known, attrs, outputs)
         if result is None:
             return None
         folded = tuple(self.const(r) for r in result)

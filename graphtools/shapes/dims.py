@@ -146,6 +146,12 @@ def multiply(a: Dim, b: Dim) -> Dim:
     return None if a is None or b is None else a * b
 
 
+def axis_of(axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise ShapeError(f"Invalid axis: {axis}; must be in [{-rank},{rank})")
+    return axis % rank
+
+
 def reduced(dims: Dims, axes: Any, keep: bool) -> Dims:
     """The shape without the axes that a reduction over a known rank-0 or rank-1 `axes` removes, or with them of size 1."""
     if dims is None:
