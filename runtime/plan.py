@@ -454,7 +454,7 @@ class Planner:
         if isinstance(target, Node):
             return None
         variable = self._variable(target)
-        if variable is not None and target.dtype.is_ref:
+        if variable is not None:
             last = self.last_version.get(variable.key, 0)
             return Source(self._state_slot(variable, last, target.node.name, loads))
         return self._source(target, target.node)
