@@ -464,6 +464,44 @@ def crop_and_resize_grad_boxes(op: Builder, node: NodeView) -> Any:
     return op.Concat(ends[0], ends[2], ends[1], ends[3], axis=1)
 
 
+@converts("ExtractGlimpse", "ExtractGlimpseV2")
+def extract_glimpse(op: Builder, node: NodeView) -> Any:
+    """A window around an offset for each image: a gather of its pixels, and noise where it is outside.
+
+    The first version halves offsets from the centre in pixels too, and takes offsets from the corner to the middle of the window.
+    """
+    image, offsets = node.input("input"), op.cast(node.input("offsets"), float32)
+    sizes = [_axis_size(op, image, a) for a in (1, 2)]
+    batch, channels = op.Shape(image, start=0, end=1), op.Shape(image, start=3, end=4)
+    zero, one = op.const(np.int64(0)), op.const(np.int64(1))
+    places, inside = [], []
+    for axis, (size, count) in enumerate(zip(sizes, _new_sizes(op, node), strict=True)):
+        at = op.Slice(offsets, [axis], [axis + 1], [1])
+        whole = op.cast(size, float32)
+        second = node.op.endswith("V2")
+        if node.attr["normalized"]:
+            at = op.Mul(at, whole)
+            if second and node.attr["centered"]:
+                at = op.Mul(at, 0.5)
+        if node.attr["centered"]:
+            at = op.Add(at, op.Mul(whole, 0.5)) if second else op.Mul(op.Add(at, whole), 0.5)
+        if not second or (node.attr["centered"] and node.attr["normalized"]):
+            at = op.Sub(at, op.Mul(op.cast(count, float32), 0.5))
+        first = op.cast(at, int64)  # towards zero
+        place = op.Add(first, op.Unsqueeze(op.Range(zero, op.Squeeze(count, [0]), one), [0]))
+        inside.append(op.And(op.GreaterOrEqual(place, 0), op.Less(place, size)))
+        places.append(op.Max(op.Min(place, op.Sub(size, 1)), 0))
+    index = op.Range(zero, op.Squeeze(batch, [0]), one)
+    pixels = op.Reshape(image, op.Concat(op.const([-1]), channels, axis=0))
+    glimpse = op.Gather(pixels, _places(op, index, places[0], places[1], *sizes), axis=0)
+    shown = op.And(op.Unsqueeze(inside[0], [2, 3]), op.Unsqueeze(inside[1], [1, 3]))
+    kind = str(node.attr.get("noise") or ("uniform" if node.attr["uniform_noise"] else "gaussian"))
+    if kind == "zero":
+        return op.Where(shown, glimpse, 0)
+    draw = op.RandomUniformLike if kind == "uniform" else op.RandomNormalLike
+    return op.Where(shown, glimpse, draw(glimpse, dtype=glimpse.dtype.onnx))
+
+
 # -- patches ---------------------------------------------------------------------------------------------------------
 
 

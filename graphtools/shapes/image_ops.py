@@ -82,7 +82,7 @@ def extract_volume_patches(node: Node) -> Sequence[Dims]:
     return [(dims[0], *sizes, None if dims[4] is None else dims[4] * a["ksizes"][1] * a["ksizes"][2] * a["ksizes"][3])]
 
 
-@shape("ExtractGlimpse")
+@shape("ExtractGlimpse", "ExtractGlimpseV2")
 def extract_glimpse(node: Node) -> Sequence[Dims]:
     dims = with_rank(node.inputs[0].dims, 4)
     return [(merge_dim(dims[0], with_rank(node.inputs[2].dims, 2)[0]), *_pair(node.inputs[1]), dims[3])]
