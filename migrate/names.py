@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import libcst as cst
 
-ROOTS: Final = ("tensorflow", "tensorflow_core")
+from migrate.syntax import FIELDS, UNKNOWN, children, dotted, fields, leftmost, literal, statements, symbol_of_module
 
-# Fields that hold layout or plain text, never code: the walk does not enter them.
-LAYOUT: Final = frozenset(
-    [
-        "asynchronous",
-        "comma",
-        "default_indent",
-        "default_newline",
-        "dot",
-        "encoding",
-        "equal",
-        "footer",
-        "has_trailing_newline",
-        "header",
-        "indent",
-        "leading_lines",
-        "lines_after_decorators",
-        "lines_after_module_docstring",
-        "lbrace",
-        "lbracket",
-        "lpar",
-        "operator",
-        "rbrace",
-        "rbracket",
-        "relative",
-        "rpar",
-        "semicolon",
-        "trailing_whitespace",
-        "colon",
-        "first_colon",
-        "second_colon",
-        "star",
-        "prefix",
-        "conversion",
-    ]
-)
-LEAVES: Final = (cst.Name, cst.SimpleString, cst.Integer, cst.Float, cst.Imaginary, cst.Ellipsis, cst.Pass, cst.Break, cst.Continue)
+__all__ = ["UNKNOWN", "Binding", "Names", "Scope", "children", "dotted", "fields", "symbol_of_module"]
 
 # Attributes that the walk notes, so that rules about Python 2 need no walk of their own.
 WATCHED: Final = frozenset(
@@ -72,48 +35,6 @@ WATCHED: Final = frozenset(
 )
 
 Reference: TypeAlias = cst.Name | cst.Attribute
-UNKNOWN: Final = object()  # names.literal() of what is not known before the program runs
-
-_FIELDS: dict[type, tuple[str, ...]] = dict.fromkeys(LEAVES, ())
-
-
-def fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    """The fields of a node class that hold code."""
-    found = _FIELDS.get(kind)
-    if found is None:
-        names = (f.name for f in dataclasses.fields(kind))
-        found = tuple(n for n in names if n not in LAYOUT and not n.startswith("whitespace"))
-        _FIELDS[kind] = found
-    return found
-
-
-def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    for name in fields(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            yield value
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                if isinstance(item, cst.CSTNode):
-                    yield item
-
-
-def dotted(node: cst.CSTNode | None) -> str | None:
-    """`a.b.c` of a chain of plain attributes, else None."""
-    parts: list[str] = []
-    while isinstance(node, cst.Attribute):
-        parts.append(node.attr.value)
-        node = node.value
-    if not isinstance(node, cst.Name):
-        return None
-    parts.append(node.value)
-    return ".".join(reversed(parts))
-
-
-def symbol_of_module(module: str) -> str | None:
-    """tensorflow.nn -> tf.nn; None for what is not TensorFlow."""
-    root, dot, rest = module.partition(".")
-    return "tf" + dot + rest if root in ROOTS else None
 
 
 @dataclass(slots=True)
@@ -255,7 +176,7 @@ class Names:
         if chain is None:
             return None
         root, dot, rest = chain.partition(".")
-        found = self.scope_of(_root(node)).lookup(root)
+        found = self.scope_of(leftmost(node)).lookup(root)
         if found is None or len(found[1]) != 1 or found[1][0].module is None:
             return None
         return found[1][0].module + dot + rest
@@ -278,7 +199,7 @@ class Names:
         for _ in range(4):
             if node is None:
                 return UNKNOWN
-            value = _literal(node)
+            value = literal(node)
             if value is not UNKNOWN:
                 return value
             node = self.assigned(node)
@@ -316,7 +237,7 @@ class Names:
     def _walk(self) -> None:
         parents, by_type, uses, scopes = self.parents, self.by_type, self._uses, self._scopes
         stack: list[tuple[cst.CSTNode, Scope]] = [(self.module, self.scope)]
-        pop, push, known = stack.pop, stack.append, _FIELDS
+        pop, push, known = stack.pop, stack.append, FIELDS
         while stack:
             node, scope = pop()
             kind = type(node)
@@ -332,7 +253,7 @@ class Names:
                 below = special(self, node, scope)
             else:
                 below = []
-                for name in _FIELDS.get(kind) or fields(kind):
+                for name in FIELDS.get(kind) or fields(kind):
                     value = getattr(node, name)
                     if value.__class__ in (tuple, list):
                         below += [(item, scope) for item in value]
@@ -458,7 +379,7 @@ class Names:
 
     def _declare_outer(self, body: cst.CSTNode, scope: Scope) -> None:
         """global and nonlocal hold for the whole function, so they are found before its bindings."""
-        for statement in _statements(body):
+        for statement in statements(body):
             if isinstance(statement, (cst.Global, cst.Nonlocal)):
                 word = "global" if isinstance(statement, cst.Global) else "nonlocal"
                 for item in statement.names:
@@ -555,7 +476,7 @@ class Names:
                     above = self.parents.get(id(node))
                 self.references.append(node)
         order = {key: number for number, key in enumerate(self._scopes)}
-        self.references.sort(key=lambda node: order[id(_root(node))])
+        self.references.sort(key=lambda node: order[id(leftmost(node))])
 
     def _candidates(self) -> set[str]:
         """The names that some scope binds to TensorFlow, directly or through other names."""
@@ -647,41 +568,3 @@ _SPECIAL: dict[type, Callable[[Names, Any, Scope], list[Any]]] = {
     cst.Nonlocal: Names._nothing,
     cst.SetComp: Names._comprehension,
 }
-
-
-def _root(node: cst.CSTNode) -> cst.CSTNode:
-    while isinstance(node, cst.Attribute):
-        node = node.value
-    return node
-
-
-def _statements(body: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """The small statements of a block, not those of functions and classes inside it."""
-    stack = [body]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, cst.BaseSmallStatement):
-            yield node
-        elif not isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.BaseExpression)):
-            stack += children(node)
-
-
-def _literal(node: cst.CSTNode) -> Any:
-    if isinstance(node, (cst.Integer, cst.Float, cst.Imaginary, cst.SimpleString, cst.ConcatenatedString)):
-        try:
-            return node.evaluated_value
-        except Exception:
-            return UNKNOWN
-    if isinstance(node, cst.Name):
-        return {"True": True, "False": False, "None": None}.get(node.value, UNKNOWN)
-    if isinstance(node, (cst.List, cst.Tuple)):
-        values = [_literal(e.value) if isinstance(e, cst.Element) else UNKNOWN for e in node.elements]
-        if any(v is UNKNOWN for v in values):
-            return UNKNOWN
-        return values if isinstance(node, cst.List) else tuple(values)
-    if isinstance(node, (cst.UnaryOperation, cst.BinaryOperation, cst.Dict, cst.Set)):
-        try:
-            return ast.literal_eval(cst.Module([]).code_for_node(node))
-        except (ValueError, SyntaxError, TypeError):
-            return UNKNOWN
-    return UNKNOWN
