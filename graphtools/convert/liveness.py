@@ -16,7 +16,7 @@ def sweep(builder: Builder, needed: set[int] | None = None) -> None:
     for node in reversed(builder.nodes):
         if not any(id(v) in needed for v in node.outputs):
             continue
-        if node.op_type == "Loop":
+        if node.op_type in ("Loop", "Scan"):
             _trim_loop(node, needed)
         elif node.op_type == "If":
             _trim_if(node, needed)
@@ -41,10 +41,13 @@ def _trim_if(node: OnnxNode, needed: set[int]) -> None:
 def _trim_loop(node: OnnxNode, needed: set[int]) -> None:
     """A variable is needed when it is read after the loop, or in the body for something that is needed."""
     body = node.subgraphs()[0]
+    scanned = node.attrs.get("num_scan_inputs", 0)
+    taken, given = (0, 0) if scanned else (2, 1)  # what comes before the variables: a Loop's round and condition, its condition again
+    carried = len(body.inputs) - taken - scanned
     makers = {id(v): n for n in body.nodes for v in n.outputs}
     position = {id(v): i for i, v in enumerate(body.inputs)}
     live = {i for i, v in enumerate(node.outputs) if id(v) in needed}
-    waiting: list[Value] = [body.outputs[0], *(body.outputs[1 + i] for i in live)]
+    waiting: list[Value] = [*body.outputs[:given], *(body.outputs[given + i] for i in live)]
     seen: set[int] = set()
     while waiting:
         value = waiting.pop()
@@ -52,18 +55,21 @@ def _trim_loop(node: OnnxNode, needed: set[int]) -> None:
             continue
         seen.add(id(value))
         at = position.get(id(value))
-        if at is not None and at >= 2 and at - 2 not in live:
-            live.add(at - 2)
-            waiting.append(body.outputs[at - 1])
+        if at is not None and 0 <= at - taken < carried and at - taken not in live:
+            live.add(at - taken)
+            waiting.append(body.outputs[at - taken + given])
         maker = makers.get(id(value))
         if maker is not None:
             waiting.extend(_reads(maker))
     if len(live) == len(node.outputs):
         return
+    directions = node.attrs.get("scan_output_directions")
+    if directions is not None:
+        node.attrs["scan_output_directions"] = [d for i, d in enumerate(directions, carried) if i in live]
     node.outputs = [v for i, v in enumerate(node.outputs) if i in live]
-    node.inputs = [*node.inputs[:2], *(v for i, v in enumerate(node.inputs[2:]) if i in live)]
-    body.inputs = [*body.inputs[:2], *(v for i, v in enumerate(body.inputs[2:]) if i in live)]
-    body.outputs = [body.outputs[0], *(v for i, v in enumerate(body.outputs[1:]) if i in live)]
+    node.inputs = [v for i, v in enumerate(node.inputs) if not 0 <= i - taken < carried or i - taken in live]
+    body.inputs = [v for i, v in enumerate(body.inputs) if not 0 <= i - taken < carried or i - taken in live]
+    body.outputs = [v for i, v in enumerate(body.outputs) if i < given or i - given in live]
 
 
 def _reads(node: OnnxNode) -> list[Value]:

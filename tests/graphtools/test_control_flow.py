@@ -150,12 +150,17 @@ def test_queue_says_what_to_name_as_input() -> None:
     assert [i.name for i in model.graph.input] == ["item:0"]
 
 
-def test_trip_count_replaces_the_condition() -> None:
+@pytest.mark.parametrize(
+    "name, op",
+    [("ops/Control__tf1_swap_memory", "Scan"), ("gradients/Control__tf1_cond_in_while_grad", "Loop")],
+    ids=["three rounds", "n rounds"],
+)
+def test_trip_count_replaces_the_condition(name: str, op: str) -> None:
     """A loop over a counter evaluates no condition in its body, and does not carry the counter."""
-    graph, meta = graph_of(FIXTURES / "ops/Control__tf1_swap_memory.npz")
+    graph, meta = graph_of(FIXTURES / f"{name}.npz")
     model = graphtools.to_onnx(graph, inputs=meta["inputs"], outputs=["out_0:0"])
-    (node,) = [n for n in model.graph.node if n.op_type == "Loop"]
-    body = node.attribute[0].g
-    assert node.input[1] == ""
-    assert len(body.input) == 3
-    assert not [n.op_type for n in body.node if n.op_type in ("Less", "LessOrEqual", "Cast")]
+    (node,) = [n for n in model.graph.node if n.op_type in ("Loop", "Scan")]
+    body = next(a.g for a in node.attribute if a.name == "body")
+    assert node.op_type == op
+    assert len(body.input) == (2 if op == "Scan" else 3)
+    assert not [n.op_type for n in body.node if n.op_type in ("Less", "LessOrEqual")]
