@@ -231,6 +231,9 @@ def gathered(op: Builder, node: NodeView, x: Value, indices: Value, axis: int, b
     if indices.dtype not in (int32, int64):
         indices = op.cast(indices, int64)
     if not batch:
+        counted = _backward(op, x, indices, axis)
+        if counted is not None:
+            return counted
         picked: Value = op.Gather(x, indices, axis=axis)
         return picked
     if x.rank is None or indices.rank is None:
@@ -244,6 +247,19 @@ def gathered(op: Builder, node: NodeView, x: Value, indices: Value, axis: int, b
         order = [*range(batch), *range(batch + extra, batch + extra + between), *range(batch, batch + extra)]
         rank = batch + extra + between + (x.rank or 0) - axis - 1
         result = op.Transpose(result, perm=[*order, *range(len(order), rank)])
+    return result
+
+
+def _backward(op: Builder, x: Value, indices: Value, axis: int) -> Value | None:
+    """A Gather of a Range that may count down as a Slice: ONNX Runtime makes one of it too, and takes its limit of -1 for the last element."""
+    node = indices.node
+    if node is None or node.op_type != "Range":
+        return None
+    start, limit, delta = node.inputs
+    if start is None or limit is None or delta is None or (delta.const is not None and delta.const > 0):
+        return None
+    start, limit, delta = (op.Reshape(op.cast(v, int64), [1]) for v in (start, limit, delta))
+    result: Value = op.Slice(x, start, op.Where(op.Less(limit, ZERO), np.int64(-BIGGEST), limit), [axis], delta)
     return result
 
 
