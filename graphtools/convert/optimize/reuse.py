@@ -28,7 +28,7 @@ def _constants(edit: Edit) -> bool:
                 continue
             seen.add(id(value))
             array = value.const
-            sample = np.ravel(array)[:: max(1, array.size // 16)][:16].tobytes() if array.flags.c_contiguous else b""
+            sample = array.flat[:: max(1, array.size // 16)].tobytes()  # without a copy of a transposed view
             same = found.setdefault((value.dtype.name, array.dtype.str, array.shape, sample), [])
             twin = next((v for v in same if v.const is not None and np.array_equal(_bits(v.const), _bits(array))), None)
             if twin is None:
