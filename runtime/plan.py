@@ -38,7 +38,7 @@ PREFER_HOST = frozenset(
      "QueueDequeueUpTo", "QueueDequeueUpToV2", "Iterator", "IteratorV2", "IteratorGetNext",
      "AnonymousHashTable", "AnonymousIterator", "AnonymousIteratorV2", "AnonymousMutableHashTable", "Barrier", "BarrierTakeMany", "FixedLengthRecordReaderV2",
      "IteratorFromStringHandle", "IteratorFromStringHandleV2", "IteratorGetNextAsOptional", "IteratorGetNextSync", "LookupTableExport", "LookupTableExportV2",
-     "MutableHashTable", "MutableHashTableV2", "OneShotIterator", "OptionalFromValue", "OptionalGetValue", "OptionalHasValue", "OptionalNone", "PaddingFIFOQueue", "PaddingFIFOQueueV2",
+     "MutableHashTable", "MutableHashTableV2", "OneShotIterator", "OptionalHasValue", "PaddingFIFOQueue", "PaddingFIFOQueueV2",
      "PriorityQueue", "PriorityQueueV2", "RandomCrop", "RandomShuffleQueue", "RandomShuffleQueueV2", "ReadFile", "ReaderRead", "ReaderReadUpTo", "ReaderReadUpToV2", "ReaderReadV2",
      "StagePeek", "Unstage"}
 )  # fmt: skip
