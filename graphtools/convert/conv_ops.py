@@ -200,11 +200,15 @@ def transposed(
             extra.append(None)
     if all(e is not None and 0 <= e < max(s, 2) for e, s in zip(extra, window.strides, strict=True)):
         pairs = [c for c in cropped if c is not None]
-        if any(p != (0, 0) for p in pairs):
-            attrs["pads"] = flat_pads(pairs)
+        even = [min(pair) for pair in pairs]  # ONNX Runtime leaves uneven pads to the CPU: what is uneven is cut off
+        if any(even):
+            attrs["pads"] = even * 2
         if any(extra):
             attrs["output_padding"] = extra
         result: Value = op.ConvTranspose(dy, weights, **attrs)
+        uneven = [(b - e, a - e) for (b, a), e in zip(pairs, even, strict=True)]
+        if any(u != (0, 0) for u in uneven):
+            result = op.Slice(result, [b for b, _ in uneven], [-a if a else 2**62 for _, a in uneven], list(range(2, n + 2)))
         return result
     # the size is only known when the model runs: transpose to the largest size that fits, then cut
     attrs["output_padding"] = [s - 1 for s in window.strides]

@@ -113,23 +113,32 @@ def _take_next(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
     node = edit.only_reader(output)
     if node is None or node.domain or edit.owner.get(id(node)) is not graph or output.rank is None or output.dtype is not float32:
         return False
-    if node.op_type == "Slice" and conv.op_type == "Conv":
-        return _take_crop(edit, conv, node)
+    last = conv
+    if node.op_type == "Slice":
+        if conv.op_type == "Conv" and _take_crop(edit, conv, node):
+            return True
+        axes = ints(node.inputs[3]) if len(node.inputs) > 3 else None
+        if axes is None or any(a % output.rank < 2 for a in axes):
+            return False
+        last, output = node, node.outputs[0]  # what is done to each channel can be done before some pixels are cut off
+        node = edit.only_reader(output)
+        if node is None or node.domain or edit.owner.get(id(node)) is not graph or output.rank is None:
+            return False
     channels = _channels_out(conv)
     if channels is None:
         return False
     if node.op_type == "BatchNormalization" and not node.attrs.get("training_mode"):
-        return _take_batch_norm(edit, graph, conv, node, channels)
+        return _take_batch_norm(edit, graph, conv, last, node, channels)
     if node.op_type in ("Add", "Sub", "Mul", "Div"):
         other = node.inputs[1] if node.inputs[0] is output else node.inputs[0]
         if other is None or other is output or (node.op_type in ("Sub", "Div") and node.inputs[0] is not output):
             return False
         if node.op_type in ("Add", "Sub"):
-            return _take_bias(edit, graph, conv, node, other, channels)
-        factors = _per_channel(other, output.rank, channels)
+            return _take_bias(edit, graph, conv, last, node, other, channels)
+        factors = _per_channel(other, output.rank or 0, channels)
         if factors is None:
             return False
-        return _scale(edit, graph, conv, node, 1 / factors if node.op_type == "Div" else factors, np.zeros(channels, np.float32))
+        return _scale(edit, graph, conv, last, node, 1 / factors if node.op_type == "Div" else factors, np.zeros(channels, np.float32))
     return False
 
 
@@ -156,7 +165,7 @@ def _set(edit: Edit, conv: OnnxNode, position: int, value: Value) -> None:
 
 
 def _become(edit: Edit, conv: OnnxNode, node: OnnxNode) -> bool:
-    """Let the convolution compute what `node` did."""
+    """Let a node that `node` alone reads compute what that did."""
     old, spare = node.outputs[0], conv.outputs[0]
     conv.outputs[0], node.outputs[0] = old, spare
     old.node, spare.node = conv, node
@@ -165,7 +174,7 @@ def _become(edit: Edit, conv: OnnxNode, node: OnnxNode) -> bool:
     return True
 
 
-def _take_bias(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, other: Value, channels: int) -> bool:
+def _take_bias(edit: Edit, graph: Builder, conv: OnnxNode, last: OnnxNode, node: OnnxNode, other: Value, channels: int) -> bool:
     rank = conv.outputs[0].rank or 0
     known = _per_channel(other, rank, channels)
     bias = _bias(conv)
@@ -174,12 +183,12 @@ def _take_bias(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, other
             known = -known
         total = known if bias is None or bias.const is None else bias.const + known
         _set(edit, conv, 2, graph.const(np.ascontiguousarray(total, np.float32)))
-        return _become(edit, conv, node)
+        return _become(edit, last, node)
     if bias is None and node.op_type == "Add" and other.const is None and other.node is not None:
         vector = _vector_of(other, rank, channels)
         if vector is not None:
             _set(edit, conv, 2, vector)
-            return _become(edit, conv, node)
+            return _become(edit, last, node)
     return False
 
 
@@ -199,7 +208,7 @@ def _vector_of(value: Value, rank: int, channels: int) -> Value | None:
     return None
 
 
-def _scale(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, factors: Array, shift: Array) -> bool:
+def _scale(edit: Edit, graph: Builder, conv: OnnxNode, last: OnnxNode, node: OnnxNode, factors: Array, shift: Array) -> bool:
     """y * factors + shift, in the weights and the bias."""
     weights, bias = conv.inputs[1], _bias(conv)
     if weights is None or weights.const is None or (bias is not None and bias.const is None) or not np.all(np.isfinite(factors)):
@@ -217,19 +226,19 @@ def _scale(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, factors: 
     total = shift if bias is None or bias.const is None else bias.const * factors + shift
     if bias is not None or np.any(total):
         _set(edit, conv, 2, graph.const(np.ascontiguousarray(total, np.float32)))
-    return _become(edit, conv, node)
+    return _become(edit, last, node)
 
 
-def _take_batch_norm(edit: Edit, graph: Builder, conv: OnnxNode, node: OnnxNode, channels: int) -> bool:
+def _take_batch_norm(edit: Edit, graph: Builder, conv: OnnxNode, last: OnnxNode, node: OnnxNode, channels: int) -> bool:
     """(y - mean) / sqrt(variance + epsilon) * scale + offset."""
-    if len(node.outputs) > 1 or node.inputs[0] is not conv.outputs[0]:
+    if len(node.outputs) > 1 or node.inputs[0] is not last.outputs[0]:
         return False
     parameters = [v.const if v is not None else None for v in node.inputs[1:5]]
     if any(p is None or p.dtype != np.float32 or p.shape != (channels,) for p in parameters):
         return False
     scale, offset, mean, variance = (np.asarray(p, np.float64) for p in parameters)
     factors = scale / np.sqrt(variance + float(node.attrs.get("epsilon", 1e-5)))
-    return _scale(edit, graph, conv, node, factors.astype(np.float32), (offset - mean * factors).astype(np.float32))
+    return _scale(edit, graph, conv, last, node, factors.astype(np.float32), (offset - mean * factors).astype(np.float32))
 
 
 def _spatial_pads(node: OnnxNode | None, fill: float) -> tuple[list[int], list[int]] | None:

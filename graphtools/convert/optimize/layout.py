@@ -306,6 +306,9 @@ def _lets_fuse(edit: Edit, region: _Region, transposed: dict[int, Perm], perm: P
                 continue
             source = value.node.inputs[0] if value.node is not None else None
             maker = source.node if source is not None else None
+            cut = maker.inputs[0] if maker is not None and maker.op_type == "Slice" else None
+            if cut is not None and cut.node is not None and edit.only_reader(cut) is maker:
+                maker = cut.node
             if maker is not None and source is not None and maker.op_type in ("Conv", "ConvTranspose") and not maker.domain:
                 if edit.only_reader(value) is node and edit.only_reader(source) is value.node:
                     return True

@@ -97,6 +97,15 @@ def test_transposed_convolutions_take_scales_by_group() -> None:
     assert optimized(build, {"x": normal(2, 5, 6, 4)}) == ["Transpose", "ConvTranspose"]
 
 
+def test_scales_and_biases_go_past_a_crop() -> None:
+    def build(op: Builder) -> list[Value]:
+        y = op.ConvTranspose(op.Transpose(image(op), perm=NCHW), op.const(normal(3, 4, 3, 3)), strides=[2, 2])
+        y = op.Transpose(op.Slice(y, [0, 0], [-1, 2**62], [2, 3]), perm=NHWC)
+        return [op.Relu(op.Add(op.Mul(y, op.const(normal(4))), op.const(normal(4))))]
+
+    assert sorted(optimized(build, X)) == ["ConvTranspose", "Relu", "Slice", "Transpose", "Transpose"]
+
+
 def test_a_variable_bias_is_in_the_convolution() -> None:
     def build(op: Builder) -> list[Value]:
         return [op.Relu(op.Add(conv(op, image(op), 4), op.input("b", float32, (4,))))]
