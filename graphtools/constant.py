@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from graphtools.graph import Dims, Node, Tensor
 
+MAX_RANK = 254  # TensorFlow's
 MAX_ELEMENTS = 1 << 20  # values are wanted for shapes, axes and the like; bigger tensors are left unevaluated
 
 Array = np.ndarray[Any, Any]
@@ -21,6 +23,8 @@ def constant(tensor: Tensor) -> Array | None:
 
 def constant_as_shape(tensor: Tensor) -> Dims:
     """The dims that a rank-1 shape tensor stands for, as far as they are known; -1 counts as unknown."""
+    if tensor.dims is not None and any((d or 0) > MAX_RANK for d in tensor.dims):
+        return None
     value = constant(tensor)
     if value is not None:
         return tuple(None if d == -1 else int(d) for d in np.ravel(value))
@@ -53,6 +57,8 @@ def _evaluate(tensor: Tensor, seen: dict[Tensor, Array | None], depth: int) -> A
     if tensor in seen:
         return seen[tensor]
     seen[tensor] = None  # a cycle knows nothing
+    if tensor.dims is not None and math.prod(d or 0 for d in tensor.dims) > MAX_ELEMENTS:
+        return None  # before it takes memory: a small file can describe a value of any size
     value = _compute(tensor, seen, depth)
     if value is not None:
         value = np.asarray(value)
@@ -199,7 +205,7 @@ _EVALUATE: dict[str, Callable[[Node, list[Array]], Any]] = {
     "NotEqual": lambda n, x: x[0] != x[1],
     "OnesLike": lambda n, x: np.ones_like(x[0]),
     "Prod": _reduce(np.prod),
-    "Range": lambda n, x: np.arange(x[0], x[1], x[2]),
+    "Range": lambda n, x: np.arange(x[0], x[1], x[2]) if abs(float(x[1]) - float(x[0])) <= MAX_ELEMENTS * abs(float(x[2])) else None,
     "Reshape": lambda n, x: x[0].reshape(tuple(x[1])),
     "ReverseV2": lambda n, x: np.flip(x[0], _axes(x[1])),
     "Select": lambda n, x: np.where(x[0], x[1], x[2]) if x[0].shape == x[1].shape else None,

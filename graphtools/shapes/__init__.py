@@ -73,7 +73,7 @@ def infer_graph(graph: Graph) -> None:
     for node in topological(graph.nodes.values()):
         try:
             infer(node)
-        except (ValueError, KeyError, TypeError, IndexError, ArithmeticError):
+        except (ValueError, KeyError, TypeError, IndexError, ArithmeticError, MemoryError):
             pass  # the file's graph is what it is: conversion will say what is wrong, if anything
         recorded = node.attr.get("_output_shapes")
         if isinstance(recorded, list):

@@ -134,3 +134,44 @@ def test_a_function_that_calls_itself_is_read() -> None:
           node_def { name: "again" op: "f" input: "x" } ret { key: "y" value: "again:y:0" } } }
         node { name: "p" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } } node { name: "c" op: "f" input: "p" }"""
     assert load(graph_of(text)).functions["f"].outputs[0].node.op == "f"
+
+
+def const(name: str, dims: tuple[int, ...], value: int) -> str:
+    shape = " ".join(f"dim {{ size: {d} }}" for d in dims)
+    return (
+        f'node {{ name: "{name}" op: "Const" attr {{ key: "dtype" value {{ type: DT_INT32 }} }} '
+        f'attr {{ key: "value" value {{ tensor {{ dtype: DT_INT32 tensor_shape {{ {shape} }} int_val: {value} }} }} }} }}\n'
+    )
+
+
+def node(name: str, op: str, inputs: str, *types: str, n: int | None = None) -> str:
+    attrs = "".join(f'attr {{ key: "{t}" value {{ type: DT_INT32 }} }} ' for t in types) + (
+        f'attr {{ key: "N" value {{ i: {n} }} }}' if n else ""
+    )
+    return f'node {{ name: "{name}" op: "{op}" {" ".join(f"""input: "{i}" """ for i in inputs.split())} {attrs} }}\n'
+
+
+HOSTILE = {
+    "a range of two billion": const("a", (), 0) + const("b", (), 2_000_000_000) + const("c", (), 1) + node("v", "Range", "a b c", "Tidx"),
+    "a product of a row and a column": const("a", (100_000, 1), 1) + const("b", (1, 100_000), 1) + node("v", "Mul", "a b", "T"),
+    "many tiles": const("a", (1000,), 1) + const("b", (1,), 100_000_000) + node("v", "Tile", "a b", "T", "Tmultiples"),
+    "a stack of millions": const("a", (1_000_000,), 1) + node("v", "Pack", "a " * 3000, "T", n=3000),
+    "a rank of a million": const("v", (1_000_000,), 5),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_small_graphs_that_describe_huge_values_are_read_in_little_memory(name: str) -> None:
+    text = (
+        HOSTILE[name]
+        + const("x", (4,), 1)
+        + node("y", "Reshape", "x v", "T", "Tshape")
+        + node("f", "Fill", "v z", "T", "index_type")
+        + const("z", (), 0)
+    )
+    tracemalloc.start()
+    try:
+        load(graph_of(text))
+        assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    finally:
+        tracemalloc.stop()
