@@ -22,6 +22,7 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "losses": ("losses",),
     "nn.compute_accidental_hits": ("embedding_ops",),
     "nn.all_candidate_sampler": ("embedding_ops",),
     "nn.fixed_unigram_candidate_sampler": ("embedding_ops",),
@@ -47,7 +48,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "nn.rnn_cell": ("rnn_cell",),
     "scan": ("functional_ops",),
     "map_fn": ("functional_ops",),
-    "layers": ("layer",),
+    "layers": ("layer", "core_layers"),
     "foldr": ("functional_ops",),
     "foldl": ("functional_ops",),
     "TensorArray": ("tensor_array",),
