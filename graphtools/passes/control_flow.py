@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphtools.graph import Function, Graph
 from graphtools.passes.conds import raise_conds
 from graphtools.passes.frames import raise_frames
+from graphtools.passes.stacks import shape_pops
 from graphtools.state import called_functions
 
 V1 = frozenset({"Switch", "RefSwitch", "_SwitchN", "Merge", "RefMerge", "Enter", "RefEnter"})
@@ -22,6 +23,8 @@ def run(graph: Graph) -> bool:
                     seen.add(function.name)
                     changed |= raise_graph(function.graph, function)
                     waiting.append(function.graph)
+    if changed:
+        shape_pops(graph)
     return changed
 
 

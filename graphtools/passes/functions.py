@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphtools import shapes
 from graphtools.errors import ConversionError
 from graphtools.graph import AttrPlaceholder, Func, Function, Graph, Node, Tensor
 from graphtools.passes.outline import free_name, unique_function
+from graphtools.shapes.control_flow_ops import infer_again
 
 CALLS = {"PartitionedCall": "f", "StatefulPartitionedCall": "f", "RemoteCall": "f", "XlaLaunch": "function"}  # op -> its func attr
 # Func attrs of ops that keep their functions.
@@ -23,7 +23,7 @@ def run(graph: Graph) -> bool:
         return False
     if not _inline(graph, graph.functions, ()):
         return False
-    shapes.infer_graph(graph)
+    infer_again(graph)
     return True
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 
-from graphtools.graph import Dims, Func, Function, Node, topological
-from graphtools.shapes import infer, load, shape
+from graphtools.graph import Dims, Func, Function, Graph, Node, topological
+from graphtools.shapes import infer, infer_graph, load, shape
 
 # Functions that call functions are followed this deep: each call is inferred anew, which doubles with each level.
 MAX_DEPTH = 8
@@ -125,3 +125,14 @@ def call(node: Node) -> Sequence[Dims]:
     if function is None or len(function.outputs) != len(node.outputs) or len(function.inputs) != len(node.inputs):
         return [None] * len(node.outputs)
     return infer_function(function, [t.dims for t in node.inputs])
+
+
+def infer_again(graph: Graph) -> None:
+    """Infer a graph's shapes once more, when more is known; what was known before, as a script may have said it, stays."""
+    before = [(t, t.dims) for node in graph for t in node.outputs]
+    infer_graph(graph)
+    for tensor, dims in before:
+        if tensor.dims is None:
+            tensor.dims = dims
+        elif dims is not None and len(dims) == len(tensor.dims):
+            tensor.dims = tuple(b if a is None else a for a, b in zip(tensor.dims, dims, strict=True))
