@@ -18,7 +18,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-UPGRADE = "import sys; from migrate.tree import upgrade_tree; upgrade_tree(sys.argv[1], sys.argv[2], target=sys.argv[3], jobs=int(sys.argv[4]))"
+UPGRADE = (
+    "import sys; from migrate.tree import upgrade_tree; upgrade_tree(sys.argv[1], sys.argv[2], target=sys.argv[3], jobs=int(sys.argv[4]))"
+)
 COMMAND = "import typer; from migrate.cli import register; app = typer.Typer(); register(app); app()"
 THEIRS = "from tensorflow.tools.compatibility import tf_upgrade_v2_main as m; m.main()"
 
@@ -62,7 +64,9 @@ def main() -> int:
         helps = min(timed([sys.executable, "-c", COMMAND, "upgrade", "--help"], env)[0] for _ in range(3))
         one = min(timed([sys.executable, "-c", UPGRADE, str(hello), str(Path(scratch) / "out.py"), args.to, "1"], env)[0] for _ in range(3))
         print(f"start-up: --help {helps:.2f} CPU s, one file of two lines {one:.2f} CPU s")
-        print(f"{'tree':<28}{'lines':>9}{'with tf':>9}{'CPU s':>8}{'wall s':>8}{'per 1,000':>11}{'MB':>6}   tf_upgrade_v2: CPU s, wall s, per 1,000; ratio of wall")
+        print(
+            f"{'tree':<28}{'lines':>9}{'with tf':>9}{'CPU s':>8}{'wall s':>8}{'per 1,000':>11}{'MB':>6}   tf_upgrade_v2: CPU s, wall s, per 1,000; ratio of wall"
+        )
         for tree in args.trees:
             with_tf, without = lines_of(tree)
             out = Path(scratch) / "out"
@@ -70,7 +74,17 @@ def main() -> int:
             rate = (cpu - one) / max(1, with_tf) * 1000
             row = f"{tree.name:<28}{with_tf + without:>9,}{with_tf:>9,}{cpu:>8.2f}{wall:>8.2f}{rate:>11.3f}{memory // 1024:>6}"
             if args.against:
-                theirs = [args.against, "-c", THEIRS, "--intree", str(tree), "--outtree", str(out / f"{tree.name}-v2"), "--reportfile", str(out / "v2.txt")]
+                theirs = [
+                    args.against,
+                    "-c",
+                    THEIRS,
+                    "--intree",
+                    str(tree),
+                    "--outtree",
+                    str(out / f"{tree.name}-v2"),
+                    "--reportfile",
+                    str(out / "v2.txt"),
+                ]
                 cpu2, wall2, _ = timed(theirs)
                 row += f"   {cpu2:>8.2f}{wall2:>8.2f}{cpu2 / max(1, with_tf + without) * 1000:>8.3f}{wall2 / wall:>6.1f}x"
             print(row, flush=True)

@@ -13,8 +13,16 @@ from migrate.tree import Options, upgrade_bytes
 
 
 def book(*cells: str | list[str], **top: Any) -> dict[str, Any]:
-    made = [{"cell_type": "code", "execution_count": 3, "metadata": {"a": 1.0}, "outputs": [{"text": ["tf.mul\n"]}], "source": c} for c in cells]
-    return {"cells": [{"cell_type": "markdown", "metadata": {}, "source": ["tf.mul(a)\n"]}, *made], "metadata": {}, "nbformat": 4, "nbformat_minor": 2, **top}
+    made = [
+        {"cell_type": "code", "execution_count": 3, "metadata": {"a": 1.0}, "outputs": [{"text": ["tf.mul\n"]}], "source": c} for c in cells
+    ]
+    return {
+        "cells": [{"cell_type": "markdown", "metadata": {}, "source": ["tf.mul(a)\n"]}, *made],
+        "metadata": {},
+        "nbformat": 4,
+        "nbformat_minor": 2,
+        **top,
+    }
 
 
 def upgraded(data: dict[str, Any], **dump: Any) -> tuple[str, str, Any]:
@@ -35,18 +43,20 @@ def test_names_reach_over_cells_and_the_rest_is_untouched() -> None:
     assert [(f.location.cell, f.location.line, f.location.column) for f in report.findings] == [(3, 2, 5), (4, 1, 1)]
 
 
-@pytest.mark.parametrize("dump", [{}, {"indent": 4}, {"indent": None}, {"indent": None, "separators": (",", ":")}, {"ensure_ascii": True}, {"sort_keys": True}])
+@pytest.mark.parametrize(
+    "dump", [{}, {"indent": 4}, {"indent": None}, {"indent": None, "separators": (",", ":")}, {"ensure_ascii": True}, {"sort_keys": True}]
+)
 def test_layouts_of_json(dump: dict[str, Any]) -> None:
     data = book(["import tensorflow as tf\n", "a = '\u00e9'\n", "tf.mul(a)"])
     before, after, _ = upgraded(data, **dump)
-    assert after == before.replace("tf.mul(a)\"]", "tf.multiply(a)\"]").replace('"tf.mul(a)"', '"tf.multiply(a)"').replace('"tf.multiply(a)\\n"', '"tf.mul(a)\\n"')
+    assert after == before.replace('tf.mul(a)"]', 'tf.multiply(a)"]').replace('"tf.mul(a)"', '"tf.multiply(a)"').replace(
+        '"tf.multiply(a)\\n"', '"tf.mul(a)\\n"'
+    )
     assert sources(after) == ["import tensorflow as tf\na = '\u00e9'\ntf.multiply(a)"]
 
 
 def test_magics_and_shell_lines_stay() -> None:
-    cell = (
-        "%matplotlib inline\n!pip install \\\n   tensorflow==0.12\nimport tensorflow as tf\nif x:\n    %time tf.mul(a)\n    y = !ls\n    tf.mul(b)\n?tf.mul\ntf.mul?\nz = a % b\ns = '''\n%not\n'''"
-    )
+    cell = "%matplotlib inline\n!pip install \\\n   tensorflow==0.12\nimport tensorflow as tf\nif x:\n    %time tf.mul(a)\n    y = !ls\n    tf.mul(b)\n?tf.mul\ntf.mul?\nz = a % b\ns = '''\n%not\n'''"
     _, after, _ = upgraded(book(cell, "%%bash\necho tf.mul(a)", "%%time\ntf.mul(c)"))
     assert sources(after) == [
         cell.replace("    tf.mul(b)", "    tf.multiply(b)"),
@@ -67,7 +77,11 @@ def test_python2_cells() -> None:
 
 
 def test_format_3() -> None:
-    data = {"metadata": {}, "nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": ["import tensorflow as tf\n", "tf.mul(a)"], "outputs": []}]}]}
+    data = {
+        "metadata": {},
+        "nbformat": 3,
+        "worksheets": [{"cells": [{"cell_type": "code", "input": ["import tensorflow as tf\n", "tf.mul(a)"], "outputs": []}]}],
+    }
     _, after, _ = upgraded(data)
     assert json.loads(after)["worksheets"][0]["cells"][0]["input"] == ["import tensorflow as tf\n", "tf.multiply(a)"]
 

@@ -16,7 +16,13 @@ from migrate.upgrade import Upgrade, upgrade_source
 FIXTURES = sorted(Path(__file__).parents[2].joinpath("fixtures", "scripts").rglob("*.py"))
 
 NAMES = sorted({n for v in ("0.12.1", "1.15.5") for n in symbols.names(v) if 1 <= n.count(".") <= 2})
-BEFORE = ["import tensorflow as tf", "import tensorflow", "import tensorflow as T", "from tensorflow import {leaf}", "from tensorflow import {leaf} as other"]
+BEFORE = [
+    "import tensorflow as tf",
+    "import tensorflow",
+    "import tensorflow as T",
+    "from tensorflow import {leaf}",
+    "from tensorflow import {leaf} as other",
+]
 
 
 @st.composite
@@ -47,7 +53,7 @@ def programs(draw: st.DrawFn) -> str:
             spelled = ("other" if " as " in head else leaf) + name[3 + len(leaf) :]
         form = draw(st.sampled_from(["{n}", "{n}({a})", "y = {n}({a})  # c", "if y: {n}({a})", "def f(q={n}): return {n}({a})", "with {n}({a}) as g:\n\tpass", "z = [{n}({a}) for i in {n}]", "class C({n}):\n    '''{n}'''", "@{n}\ndef g(): pass", "({n}\n  )", "{n}({n}({a}))", "alias = {n}\nalias({a})"]))  # fmt: skip
         lines.append(form.replace("{a}", draw(arguments())).replace("{n}", spelled))
-        lines += draw(st.sampled_from([[], [""], ["# comment"], ["x = 'tf.mul'  ;  y = \"\"\"a\n b\"\"\""]]))
+        lines += draw(st.sampled_from([[], [""], ["# comment"], ['x = \'tf.mul\'  ;  y = """a\n b"""']]))
     return "\n".join(lines) + draw(st.sampled_from(["\n", "", "\n\n"]))
 
 

@@ -20,7 +20,9 @@ from migrate.report.to_text import summary, to_lines, to_text
 BEFORE = "import tensorflow as tf\n" + "x = 1\n" * 20 + "y = tf.mul(a, '<b>')\nz = tf.gone(y)\n"
 AFTER = BEFORE.replace("tf.mul", "tf.multiply")
 DONE = Finding("renamed-symbol", Level.NOTE, "tf.mul is now tf.multiply", Location("a b/m.py", 22, 5, 22, 11), "tf.multiply")
-CHECK = Finding("dropout-rate", Level.WARNING, "rate, not keep_prob", Location("a b/m.py", 22, 5, 22, 11), "rate=1 - x", "see that x is no rate")
+CHECK = Finding(
+    "dropout-rate", Level.WARNING, "rate, not keep_prob", Location("a b/m.py", 22, 5, 22, 11), "rate=1 - x", "see that x is no rate"
+)
 TODO = Finding("removed-symbol", Level.WARNING, "no tf.gone, 100%", Location("a b/m.py", 23, 5, 23, 12), None, "use tf.other\nor nothing")
 CELL = Finding("removed-symbol", Level.ERROR, "no tf.x", Location("n.ipynb", 2, 1, 2, 5, 7))
 BROKEN = Finding("unreadable", Level.ERROR, "invalid syntax \x00", Location("bad.py", 3, 4, 3, 4), None, "correct it")
