@@ -66,11 +66,11 @@ def read(path: Path, data: bytes, is_text: bool, *, signature: str | None = None
     _set_assets(graph, folder)
     _name_init_op(graph)
     if any(node.op in VARIABLES for node in graph):
-        index = folder / "variables" / "variables"
-        if index.with_name("variables.index").exists() or (index.parent.is_dir() and any(index.parent.iterdir())):
-            graph.values = variables.bind(graph, open_checkpoint(index))
-        elif (folder / "variables").exists() or not (folder / "export").is_file():
-            raise FormatError(f"{what} has variables, but {index}.index, which has their values, is missing.")
+        prefix = folder / "variables" / "variables"
+        if prefix.parent.is_dir() and any(prefix.parent.iterdir()):
+            graph.values = variables.bind(graph, open_checkpoint(prefix))
+        elif graph.meta.saver_def.restore_op_name:  # without it, the model has only variables that are not saved
+            raise FormatError(f"{what} has variables, but {prefix}.index, which has their values, is missing.")
     return graph
 
 

@@ -86,7 +86,7 @@ def bind(graph: Graph, checkpoint: Checkpoint) -> Values:
             if source is not None and source.name in checkpoint:
                 sources[key] = source
                 break
-    if variables and not sources:
+    if variables and not sources and any(n != _OBJECT_GRAPH and not n.startswith("save_counter") for n in checkpoint):
         raise FormatError(
             f"The checkpoint {checkpoint.path} has none of the {len(variables)} variables of the graph: the graph has {_some(variables)}, "
             f"the checkpoint {_some(checkpoint)}."

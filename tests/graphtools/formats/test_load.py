@@ -193,3 +193,13 @@ def test_variables_that_are_missing_are_named(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "m" / "variables")
     with pytest.raises(FormatError, match=r"variables\.index, which has their values, is missing"):
         load(tmp_path / "m")
+
+
+def test_a_model_whose_variables_are_not_saved_needs_no_checkpoint(tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "multi_tag", tmp_path / "m")
+    shutil.rmtree(tmp_path / "m" / "variables")
+    model = schema.parse("SavedModel", (tmp_path / "m" / "saved_model.pb").read_bytes())
+    for meta in model.meta_graphs:
+        meta.ClearField("saver_def")
+    (tmp_path / "m" / "saved_model.pb").write_bytes(model.SerializeToString())
+    assert not load(tmp_path / "m").values
