@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphtools import graph as base
-from graphtools.constant import constant as known_value
 from runtime.tf1 import array_ops, math_ops, nn_ops
 from runtime.tf1.graph import GraphKeys, apply_op, constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.registry import export
@@ -43,10 +41,15 @@ def div_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
         return apply_op("DivNoNan", scope, x=x, y=y)
 
 
+def num_elements(losses: Any) -> Any:
+    with name_scope(None, "num_elements", [losses]) as scope:
+        return math_ops.cast(array_ops.size(losses, name=scope), losses.dtype)
+
+
 def num_present(losses: Any, weights: Any, per_batch: bool = False) -> Any:
     """How many losses have a weight other than zero."""
-    if (isinstance(weights, float) and weights != 0.0) or (isinstance(weights, base.Tensor) and weights.rank == 0 and (v := known_value(weights)) is not None and v != 0.0):
-        return array_ops.size(losses, name="num_elements") if not per_batch else math_ops.cast(array_ops.size(losses, name="num_elements"), losses.dtype)
+    if isinstance(weights, float) and weights != 0.0:
+        return num_elements(losses)
     with name_scope(None, "num_present", [losses, weights]) as scope:
         weights = math_ops.cast(weights, "float32")
         present = array_ops.where(math_ops.equal(weights, 0.0), array_ops.zeros_like(weights), array_ops.ones_like(weights))
@@ -99,7 +102,7 @@ def compute_weighted_loss(losses: Any, weights: Any = 1.0, scope: str | None = N
             elif reduction == Reduction.SUM_OVER_NONZERO_WEIGHTS:
                 loss = safe_mean(loss, num_present(losses, weights))
             elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
-                loss = safe_mean(loss, math_ops.cast(array_ops.size(losses, name="num_elements"), losses.dtype))
+                loss = safe_mean(loss, num_elements(losses))
         loss = math_ops.cast(loss, given)
         add_loss(loss, loss_collection)
         return loss
