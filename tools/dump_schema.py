@@ -16,12 +16,12 @@ ROOTS = (
     "AssetFileDef", "BundleEntryProto", "BundleHeaderProto", "CheckpointState", "CondContextDef", "ConfigProto", "CriticalSectionDef", "Event",
     "Example", "GraphDebugInfo", "GraphDef", "HistogramProto", "MetaGraphDef", "NameAttrList", "OpList", "QueueRunnerDef", "ReaderBaseState",
     "ResourceHandleProto",
-    "RunMetadata", "RunOptions", "SaveSliceInfoDef", "SavedMetadata", "SavedModel", "SavedObjectGraph", "SavedTensorSlices", "SaverDef",
+    "RunMetadata", "RunOptions", "SaveSliceInfoDef", "SavedMetadata", "SavedModel", "SavedObjectGraph", "SavedTensorSlices", "SaverDef", "Signatures",
     "SequenceExample", "ServerDef", "SummaryMetadata", "TrackableObjectGraph", "ValuesDef", "VariableDef", "VariantTensorDataProto", "WhileContextDef",
 )  # fmt: skip
 PACKAGES = (
     "tensorflow.core.framework", "tensorflow.core.protobuf", "tensorflow.core.util", "tensorflow.core.example", "tensorflow.python.training",
-    "keras.protobuf", "keras.src.protobuf",
+    "tensorflow.contrib.session_bundle", "keras.protobuf", "keras.src.protobuf",
 )  # fmt: skip
 SCALARS = {getattr(d.FieldDescriptor, "TYPE_" + t.upper()): t for t in
            "double float int64 uint64 int32 fixed64 fixed32 bool string bytes uint32 sfixed32 sfixed64 sint32 sint64".split()}  # fmt: skip

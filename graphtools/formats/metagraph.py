@@ -9,6 +9,8 @@ from graphtools.errors import FormatError
 from graphtools.formats import graphdef, schema
 from graphtools.graph import Graph, Signature
 
+_SESSION_BUNDLE = "serving_signatures"
+
 # What the byte strings of these collections are messages of.
 MESSAGES = {
     "cond_context": "CondContextDef",
@@ -114,6 +116,9 @@ def _complete(graph: Graph, meta: Any, signature: str | None, what: str) -> Grap
         graph.collections[name] = Collection(name, (kind or "node_list").removesuffix("_list"), getattr(value, kind).value if kind else ())
     for name in sorted(meta.signature_def):
         graph.signatures[name] = _signature(meta.signature_def[name])
+    for entry in graph.collections.get(_SESSION_BUNDLE, ()):
+        if hasattr(entry, "named_signatures"):
+            graph.signatures = _session_bundle(entry) | graph.signatures
     graph.signature = choose_signature(graph.signatures, signature, what)
     meta.ClearField("collection_def")
     meta.ClearField("signature_def")
@@ -123,6 +128,29 @@ def _complete(graph: Graph, meta: Any, signature: str | None, what: str) -> Grap
 
 def _signature(message: Any) -> Signature:
     return Signature(_names(message.inputs), _names(message.outputs), message.method_name)
+
+
+def _session_bundle(message: Any) -> dict[str, Signature]:
+    """The signatures of a Session Bundle, the export format before SavedModel."""
+    found = {name: _bundle_signature(message.named_signatures[name]) for name in sorted(message.named_signatures)}
+    if message.HasField("default_signature"):
+        found["serving_default"] = _bundle_signature(message.default_signature)
+    elif {"inputs", "outputs"} <= set(found):  # one signature in two, as exporters wrote it
+        found["serving_default"] = Signature(found["inputs"].inputs, found["outputs"].inputs)
+    return found
+
+
+def _bundle_signature(message: Any) -> Signature:
+    kind = message.WhichOneof("type")
+    if kind == "regression_signature":
+        regression = message.regression_signature
+        return Signature({"inputs": regression.input.tensor_name}, {"outputs": regression.output.tensor_name}, "tensorflow/serving/regress")
+    if kind == "classification_signature":
+        part = message.classification_signature
+        outputs = {"classes": part.classes.tensor_name, "scores": part.scores.tensor_name}
+        return Signature({"inputs": part.input.tensor_name}, {k: v for k, v in outputs.items() if v}, "tensorflow/serving/classify")
+    bindings = message.generic_signature.map
+    return Signature({alias: bindings[alias].tensor_name for alias in sorted(bindings)}, {})
 
 
 def _names(infos: Any) -> dict[str, str]:

@@ -120,6 +120,23 @@ def test_collections_and_signatures() -> None:
     assert again.meta == graph.meta
 
 
+def test_signatures_of_a_session_bundle(tmp_path: Path) -> None:
+    meta = schema.parse("MetaGraphDef", (CHECKPOINTS / "variables_v1" / "model.meta").read_bytes())
+    signatures = schema.message("Signatures")()
+    signatures.default_signature.regression_signature.input.tensor_name = "x:0"
+    signatures.default_signature.regression_signature.output.tensor_name = "y:0"
+    signatures.named_signatures["named"].generic_signature.map["a"].tensor_name = "x:0"
+    entry = meta.collection_def["serving_signatures"].any_list.value.add()
+    entry.type_url, entry.value = "type.googleapis.com/tensorflow.serving.Signatures", signatures.SerializeToString()
+    (tmp_path / "export.meta").write_bytes(meta.SerializeToString())
+    shutil.copy(CHECKPOINTS / "variables_v1" / "model", tmp_path / "export-00000-of-00001")
+    graph = load(tmp_path)
+    assert graph.signature is not None
+    assert (graph.signature.inputs, graph.signature.outputs) == ({"inputs": "x:0"}, {"outputs": "y:0"})
+    assert graph.signatures["named"].inputs == {"a": "x:0"}
+    assert len(graph.values) == 6
+
+
 # -- SavedModels -------------------------------------------------------------------------------------------------------
 
 
