@@ -748,3 +748,40 @@ class name_scope:
                 return function(*args, **kwargs)
 
         return scoped  # type: ignore[return-value]
+
+
+# -- collections of the default graph ------------------------------------------------------------------------------
+
+
+@export("add_to_collection")
+def add_to_collection(name: Any, value: Any) -> None:
+    get_default_graph().add_to_collection(name, value)
+
+
+@export("add_to_collections")
+def add_to_collections(names: Any, value: Any) -> None:
+    get_default_graph().add_to_collections(names, value)
+
+
+@export("get_collection")
+def get_collection(key: Any, scope: str | None = None) -> list[Any]:
+    return get_default_graph().get_collection(key, scope)
+
+
+@export("get_collection_ref")
+def get_collection_ref(key: Any) -> list[Any]:
+    return get_default_graph().get_collection_ref(key)
+
+
+@export("op_scope")
+@contextlib.contextmanager
+def op_scope(values: Any, name: str | None, default_name: str | None = None) -> Iterator[str]:
+    with name_scope(name, default_name=default_name, values=values) as scope:
+        yield scope
+
+
+@export("init_scope")
+@contextlib.contextmanager
+def init_scope() -> Iterator[None]:
+    with get_default_graph().control_dependencies(None):
+        yield
