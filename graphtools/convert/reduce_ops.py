@@ -61,10 +61,24 @@ def reduced(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Val
         return _counted(op, onnx_op, x, axes, keep)
     if onnx_op == "ReduceMean" and x.dtype.is_floating and axes.const is not None and _may_reduce_nothing(x, axes):
         return _mean(op, x, axes, keep)
+    if x.dtype is int64 and onnx_op in ("ReduceMax", "ReduceMin") and x.rank and axes.const is not None:
+        found = {int(i) % x.rank for i in axes.const}
+        if len(found) in (1, x.rank):
+            return _extreme(op, x, found, onnx_op == "ReduceMax", keep)
     result: Value = op.append(onnx_op, [x, axes], {"keepdims": int(keep), "noop_with_empty_axes": 1})
     if axes.const is None and not keep and result.dims is None and x.rank == 1 and axes.dims is not None and axes.dims[0]:
         result.dims = ()  # not so where the axes may turn out to be none
     return result
+
+
+def _extreme(op: Builder, x: Value, axes: set[int], largest: bool, keep: bool) -> Value:
+    """The first of the sorted int64, of one axis or of all: ONNX Runtime 1.31 reduces those that differ beyond 32 bits to a wrong one."""
+    whole = len(axes) == x.rank
+    axis = 0 if whole else next(iter(axes))
+    values, _ = op.TopK(op.Reshape(x, [-1]) if whole else x, [1], axis=axis, largest=int(largest), outputs=2)
+    if whole:
+        return op.Reshape(values, [1] * (x.rank or 0) if keep else op.const(np.zeros(0, np.int64)))  # type: ignore[no-any-return]
+    return values if keep else op.Squeeze(values, [axis])  # type: ignore[no-any-return]
 
 
 def _may_reduce_nothing(x: Value, axes: Value) -> bool:
