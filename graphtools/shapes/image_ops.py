@@ -17,6 +17,12 @@ def _pair(tensor: Tensor) -> tuple[Dim, Dim]:
     return (None, None) if value is None else (int(value[0]), int(value[1]))
 
 
+def _must_be(dim: Dim, size: int) -> int:
+    if dim not in (None, size):
+        raise ShapeError(f"Dimension must be {size} but is {dim}")
+    return size
+
+
 @shape("ResizeArea", "ResizeBicubic", "ResizeBilinear", "ResizeNearestNeighbor", "QuantizedResizeBilinear", "ScaleAndTranslate")
 def resize(node: Node) -> Sequence[Dims]:
     dims = with_rank(node.inputs[0].dims, 4)
@@ -42,7 +48,7 @@ def adjust(node: Node) -> Sequence[Dims]:
 @shape("RGBToHSV", "HSVToRGB")
 def colour(node: Node) -> Sequence[Dims]:
     dims = at_least(node.inputs[0].dims, 1)
-    return [None if dims is None else (*dims[:-1], merge_dim(dims[-1], 3))]
+    return [None if dims is None else (*dims[:-1], _must_be(dims[-1], 3))]
 
 
 @shape("DrawBoundingBoxes", "DrawBoundingBoxesV2")
@@ -53,7 +59,7 @@ def draw_bounding_boxes(node: Node) -> Sequence[Dims]:
 @shape("CropAndResize")
 def crop_and_resize(node: Node) -> Sequence[Dims]:
     image, boxes, index = with_rank(node.inputs[0].dims, 4), with_rank(node.inputs[1].dims, 2), with_rank(node.inputs[2].dims, 1)
-    merge_dim(boxes[1], 4)
+    _must_be(boxes[1], 4)
     return [(merge_dim(boxes[0], index[0]), *_pair(node.inputs[3]), image[3])]
 
 
@@ -140,7 +146,7 @@ def _boxes_and_scores(node: Node) -> None:
     boxes, scores = with_rank(node.inputs[0].dims, 2), with_rank(node.inputs[1].dims, 1)
     merge_dim(boxes[0], scores[0])
     if node.op != "NonMaxSuppressionWithOverlaps":
-        merge_dim(boxes[1], 4)
+        _must_be(boxes[1], 4)
 
 
 @shape("NonMaxSuppressionV4", "NonMaxSuppressionV5")
@@ -166,6 +172,5 @@ def combined_non_max_suppression(node: Node) -> Sequence[Dims]:
 def sample_distorted_bounding_box(node: Node) -> Sequence[Dims]:
     with_rank(node.inputs[0].dims, 1)
     boxes = with_rank(node.inputs[1].dims, 3)
-    if boxes[2] not in (None, 4):
-        raise ShapeError(f"Dimension must be 4 but is {boxes[2]}")
+    _must_be(boxes[2], 4)
     return [(3,), (3,), (1, 1, 4)]

@@ -13,7 +13,7 @@ from graphtools.shapes.dims import Dim, at_least, merge, merge_dim, with_rank
 
 # The shape of the first input.
 SAME = (
-    "Elu", "LRN", "LRNGrad", "LeakyRelu", "LogSoftmax", "Relu", "Relu6", "Selu", "Softmax", "Softplus",
+    "Elu", "LeakyRelu", "LogSoftmax", "Relu", "Relu6", "Selu", "Softmax", "Softplus",
     "Softsign", "DataFormatDimMap", "DataFormatVecPermute", "Dilation2DBackpropInput",
 )  # fmt: skip
 
@@ -25,6 +25,11 @@ MERGED = ("EluGrad", "LeakyReluGrad", "Relu6Grad", "ReluGrad", "SeluGrad", "Soft
 def same(node: Node) -> Sequence[Dims]:
     dims = at_least(node.inputs[0].dims, 1) if node.op in ("Softmax", "LogSoftmax") else node.inputs[0].dims
     return [dims]
+
+
+@shape("LRN", "LRNGrad")
+def lrn(node: Node) -> Sequence[Dims]:
+    return [with_rank(node.inputs[0].dims, 4)]
 
 
 @shape(*MERGED)
@@ -88,7 +93,7 @@ def conv(node: Node) -> Sequence[Dims]:
     dims, kernel = with_rank(node.inputs[0].dims, rank), with_rank(node.inputs[1].dims, rank)
     channels = dims[1 if channels_first(node) else rank - 1]
     if channels is not None and kernel[-2] is not None and (kernel[-2] == 0 or channels % kernel[-2]):
-        raise ShapeError(f"Dimensions must be equal, but are {channels} and {kernel[-2]}")
+        raise ShapeError(f"Depth of input ({channels}) is not a multiple of input depth of filter ({kernel[-2]})")
     spatial = _windows(node, dims, kernel[:-2], node.attr["strides"], _dilations(node, rank))
     return [_assemble(node, dims[0], spatial, kernel[-1])]
 
