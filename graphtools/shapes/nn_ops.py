@@ -133,8 +133,8 @@ def conv_backprop_input(node: Node) -> Sequence[Dims]:
         return [_assemble(node, grad[0], dims, kernel[2])]
     if len(dims) != rank:
         raise ShapeError(f"Shape must be rank {rank} but is rank {len(dims)}")
-    grad = with_rank(node.inputs[2].dims, rank)
-    return [(dims[0] if dims[0] is not None else grad[0], *dims[1:])]
+    with_rank(node.inputs[2].dims, rank)
+    return [dims]
 
 
 @shape("Conv2DBackpropFilter", "Conv3DBackpropFilterV2", "DepthwiseConv2dNativeBackpropFilter")
