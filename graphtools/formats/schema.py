@@ -6,6 +6,7 @@ The private pool cannot clash with an installed TensorFlow or TensorBoard, and n
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from importlib import resources
@@ -15,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from google.protobuf.message import DecodeError, Message
 
 from graphtools.errors import FormatError
+from graphtools.formats.text import Parser, Unusual
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
@@ -133,10 +135,17 @@ def parse_text(name: str, text: str | bytes, *, what: str = "") -> Any:
             text = text.decode("utf-8")
         except UnicodeDecodeError as e:
             raise FormatError(f"{what or name}: byte {e.start} is not UTF-8 text.") from e
+    with contextlib.suppress(Unusual):
+        return _text_parser().parse(text, message(name)())
     try:
         return text_format.Parse(text, message(name)(), allow_unknown_field=True, descriptor_pool=_pool())
     except (text_format.ParseError, UnicodeError, RecursionError, DecodeError, ValueError, KeyError, TypeError) as e:
         raise FormatError(f"{what or name} is no {name} in text form: {e or type(e).__name__}.") from e
+
+
+@functools.cache
+def _text_parser() -> Parser:
+    return Parser()
 
 
 def to_text(value: Message) -> str:
