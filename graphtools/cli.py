@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # What the layers above lend: a script's graph, and the values of a model's outputs for given inputs.
 ScriptGraph = Callable[[Path, int | None], "Graph"]
 RunModel = Callable[[bytes, dict[str, Any]], dict[str, Any]]
+WriteEvents = Callable[["Graph", Path], Path]
 
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A .pb, .pbtxt, .meta, SavedModel folder, .h5, or a script (.py).")]
 Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The checkpoint that holds the values of the variables.")]
@@ -24,7 +25,7 @@ SignatureName = Annotated[str | None, typer.Option("--signature", help="Which si
 Tag = Annotated[list[str] | None, typer.Option("--tag", help="The tags of the MetaGraph in a SavedModel; may be repeated.")]
 
 
-def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel) -> None:
+def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, write_events: WriteEvents) -> None:
     """Add the subcommands to the command line."""
 
     @app.command("inspect")
@@ -59,9 +60,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel) -
 
                 write(html, to_html(graph, analysis, model.name).encode())
             if tensorboard is not None:
-                from graphtools.to_events import write_graph_events
-
-                typer.echo(f"Wrote {write_graph_events(graph, tensorboard)}; see it with: tensorboard --logdir {tensorboard}", err=True)
+                typer.echo(f"Wrote {write_events(graph, tensorboard)}; see it with: tensorboard --logdir {tensorboard}", err=True)
 
     @app.command("convert")
     def convert(

@@ -36,8 +36,21 @@ def run_model(model: bytes, feeds: dict[str, Any]) -> dict[str, Any]:
     return OnnxModel(model, device="cpu").run(feeds)
 
 
+def write_events(graph: Graph, folder: Path) -> Path:
+    """Write an event file that shows the graph in TensorBoard."""
+    import time
+
+    from graphtools.formats import graphdef, schema
+    from runtime.events import EventsWriter
+
+    writer = EventsWriter(str(folder))
+    writer.write(schema.message("Event")(wall_time=time.time(), graph_def=graphdef.write(graph)))
+    writer.close()
+    return Path(writer.path)
+
+
 migrate.cli.register(app)
-graphtools.cli.register(app, script_graph, run_model)
+graphtools.cli.register(app, script_graph, run_model, write_events)
 
 
 @app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False})
