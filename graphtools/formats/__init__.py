@@ -43,7 +43,7 @@ def _read(
     signature: str | None,
     tags: Sequence[str] | None,
 ) -> Graph:
-    from graphtools.formats import graphdef, metagraph, saved_model
+    from graphtools.formats import assets, graphdef, metagraph, saved_model
 
     path: Path | None = None
     if isinstance(source, bytes | bytearray | memoryview):
@@ -61,6 +61,8 @@ def _read(
         read = metagraph.read if kind == "metagraph" else metagraph.read_text
         graph = read(data, signature=signature, what=what)
         _bind(graph, checkpoint or (None if path is None else _checkpoint_beside(path)))
+        if path is not None:
+            assets.find_beside(graph, path.parent)
         return graph
     if kind in ("saved_model", "saved_model_text") and path is not None:
         graph = saved_model.read(path, data, kind == "saved_model_text", signature=signature, tags=tags)

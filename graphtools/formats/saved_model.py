@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from graphtools.errors import FormatError
 from graphtools.formats import metagraph, schema, variables
+from graphtools.formats.assets import Assets, point_at
 from graphtools.formats.checkpoint import open_checkpoint
 from graphtools.graph import Graph
 from graphtools.state import VARIABLES
@@ -17,33 +15,6 @@ from graphtools.state import VARIABLES
 # Collections (of the 1.x format) and signatures (of the 2.x format) that name the op to run before anything else.
 _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _INIT_SIGNATURE = "__saved_model_init_op"
-
-
-class Assets(Mapping[str, bytes]):
-    """The content of the files beside a SavedModel, read when asked for; by the path their asset tensors hold, and by file name."""
-
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self._paths = {name: folder / name for name in names}
-
-    def __getitem__(self, name: str) -> bytes:
-        path = self._paths.get(name)
-        if path is None:
-            path = next((p for p in self._paths.values() if str(p) == name), None)
-        if path is None:
-            raise KeyError(name)
-        try:
-            return path.read_bytes()
-        except OSError as e:
-            raise FormatError(f"The asset {path} cannot be read: {e.strerror or e}.") from e
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._paths or any(str(p) == name for p in self._paths.values())
 
 
 def read(path: Path, data: bytes, is_text: bool, *, signature: str | None = None, tags: Sequence[str] | None = None) -> Graph:
@@ -133,13 +104,11 @@ def _set_assets(graph: Graph, folder: Path) -> None:
         if not name or "\0" in name or name.startswith("/") or ".." in parts or ":" in parts[0]:
             raise FormatError(f"The SavedModel {folder} has an asset {name!r}, which would be outside its folder.")
     home = folder / "assets"
-    graph.assets = Assets(home, list(dict.fromkeys(files.values())))
+    graph.assets = Assets({name: home / name for name in files.values()})
     for tensor_name, name in files.items():
         node = graph.nodes.get(tensor_name.partition(":")[0])
         if node is not None and node.op == "Const":
-            value: np.ndarray[Any, Any] = np.empty(np.shape(node.attr["value"]), np.object_)
-            value[...] = str(home / name).encode()
-            node.attr["value"] = value
+            point_at(node, home / name)
 
 
 def _name_init_op(graph: Graph) -> None:

@@ -220,3 +220,16 @@ def test_a_model_whose_variables_are_not_saved_needs_no_checkpoint(tmp_path: Pat
         meta.ClearField("saver_def")
     (tmp_path / "m" / "saved_model.pb").write_bytes(model.SerializeToString())
     assert not load(tmp_path / "m").values
+
+
+def test_files_of_a_metagraph_are_found_near_it(tmp_path: Path) -> None:
+    shutil.copytree(MODELS / "assets", tmp_path / "export")
+    model = schema.parse("SavedModel", (tmp_path / "export" / "saved_model.pb").read_bytes())
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "model.meta").write_bytes(model.meta_graphs[0].SerializeToString())
+    graph = load(tmp_path / "train" / "model.meta")
+    path = tmp_path / "export" / "assets" / "vocab.txt"
+    assert list(graph.assets) == ["vocab.txt"]
+    assert graph.assets["vocab.txt"] == graph.assets[str(path)] == path.read_bytes()
+    shutil.copy(path, tmp_path / "train" / "vocab.txt")
+    assert str(tmp_path / "train" / "vocab.txt") in load(tmp_path / "train" / "model.meta").assets
