@@ -24,7 +24,7 @@ PACKAGES = (
     "tensorflow.contrib.session_bundle", "keras.protobuf", "keras.src.protobuf",
 )  # fmt: skip
 SCALARS = {getattr(d.FieldDescriptor, "TYPE_" + t.upper()): t for t in
-           "double float int64 uint64 int32 fixed64 fixed32 bool string bytes uint32 sfixed32 sfixed64 sint32 sint64".split()}  # fmt: skip
+           ["double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", "bytes", "uint32", "sfixed32", "sfixed64", "sint32", "sint64"]}  # fmt: skip
 
 
 def name_of(descriptor):
@@ -37,7 +37,7 @@ def type_of(field, messages, enums):
         entry = field.message_type
         if entry.GetOptions().map_entry:
             by_name = entry.fields_by_name
-            return "{%s,%s}" % (type_of(by_name["key"], messages, enums), type_of(by_name["value"], messages, enums))
+            return "{{{},{}}}".format(type_of(by_name["key"], messages, enums), type_of(by_name["value"], messages, enums))
         add(entry, messages, enums)
         return name_of(entry)
     if field.enum_type is not None:
@@ -86,7 +86,8 @@ def main():
                 if hasattr(module, root):
                     add(getattr(module, root).DESCRIPTOR, messages, enums)
     try:
-        lines = open(path).read().splitlines()
+        with open(path) as f:
+            lines = f.read().splitlines()
     except FileNotFoundError:
         lines = []
     for line in lines:
@@ -103,12 +104,12 @@ def main():
                 entry.setdefault(int(field.partition("=")[2].partition("|")[0]), field)
     with open(path, "w") as f:
         for name in sorted(enums):
-            f.write("enum %s %s\n" % (name, " ".join("%s=%d" % (label, n) for n, label in sorted(enums[name].items()))))
+            f.write("enum {} {}\n".format(name, " ".join(f"{label}={n}" for n, label in sorted(enums[name].items()))))
         for name in sorted(messages):
             if messages[name]:
-                f.write("message %s %s\n" % (name, " ".join(messages[name][n] for n in sorted(messages[name]))))
+                f.write("message {} {}\n".format(name, " ".join(messages[name][n] for n in sorted(messages[name]))))
             else:
-                f.write("message %s \n" % name)
+                f.write(f"message {name} \n")
 
 
 if __name__ == "__main__":
