@@ -60,12 +60,8 @@ def add(message, messages, enums):
             kind += "*"
         oneof = field.containing_oneof
         synthetic = oneof is not None and oneof.name == "_" + field.name
-        fields[field.number] = "%s:%s=%d%s" % (
-            field.name,
-            kind,
-            field.number,
-            "|" + oneof.name if oneof is not None and not synthetic else "",
-        )
+        suffix = "|" + oneof.name if oneof is not None and not synthetic else ""
+        fields[field.number] = f"{field.name}:{kind}={field.number}{suffix}"
 
 
 def main():
