@@ -538,6 +538,8 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
         if array.size == 0:
             return array.astype(np.float32), as_dtype(np.float32)
         return array, as_dtype(array.dtype)
+    if dtype is string and not array.size:
+        return array.astype(object), string
     if dtype is string or (dtype.is_integer and kind in "fcb" and array.size) or (dtype.is_bool and kind != "b" and array.size) or (dtype.is_floating and kind in "bc" and array.size):
         first = array.ravel()[0].item()
         raise TypeError(f"Expected {dtype.name}, got {first!r} of type {type(first).__name__!r} instead.")

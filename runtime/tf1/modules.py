@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 
 from migrate import symbols
-from runtime.tf1.registry import EXPORTS
+from runtime.tf1.registry import EXPORTS, NOTHING
 
 # Always imported: what nearly every script needs. Sorted as they depend on each other.
 CORE = (
@@ -141,6 +141,66 @@ LAZY: dict[str, tuple[str, ...]] = {
     "sparse_transpose": ("sparse_ops",),
     "sparse_mask": ("sparse_ops",),
     "sets": ("sparse_ops",),
+    "FIFOQueue": ("data_flow_ops",),
+    "RandomShuffleQueue": ("data_flow_ops",),
+    "PaddingFIFOQueue": ("data_flow_ops",),
+    "PriorityQueue": ("data_flow_ops",),
+    "QueueBase": ("data_flow_ops",),
+    "queue": ("data_flow_ops",),
+    "ConditionalAccumulator": ("data_flow_ops",),
+    "ConditionalAccumulatorBase": ("data_flow_ops",),
+    "SparseConditionalAccumulator": ("data_flow_ops",),
+    "contrib.staging": ("data_flow_ops",),
+    "python.ops.data_flow_ops": ("data_flow_ops",),
+    "ReaderBase": ("io_ops",),
+    "WholeFileReader": ("io_ops",),
+    "TextLineReader": ("io_ops",),
+    "FixedLengthRecordReader": ("io_ops",),
+    "TFRecordReader": ("io_ops",),
+    "IdentityReader": ("io_ops",),
+    "python_io": ("io_ops",),
+    "io.TFRecordWriter": ("io_ops",),
+    "io.TFRecordOptions": ("io_ops",),
+    "io.tf_record_iterator": ("io_ops",),
+    "train.BytesList": ("io_ops",),
+    "train.Example": ("io_ops",),
+    "train.Feature": ("io_ops",),
+    "train.FeatureList": ("io_ops",),
+    "train.FeatureLists": ("io_ops",),
+    "train.Features": ("io_ops",),
+    "train.FloatList": ("io_ops",),
+    "train.Int64List": ("io_ops",),
+    "train.SequenceExample": ("io_ops",),
+    "FixedLenFeature": ("parsing_ops",),
+    "VarLenFeature": ("parsing_ops",),
+    "SparseFeature": ("parsing_ops",),
+    "FixedLenSequenceFeature": ("parsing_ops",),
+    "parse_example": ("parsing_ops",),
+    "parse_single_example": ("parsing_ops",),
+    "parse_single_sequence_example": ("parsing_ops",),
+    "io.parse_sequence_example": ("parsing_ops",),
+    "decode_raw": ("parsing_ops",),
+    "decode_csv": ("parsing_ops",),
+    "train.Coordinator": ("train.coordinator",),
+    "train.LooperThread": ("train.coordinator",),
+    "train.QueueRunner": ("train.queue_runner",),
+    "train.queue_runner": ("train.queue_runner",),
+    "train.add_queue_runner": ("train.queue_runner",),
+    "train.start_queue_runners": ("train.queue_runner",),
+    "train.batch": ("train.input",),
+    "train.batch_join": ("train.input",),
+    "train.maybe_batch": ("train.input",),
+    "train.maybe_batch_join": ("train.input",),
+    "train.shuffle_batch": ("train.input",),
+    "train.shuffle_batch_join": ("train.input",),
+    "train.maybe_shuffle_batch": ("train.input",),
+    "train.maybe_shuffle_batch_join": ("train.input",),
+    "train.input_producer": ("train.input",),
+    "train.string_input_producer": ("train.input",),
+    "train.range_input_producer": ("train.input",),
+    "train.slice_input_producer": ("train.input",),
+    "train.limit_epochs": ("train.input",),
+    "train.match_filenames_once": ("train.input",),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }
@@ -198,6 +258,8 @@ class Module(types.ModuleType):
         value = lookup(full)
         if value is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}{_history(full)}")
+        if value is NOTHING:
+            value = None
         setattr(self, name, value)
         return value
 
