@@ -56,7 +56,13 @@ def analyze(graph: Graph) -> Analysis:
     handlers = convert.load()
     missing: dict[str, list[str]] = {}
     for n in nodes:
-        if n.op not in handlers and n.op not in VARIABLES and n.op not in CONTROL_FLOW and n.op not in ("Placeholder", "PlaceholderV2", "_Arg") and n.op not in graph.functions:
+        if (
+            n.op not in handlers
+            and n.op not in VARIABLES
+            and n.op not in CONTROL_FLOW
+            and n.op not in ("Placeholder", "PlaceholderV2", "_Arg")
+            and n.op not in graph.functions
+        ):
             missing.setdefault(n.op, []).append(n.name)
     ops = Counter(n.op for n in nodes)
     parameters = parameter_bytes = 0
@@ -81,7 +87,13 @@ def analyze(graph: Graph) -> Analysis:
         parameters=parameters,
         parameter_bytes=parameter_bytes,
         flops=sum(flops(n) for n in nodes),
-        activation_bytes=sum(_elements(t.dims) * t.dtype.size for n in nodes if n.op not in ("Const", *VARIABLES) for t in n.outputs if t.dtype not in (resource, variant, string)),
+        activation_bytes=sum(
+            _elements(t.dims) * t.dtype.size
+            for n in nodes
+            if n.op not in ("Const", *VARIABLES)
+            for t in n.outputs
+            if t.dtype not in (resource, variant, string)
+        ),
         devices=dict(Counter(n.device or "(none)" for n in nodes)),
         missing=missing,
     )
@@ -118,7 +130,7 @@ def flops(node: Node) -> int:
         a = node.inputs[0].dims
         return 2 * out * (a[-2 if node.attr["adj_x"] else -1] or 1) if a else 0
     if node.op in ("AvgPool", "MaxPool"):
-        return out * math.prod(node.attr["ksize"])
+        return out * int(math.prod(node.attr["ksize"]))
     if node.op in _ELEMENTWISE:
         return out
     return 0

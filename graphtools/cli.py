@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -37,7 +37,9 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
         tag: Tag = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
         html: Annotated[Path | None, typer.Option("--html", help="Write one self-contained page with the graph drawn by scopes.")] = None,
-        tensorboard: Annotated[Path | None, typer.Option("--tensorboard", metavar="DIR", help="Write an event file for TensorBoard's Graphs tab.")] = None,
+        tensorboard: Annotated[
+            Path | None, typer.Option("--tensorboard", metavar="DIR", help="Write an event file for TensorBoard's Graphs tab.")
+        ] = None,
         ops: Annotated[bool, typer.Option("--ops", help="List the ops that convert, with those that have shapes and gradients.")] = False,
     ) -> None:
         """What a model holds, and what of it will not convert.
@@ -65,15 +67,34 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
     @app.command("convert")
     def convert(
         model: Model,
-        output: Annotated[Path | None, typer.Option("-o", "--output", help="The ONNX file to write. [default: the model's name with .onnx]")] = None,
-        inputs: Annotated[str | None, typer.Option("--inputs", help="Input tensors, comma separated, with a shape where the graph has none: x:0,y:0[1,?,3]. [default: the signature's, else the placeholders]")] = None,
-        outputs: Annotated[str | None, typer.Option("--outputs", help="Output tensors or train ops, comma separated. [default: the signature's, else what nothing reads]")] = None,
+        output: Annotated[
+            Path | None, typer.Option("-o", "--output", help="The ONNX file to write. [default: the model's name with .onnx]")
+        ] = None,
+        inputs: Annotated[
+            str | None,
+            typer.Option(
+                "--inputs",
+                help="Input tensors, comma separated, with a shape where the graph has none: x:0,y:0[1,?,3]. [default: the signature's, else the placeholders]",
+            ),
+        ] = None,
+        outputs: Annotated[
+            str | None,
+            typer.Option(
+                "--outputs", help="Output tensors or train ops, comma separated. [default: the signature's, else what nothing reads]"
+            ),
+        ] = None,
         signature: SignatureName = None,
         tag: Tag = None,
         checkpoint: Checkpoint = None,
         weights: Weights = None,
-        after: Annotated[int | None, typer.Option("--after", metavar="N", help="For a script: stop after N Session.run calls. [default: run it to the end]")] = None,
-        verify: Annotated[Path | None, typer.Option("--verify", metavar="IO.npz", help="Compare with recorded values: arrays 'in:TENSOR' and 'out:TENSOR'.")] = None,
+        after: Annotated[
+            int | None,
+            typer.Option("--after", metavar="N", help="For a script: stop after N Session.run calls. [default: run it to the end]"),
+        ] = None,
+        verify: Annotated[
+            Path | None,
+            typer.Option("--verify", metavar="IO.npz", help="Compare with recorded values: arrays 'in:TENSOR' and 'out:TENSOR'."),
+        ] = None,
         rtol: Annotated[float, typer.Option(help="Relative tolerance of --verify.")] = 1e-3,
         atol: Annotated[float, typer.Option(help="Absolute tolerance of --verify.")] = 1e-5,
     ) -> None:
@@ -92,7 +113,9 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
             if recorded is not None:
                 wanted_in = wanted_in or list(recorded[0])
                 wanted_out = wanted_out or list(recorded[1])
-                known = {name: (None,) * recorded[0][name].ndim for name in wanted_in if name in recorded[0]} | {k: v for k, v in known.items() if v is not None}
+                known = {name: (None,) * recorded[0][name].ndim for name in wanted_in if name in recorded[0]} | {
+                    k: v for k, v in known.items() if v is not None
+                }
             refine(graph, {k: v for k, v in known.items() if v is not None})
             made = to_onnx(graph, inputs=wanted_in, outputs=wanted_out)
             path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
@@ -103,10 +126,20 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
             if problem is not None:
                 stop(f"The converted model does not match {verify}: {problem}. Nothing was written.", 1)
             save(made, path)
-            typer.echo(f"Wrote {path}: {len(made.graph.node)} nodes, inputs {[i.name for i in made.graph.input]}, outputs {[o.name for o in made.graph.output]}")
+            typer.echo(
+                f"Wrote {path}: {len(made.graph.node)} nodes, inputs {[i.name for i in made.graph.input]}, outputs {[o.name for o in made.graph.output]}"
+            )
 
 
-def load(model: Path, checkpoint: Path | None, weights: Path | None, signature: str | None, tags: list[str] | None, script_graph: ScriptGraph, after: int | None = None) -> Graph:
+def load(
+    model: Path,
+    checkpoint: Path | None,
+    weights: Path | None,
+    signature: str | None,
+    tags: list[str] | None,
+    script_graph: ScriptGraph,
+    after: int | None = None,
+) -> Graph:
     """The graph of a model file or a script. Raises FileNotFoundError and FormatError."""
     import graphtools
 
@@ -190,8 +223,12 @@ def write(path: Path, data: bytes) -> None:
 
 def report(analysis: Any) -> str:
     """An analysis as text."""
-    lines = [f"{analysis.nodes} nodes, {analysis.variables} variables, {analysis.parameters:,} parameters ({analysis.parameter_bytes / 1e6:.2f} MB)"]
-    lines.append(f"{analysis.flops / 1e6:.2f} MFLOPs and {analysis.activation_bytes / 1e6:.2f} MB of activations, unknown dimensions counted as 1")
+    lines = [
+        f"{analysis.nodes} nodes, {analysis.variables} variables, {analysis.parameters:,} parameters ({analysis.parameter_bytes / 1e6:.2f} MB)"
+    ]
+    lines.append(
+        f"{analysis.flops / 1e6:.2f} MFLOPs and {analysis.activation_bytes / 1e6:.2f} MB of activations, unknown dimensions counted as 1"
+    )
     for title, ports in (("Inputs", analysis.inputs), ("Outputs", analysis.outputs)):
         lines.append(f"{title}:")
         lines.extend(f"  {p.name}  {p.dtype}{p.shape}" for p in ports[:40])
@@ -204,7 +241,10 @@ def report(analysis: Any) -> str:
         lines.append("Devices asked for: " + ", ".join(f"{d} {n}" for d, n in analysis.devices.items()))
     if analysis.missing:
         lines.append("No conversion for:")
-        lines.extend(f"  {op}: {', '.join(found[:5])}{f' and {len(found) - 5} more' if len(found) > 5 else ''}" for op, found in sorted(analysis.missing.items()))
+        lines.extend(
+            f"  {op}: {', '.join(found[:5])}{f' and {len(found) - 5} more' if len(found) > 5 else ''}"
+            for op, found in sorted(analysis.missing.items())
+        )
     return "\n".join(lines)
 
 
@@ -241,6 +281,6 @@ class failing:
             stop(str(error), 1)
 
 
-def stop(message: str, code: int) -> None:
+def stop(message: str, code: int) -> NoReturn:
     typer.echo(f"tfrevive: {message}", err=True)
     raise typer.Exit(code)

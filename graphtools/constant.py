@@ -65,7 +65,7 @@ def _evaluate(tensor: Tensor, seen: dict[Tensor, Array | None], depth: int) -> A
         if value.size > MAX_ELEMENTS:
             value = None
     seen[tensor] = value
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def _compute(tensor: Tensor, seen: dict[Tensor, Array | None], depth: int) -> Any:
@@ -112,7 +112,7 @@ def _from_shape(node: Node, tensor: Tensor) -> Any:
         return numpy_type(len(dims))
     if any(d is None for d in dims):
         return None
-    return np.array(dims, numpy_type) if node.op != "Size" else numpy_type(np.prod(dims, dtype=np.int64))
+    return np.array(dims, numpy_type) if node.op != "Size" else numpy_type(np.prod([d for d in dims if d is not None], dtype=np.int64))
 
 
 def _strided_slice(node: Node, seen: dict[Tensor, Array | None], depth: int) -> Any:

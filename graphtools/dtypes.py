@@ -93,7 +93,7 @@ class DType:
             info = np.iinfo(base.as_numpy_dtype)
             return info.min, info.max
         if base.is_floating:
-            finfo = ml_dtypes.finfo(base.as_numpy_dtype)
+            finfo: Any = ml_dtypes.finfo(base.as_numpy_dtype)  # type: ignore[no-untyped-call]
             return finfo.min, finfo.max
         raise TypeError(f"Cannot find the limits of {self!r}: only bools, integers and floats have them.")
 

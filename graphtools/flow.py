@@ -126,9 +126,9 @@ class CondContext(Context):
     def add_value(self, value: Tensor) -> Tensor:
         if value.name in self.values:
             return self.external.get(value.name, value)
-        result = self._from_outside(value)
+        source = self._from_outside(value)
         with self.graph.control_dependencies(None):
-            result = switch(result, self.pred)[self.branch]
+            result: Tensor = switch(source, self.pred)[self.branch]
             if self.outer is not None:
                 self.outer.add_inner_op(result.node)
         result.node.flow = self
@@ -170,7 +170,7 @@ class CondContext(Context):
         """A branch's result as a tensor of the branch: a value from outside goes through a Switch here."""
         if value.name in self.values:
             return self.external.get(value.name, value)
-        result = switch(self._from_outside(value), self.pred)[self.branch]
+        result: Tensor = switch(self._from_outside(value), self.pred)[self.branch]
         self.external[value.name] = result
         return result
 
@@ -178,7 +178,16 @@ class CondContext(Context):
 class LoopContext(Context):
     """A loop: its frame name, variables and pivots. `grad_state` is set on the gradient of another loop."""
 
-    def __init__(self, graph: Graph, *, parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False, name: str = "while_context", grad_state: Any = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        parallel_iterations: int = 10,
+        back_prop: bool = True,
+        swap_memory: bool = False,
+        name: str = "while_context",
+        grad_state: Any = None,
+    ) -> None:
         super().__init__(graph)
         self.name = graph.unique_name(name)
         self.parallel_iterations, self.back_prop, self.swap_memory = parallel_iterations, back_prop, swap_memory
@@ -222,7 +231,9 @@ class LoopContext(Context):
 
     def make_enter(self, data: Tensor, *, is_constant: bool = False, name: str = "Enter") -> Tensor:
         op_type = "RefEnter" if data.dtype.is_ref else "Enter"
-        enter: Tensor = self.graph.op(op_type, data, name=name, frame_name=self.name, is_constant=is_constant, parallel_iterations=self.parallel_iterations)
+        enter: Tensor = self.graph.op(
+            op_type, data, name=name, frame_name=self.name, is_constant=is_constant, parallel_iterations=self.parallel_iterations
+        )
         enter.dims = data.dims
         return enter
 
@@ -258,7 +269,11 @@ class LoopContext(Context):
             for i, x in enumerate(node.inputs):
                 node.inputs[i] = self.add_value(x)
             _, outside = self.drop_external_control(node)
-            if not node.control_inputs and all(is_constant_enter(t.node) for t in node.inputs) and (pivot := self.control_pivot()) is not None:
+            if (
+                not node.control_inputs
+                and all(is_constant_enter(t.node) for t in node.inputs)
+                and (pivot := self.control_pivot()) is not None
+            ):
                 node.control_inputs.append(pivot.node)
         self.values.update(t.name for t in node.outputs)
         if outside:

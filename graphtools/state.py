@@ -62,7 +62,7 @@ def written_inputs(node: Node) -> list[int]:
         or node.op in STACK_CHANGES
         or node.op in ("AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp")
     )
-    found = []
+    found: list[int] = []
     for arg, start, stop in opdef.input_slices(node.attr).values():
         if arg.is_ref or (changes_resource and arg.type is resource):
             found.extend(range(start, stop))

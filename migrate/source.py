@@ -244,7 +244,7 @@ def _looks_like_python2(text: str) -> bool:
 
 @cache
 def _tool(print_function: bool) -> Any:
-    from fissix.refactor import RefactoringTool  # type: ignore[import-untyped]
+    from fissix.refactor import RefactoringTool
 
     names = [f"fissix.fixes.fix_{name}" for name in _FIXERS]
     tool = RefactoringTool(names, {"print_function": print_function})
@@ -319,7 +319,7 @@ def _refactored(tool: Any, text: str) -> Any:
     from fissix.refactor import _detect_future_features
 
     if "print_function" in _detect_future_features(text):
-        from fissix import pygram  # type: ignore[import-untyped]
+        from fissix import pygram
 
         tool.driver.grammar = pygram.python_grammar_no_print_statement
     else:
@@ -332,7 +332,7 @@ def _refactored(tool: Any, text: str) -> Any:
 
 def _spaces(text: str) -> str:
     """Leading tabs as Python 2 counted them, to every eighth column; strings over several lines stay as they are."""
-    from fissix.pgen2 import tokenize as pgen  # type: ignore[import-untyped]
+    from fissix.pgen2 import tokenize as pgen
 
     inside: set[int] = set()
     for kind, _, start, end, _ in pgen.generate_tokens(io.StringIO(text).readline):

@@ -15,10 +15,17 @@ from graphtools.cli import failing, stop
 if TYPE_CHECKING:
     from graphtools.graph import Graph
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False, help="Upgrade, convert and run the TensorFlow programs of 2015-2019.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="Upgrade, convert and run the TensorFlow programs of 2015-2019.",
+)
 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-LogPlacement = Annotated[bool, typer.Option("--log-device-placement", help="Print a line for every op: the device that ONNX Runtime really gave it.")]
+LogPlacement = Annotated[
+    bool, typer.Option("--log-device-placement", help="Print a line for every op: the device that ONNX Runtime really gave it.")
+]
 Profile = Annotated[Path | None, typer.Option("--profile", metavar="DIR", help="Write a table of every op's time and a Chrome trace.")]
 
 
@@ -60,7 +67,9 @@ def run(
     device: Device = "auto",
     log_device_placement: LogPlacement = False,
     profile: Profile = None,
-    export: Annotated[Path | None, typer.Option("--export", metavar="DIR", help="Write the graph, checkpoint and ONNX model of what the script built.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", metavar="DIR", help="Write the graph, checkpoint and ONNX model of what the script built.")
+    ] = None,
 ) -> None:
     """Execute a TensorFlow 0.x or 1.x script on ONNX Runtime, without TensorFlow.
 

@@ -33,11 +33,17 @@ def cuda_problem() -> str | None:
     for i in info:
         i.type.tensor_type.elem_type = 1
         i.type.tensor_type.shape.dim.add().dim_value = 1
-    model = onnx.ModelProto(ir_version=8, opset_import=[onnx.OperatorSetIdProto(version=17)], graph=onnx.GraphProto(name="probe", node=[node], input=info[:1], output=info[1:]))
+    model = onnx.ModelProto(
+        ir_version=8,
+        opset_import=[onnx.OperatorSetIdProto(version=17)],
+        graph=onnx.GraphProto(name="probe", node=[node], input=info[:1], output=info[1:]),
+    )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CUDAExecutionProvider", "CPUExecutionProvider"]
+        )
     except Exception as e:
         return str(e).splitlines()[0]
     if "CUDAExecutionProvider" not in session.get_providers():

@@ -90,4 +90,5 @@ class UnauthenticatedError(_CodedError):
     code = 16
 
 
-BY_CODE: dict[int, type[OpError]] = {c.code: c for c in (UnknownError, *_CodedError.__subclasses__())}
+_CLASSES: list[type[OpError]] = [UnknownError, *_CodedError.__subclasses__()]
+BY_CODE: dict[int, type[OpError]] = {c.code: c for c in _CLASSES}

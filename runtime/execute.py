@@ -122,7 +122,12 @@ class Execution:
                 self.values[slot] = value
         for slot, tensor in zip(outputs, node.outputs, strict=False):
             value = self.values[slot]
-            if not isinstance(value, OrtValue | np.ndarray) and tensor.dtype not in (resource, variant) and not tensor.dtype.is_ref and value is not None:
+            if (
+                not isinstance(value, OrtValue | np.ndarray)
+                and tensor.dtype not in (resource, variant)
+                and not tensor.dtype.is_ref
+                and value is not None
+            ):
                 self.values[slot] = np.asarray(value, tensor.dtype.as_numpy_dtype)
 
     def _argument(self, source: Source | Variable) -> Any:
@@ -202,6 +207,3 @@ _RAW = (str, bytes)
 
 def _truth(value: Any) -> bool:
     return bool(ort.to_numpy(value))
-
-
-

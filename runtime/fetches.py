@@ -37,7 +37,9 @@ def _compile(graph: Graph, fetch: Any, flat: dict[Tensor | Node, int]) -> Callab
     if isinstance(fetch, Tensor | Node):
         if fetch.graph is not graph if isinstance(fetch, Node) else fetch.node.graph is not graph:
             kind = "Operation" if isinstance(fetch, Node) else "Tensor"
-            raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({kind} {fetch!r} is not an element of this graph.)")
+            raise ValueError(
+                f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({kind} {fetch!r} is not an element of this graph.)"
+            )
         position = flat.setdefault(fetch, len(flat))
         return lambda values: values[position]
     if isinstance(fetch, str):
@@ -52,8 +54,8 @@ def _compile(graph: Graph, fetch: Any, flat: dict[Tensor | Node, int]) -> Callab
     if fetch is None:
         raise TypeError("Fetch argument None has invalid type <class 'NoneType'>")
     if isinstance(fetch, tuple) and hasattr(fetch, "_fields"):
-        for kind, (parts, rebuild) in EXPANSIONS.items():
-            if isinstance(fetch, kind):
+        for fetch_type, (parts, rebuild) in EXPANSIONS.items():
+            if isinstance(fetch, fetch_type):
                 return _expand(graph, parts(fetch), rebuild, flat)
         inner = [_compile(graph, f, flat) for f in fetch]
         make = type(fetch)
@@ -68,15 +70,19 @@ def _compile(graph: Graph, fetch: Any, flat: dict[Tensor | Node, int]) -> Callab
         inner = [_compile(graph, fetch[k], flat) for k in keys]
         mapping_type: Any = type(fetch)
         return lambda values: mapping_type((k, i(values)) for k, i in zip(keys, inner, strict=True))
-    for kind, (parts, rebuild) in EXPANSIONS.items():
-        if isinstance(fetch, kind):
+    for fetch_type, (parts, rebuild) in EXPANSIONS.items():
+        if isinstance(fetch, fetch_type):
             return _expand(graph, parts(fetch), rebuild, flat)
     as_element = getattr(fetch, "_as_graph_element", None)
     if as_element is not None:
         return _compile(graph, as_element(), flat)
-    raise TypeError(f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. (Can not convert a {type(fetch).__name__} into a Tensor or Operation.)")
+    raise TypeError(
+        f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. (Can not convert a {type(fetch).__name__} into a Tensor or Operation.)"
+    )
 
 
-def _expand(graph: Graph, parts: Sequence[Any], rebuild: Callable[[Sequence[Any]], Any], flat: dict[Tensor | Node, int]) -> Callable[[Sequence[Any]], Any]:
+def _expand(
+    graph: Graph, parts: Sequence[Any], rebuild: Callable[[Sequence[Any]], Any], flat: dict[Tensor | Node, int]
+) -> Callable[[Sequence[Any]], Any]:
     inner = [_compile(graph, p, flat) for p in parts]
     return lambda values: rebuild([i(values) for i in inner])

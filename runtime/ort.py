@@ -24,7 +24,9 @@ BFLOAT16 = 16  # onnx.TensorProto.BFLOAT16
 class Engine:
     """Makes and holds the InferenceSessions of one Session."""
 
-    def __init__(self, device: str = "auto", *, log_device_placement: bool = False, threads: int | None = None, profiler: Profiler | None = None) -> None:
+    def __init__(
+        self, device: str = "auto", *, log_device_placement: bool = False, threads: int | None = None, profiler: Profiler | None = None
+    ) -> None:
         self.log_device_placement = log_device_placement
         self.threads = threads or os.cpu_count() or 1
         self.profiler = profiler

@@ -27,7 +27,11 @@ class Placement:
 
 def placements(session: Any, index: int = 0) -> list[Placement]:
     """What an InferenceSession made with RECORD assigned to each of its nodes."""
-    return [Placement(node.name, node.op_type, device_name(part.ep_name, index)) for part in session.get_provider_graph_assignment_info() for node in part.get_nodes()]
+    return [
+        Placement(node.name, node.op_type, device_name(part.ep_name, index))
+        for part in session.get_provider_graph_assignment_info()
+        for node in part.get_nodes()
+    ]
 
 
 def of_plan(plan: Plan) -> list[Placement]:

@@ -127,7 +127,14 @@ class Plan:
 class Planner:
     """Plans one set of fetches and feeds. `bound` says which feeds are handles of variables (in a function's body)."""
 
-    def __init__(self, graph: Graph, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], feed_dims: Sequence[Dims], bound: Mapping[Tensor, Variable] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        fetches: Sequence[Tensor | Node],
+        feeds: Sequence[Tensor],
+        feed_dims: Sequence[Dims],
+        bound: Mapping[Tensor, Variable] | None = None,
+    ) -> None:
         part, tensors, nodes = extract(graph, fetches, feeds)
         changed = False
         for tensor, dims in zip(feeds, feed_dims, strict=True):
@@ -141,7 +148,10 @@ class Planner:
         self.graph = part
         self.feeds = [part.nodes[tensors[t].node.name].outputs[tensors[t].index] for t in feeds]
         self.bound = {part.nodes[tensors[t].node.name].outputs[0]: v for t, v in (bound or {}).items()}
-        self.targets = [part.nodes[nodes[f].name] if isinstance(f, Node) else part.nodes[tensors[f].node.name].outputs[tensors[f].index] for f in fetches]
+        self.targets = [
+            part.nodes[nodes[f].name] if isinstance(f, Node) else part.nodes[tensors[f].node.name].outputs[tensors[f].index]
+            for f in fetches
+        ]
         self.forced: set[str] = set()
 
     def plan(self) -> Plan:
@@ -230,7 +240,11 @@ class Planner:
             for tensor in node.inputs:
                 if _is_compiled_handle(tensor) and tensor.node in kinds and node in kinds:
                     parent[root(node)] = root(tensor.node)
-        hosted = {root(n) for n, k in kinds.items() if (k == HOST and n in parent) or (k == HOST and any(_is_compiled_handle(t) for t in n.outputs))}
+        hosted = {
+            root(n)
+            for n, k in kinds.items()
+            if (k == HOST and n in parent) or (k == HOST and any(_is_compiled_handle(t) for t in n.outputs))
+        }
         for node in list(kinds):
             if node in parent and root(node) in hosted:
                 kinds[node] = HOST
@@ -275,7 +289,11 @@ class Planner:
                 return self.bound[tensor]
             if tensor.node.op in VARIABLES:
                 return variable_of(tensor.node)
-            if not (tensor.dtype.is_ref or tensor.dtype is resource) or not tensor.node.inputs or source_variable(tensor, {t: v.key for t, v in self.bound.items()}) is None:
+            if (
+                not (tensor.dtype.is_ref or tensor.dtype is resource)
+                or not tensor.node.inputs
+                or source_variable(tensor, {t: v.key for t, v in self.bound.items()}) is None
+            ):
                 return None
             tensor = tensor.node.inputs[0]
         return None
@@ -292,7 +310,11 @@ class Planner:
         loads: list[Load] = []
         inputs: list[Source | Variable] = []
         opdef = node.opdef
-        ref_positions = set() if opdef is None else {p for a, start, stop in opdef.input_slices(node.attr).values() if a.is_ref for p in range(start, stop)}
+        ref_positions = (
+            set()
+            if opdef is None
+            else {p for a, start, stop in opdef.input_slices(node.attr).values() if a.is_ref for p in range(start, stop)}
+        )
         for i, tensor in enumerate(node.inputs):
             variable = self._variable(tensor)
             if variable is None:
@@ -332,7 +354,12 @@ class Planner:
             inputs.append((value, slot))
             return value
 
-        walk = Walk(self.graph, builder, nodes, lambda v: from_slot(self._state_slot(v, 0, _reader(nodes, v), loads), f"{v.key}:state", v.dtype, v.dims))
+        walk = Walk(
+            self.graph,
+            builder,
+            nodes,
+            lambda v: from_slot(self._state_slot(v, 0, _reader(nodes, v), loads), f"{v.key}:state", v.dtype, v.dims),
+        )
         walk.versions = self.versions
 
         def unpacked(packed: Packed, name: str) -> Any:
@@ -355,9 +382,15 @@ class Planner:
                 if variable is not None:
                     walk.values[tensor] = Ref(variable)
                     version = self.versions.seen_by(node, variable.key)
-                    if version and self.levels[self.versions.writers[variable.key][version - 1]] != level and (variable.key, version) not in walk.states:
+                    if (
+                        version
+                        and self.levels[self.versions.writers[variable.key][version - 1]] != level
+                        and (variable.key, version) not in walk.states
+                    ):
                         slot = self.states[variable.key, version]
-                        walk.states[variable.key, version] = from_slot(slot, f"{variable.key}:state{version}", variable.dtype, variable.dims)
+                        walk.states[variable.key, version] = from_slot(
+                            slot, f"{variable.key}:state{version}", variable.dtype, variable.dims
+                        )
                     continue
                 if tensor.node.op == "Const":
                     walk.convert(tensor.node)
@@ -370,7 +403,9 @@ class Planner:
                     continue
                 source = self._source(tensor, node)
                 if source.slot < 0:
-                    walk.values[tensor] = source.value if not isinstance(source.value, np.ndarray | np.generic) else builder.const(source.value)
+                    walk.values[tensor] = (
+                        source.value if not isinstance(source.value, np.ndarray | np.generic) else builder.const(source.value)
+                    )
                 else:
                     walk.values[tensor] = from_slot(source.slot, tensor.name, tensor.dtype, tensor.dims)
         for node in nodes:  # a version that another level made and a writer here builds upon
@@ -520,11 +555,20 @@ def kind_of(node: Node) -> int | None:
     has_host = host_kernel(node) is not None
     converted = node.op in convert.load()
     if any(True for _ in called_functions(node)):
-        runs_host = any(kind_of(member) == HOST for f in called_functions(node) for member in f.graph if member.op not in NEUTRAL and member.op != "_Arg")
+        runs_host = any(
+            kind_of(member) == HOST
+            for f in called_functions(node)
+            for member in f.graph
+            if member.op not in NEUTRAL and member.op != "_Arg"
+        )
         return HOST if runs_host or not converted else ONNX
     if node.op in PREFER_HOST and has_host:
         return HOST
-    if has_host and any(t.dtype.base_dtype is string or t.dtype.is_complex for t in (*node.inputs, *node.outputs)) and not node.op.startswith(COMPILED_HANDLES):
+    if (
+        has_host
+        and any(t.dtype.base_dtype is string or t.dtype.is_complex for t in (*node.inputs, *node.outputs))
+        and not node.op.startswith(COMPILED_HANDLES)
+    ):
         return HOST
     if converted:
         return ONNX

@@ -63,18 +63,24 @@ def checked_feeds(inputs: Sequence[Any], feeds: dict[str, Any]) -> dict[str, Any
         if target not in known:
             close = difflib.get_close_matches(name, known, n=3)
             hint = f" Nearest names: {', '.join(map(repr, close))}." if close else ""
-            raise ValueError(f"The model has no input {name!r}.{hint} Its inputs are: {', '.join(f'{i.name} {i.type}{i.shape}' for i in inputs)}.")
+            raise ValueError(
+                f"The model has no input {name!r}.{hint} Its inputs are: {', '.join(f'{i.name} {i.type}{i.shape}' for i in inputs)}."
+            )
         spec = known[target]
         array = np.asarray(value)
         dtype = TYPES.get(spec.type)
         if dtype is np.object_:
-            array = np.array([v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else str(v) for v in array.ravel().tolist()], object).reshape(array.shape)
+            array = np.array(
+                [v.decode("utf-8", "surrogateescape") if isinstance(v, bytes) else str(v) for v in array.ravel().tolist()], object
+            ).reshape(array.shape)
         elif dtype is not None and array.dtype != dtype:
             if not np.can_cast(array.dtype, dtype, "same_kind"):
                 raise ValueError(f"Input {target!r} is {spec.type}; the given array is {array.dtype}.")
             array = array.astype(dtype)
         wanted = spec.shape
-        if wanted is not None and (len(wanted) != array.ndim or any(isinstance(w, int) and w != s for w, s in zip(wanted, array.shape, strict=True))):
+        if wanted is not None and (
+            len(wanted) != array.ndim or any(isinstance(w, int) and w != s for w, s in zip(wanted, array.shape, strict=True))
+        ):
             shown = [w if isinstance(w, int) else "?" for w in wanted]
             raise ValueError(f"Input {target!r} has shape {shown}; the given array has shape {list(array.shape)}.")
         checked[target] = array
@@ -100,7 +106,15 @@ def read_inputs(items: Sequence[str]) -> dict[str, Any]:
     return feeds
 
 
-def load_model(path: Path, outputs: list[str] | None, checkpoint: Path | None, weights: Path | None, signature: str | None, tags: list[str] | None, device: str) -> OnnxModel:
+def load_model(
+    path: Path,
+    outputs: list[str] | None,
+    checkpoint: Path | None,
+    weights: Path | None,
+    signature: str | None,
+    tags: list[str] | None,
+    device: str,
+) -> OnnxModel:
     """A model of any format, converted where it is not ONNX. Raises FileNotFoundError, FormatError and conversion errors."""
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,12 +47,18 @@ class Profiler:
     def host(self, name: str, op: str, started_ns: int, shape: Any) -> None:
         """Note a host step that began at `started_ns` (time.time_ns) and ends now."""
         now = time.time_ns()
-        self.events.append(_event(name, op, "host", started_ns / 1000, (now - started_ns) / 1000, "" if shape is None else str(list(shape)), 0))
+        self.events.append(
+            _event(name, op, "host", started_ns / 1000, (now - started_ns) / 1000, "" if shape is None else str(list(shape)), 0)
+        )
 
     def collect(self) -> list[dict[str, Any]]:
         """All events, with wall-clock microseconds."""
         for session in self.sessions:
-            begun = session.get_profiling_start_time_ns / 1000 if isinstance(session.get_profiling_start_time_ns, int) else session.get_profiling_start_time_ns() / 1000
+            begun = (
+                session.get_profiling_start_time_ns / 1000
+                if isinstance(session.get_profiling_start_time_ns, int)
+                else session.get_profiling_start_time_ns() / 1000
+            )
             path = session.end_profiling()
             if not path or not os.path.exists(path):
                 continue
@@ -65,7 +72,17 @@ class Profiler:
                 shapes = args.get("output_type_shape") or []
                 shape = ", ".join(str(s) for d in shapes for s in d.values())
                 device = device_name(args.get("provider", "CPUExecutionProvider"))
-                self.events.append(_event(e["name"].removesuffix("_kernel_time"), args.get("op_name", ""), device, begun + e["ts"], e["dur"], shape, int(args.get("output_size") or 0)))
+                self.events.append(
+                    _event(
+                        e["name"].removesuffix("_kernel_time"),
+                        args.get("op_name", ""),
+                        device,
+                        begun + e["ts"],
+                        e["dur"],
+                        shape,
+                        int(args.get("output_size") or 0),
+                    )
+                )
         self.sessions.clear()
         return self.events
 
@@ -80,7 +97,15 @@ class Profiler:
 
 
 def _event(name: str, op: str, device: str, ts: float, dur: float, shape: str, size: int) -> dict[str, Any]:
-    return {"name": name, "op": op, "device": f"{LOCAL}/device:CPU:0 (host)" if device == "host" else device, "ts": ts, "dur": dur, "shape": shape, "bytes": size}
+    return {
+        "name": name,
+        "op": op,
+        "device": f"{LOCAL}/device:CPU:0 (host)" if device == "host" else device,
+        "ts": ts,
+        "dur": dur,
+        "shape": shape,
+        "bytes": size,
+    }
 
 
 def summarize(events: list[dict[str, Any]]) -> list[OpTime]:
@@ -102,15 +127,20 @@ def text(ops: list[OpTime], limit: int | None = None) -> str:
     everything = sum(o.total_us for o in ops) or 1.0
     lines = [f"{'ms':>10} {'calls':>7} {'share':>6}  {'op':<28} {'device':<46} {'name':<40} output"]
     for o in ops[:limit]:
-        lines.append(f"{o.total_us / 1000:10.3f} {o.calls:7d} {100 * o.total_us / everything:5.1f}%  {o.op:<28} {o.device:<46} {o.name:<40} {o.shape}")
-    for title, key in (("By type", lambda o: o.op), ("By device", lambda o: o.device)):
+        lines.append(
+            f"{o.total_us / 1000:10.3f} {o.calls:7d} {100 * o.total_us / everything:5.1f}%  {o.op:<28} {o.device:<46} {o.name:<40} {o.shape}"
+        )
+    keys: list[tuple[str, Callable[[OpTime], str]]] = [("By type", lambda o: o.op), ("By device", lambda o: o.device)]
+    for title, key in keys:
         sums: dict[str, list[float]] = {}
         for o in ops:
             entry = sums.setdefault(key(o), [0.0, 0])
             entry[0] += o.total_us
             entry[1] += o.calls
         lines.append(f"\n{title}:")
-        lines.extend(f"{t / 1000:10.3f} {int(n):7d} {100 * t / everything:5.1f}%  {k}" for k, (t, n) in sorted(sums.items(), key=lambda i: -i[1][0]))
+        lines.extend(
+            f"{t / 1000:10.3f} {int(n):7d} {100 * t / everything:5.1f}%  {k}" for k, (t, n) in sorted(sums.items(), key=lambda i: -i[1][0])
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -121,6 +151,15 @@ def chrome_trace(events: list[dict[str, Any]]) -> dict[str, Any]:
     trace: list[dict[str, Any]] = [{"ph": "M", "name": "process_name", "pid": i, "args": {"name": d}} for i, d in enumerate(devices)]
     for e in events:
         trace.append(
-            {"ph": "X", "cat": "Op", "name": e["op"], "pid": devices.index(e["device"]), "tid": 0, "ts": e["ts"] - begin, "dur": e["dur"], "args": {"name": e["name"], "output": e["shape"]}}
+            {
+                "ph": "X",
+                "cat": "Op",
+                "name": e["op"],
+                "pid": devices.index(e["device"]),
+                "tid": 0,
+                "ts": e["ts"] - begin,
+                "dur": e["dur"],
+                "args": {"name": e["name"], "output": e["shape"]},
+            }
         )
     return {"traceEvents": trace, "displayTimeUnit": "ms"}

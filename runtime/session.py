@@ -47,7 +47,13 @@ class Session:
     """
 
     def __init__(
-        self, graph: Graph, *, device: str = "auto", log_device_placement: bool = False, threads: int | None = None, profiler: Profiler | None = None
+        self,
+        graph: Graph,
+        *,
+        device: str = "auto",
+        log_device_placement: bool = False,
+        threads: int | None = None,
+        profiler: Profiler | None = None,
     ) -> None:
         self.graph = graph
         self.state = State()
@@ -162,8 +168,15 @@ class Session:
                 plan = self._plans.get(key)
                 if plan is None:
                     bound = {t: a for t, a in zip(function.inputs, args, strict=True) if isinstance(a, Variable)}
-                    dims = [t.dims if t.dims is not None or isinstance(a, Variable) or t.dtype in (resource, variant) else (None,) * np.ndim(a) for t, a in zip(function.inputs, args, strict=True)]
-                    effects = [n for n in function.graph if n.opdef is not None and n.opdef.is_stateful and n.op != "_Arg" and n.op not in VARIABLES]
+                    dims = [
+                        t.dims if t.dims is not None or isinstance(a, Variable) or t.dtype in (resource, variant) else (None,) * np.ndim(a)
+                        for t, a in zip(function.inputs, args, strict=True)
+                    ]
+                    effects = [
+                        n
+                        for n in function.graph
+                        if n.opdef is not None and n.opdef.is_stateful and n.op != "_Arg" and n.op not in VARIABLES
+                    ]
                     fetches: list[Tensor | Node] = [*function.outputs, *function.control_outputs, *effects]
                     plan = Planner(function.graph, fetches, function.inputs, dims, bound).plan()
                     plan.fetches = plan.fetches[: len(function.outputs)]
@@ -208,11 +221,10 @@ def to_array(value: Any, dtype: DType) -> Array:
     numpy_type = dtype.as_numpy_dtype
     if array.dtype != numpy_type:
         if isinstance(value, int) and np.array(value).astype(numpy_type) != value:
-            raise TypeError(f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type {numpy_type}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64).")
+            raise TypeError(
+                f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type {numpy_type}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64)."
+            )
         if array.dtype.kind in "OUS":
             raise ValueError(f"Cannot feed {array.dtype} values where {dtype.name} is expected: {str(value)[:60]!r}")
         array = array.astype(numpy_type)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)
-
-
-

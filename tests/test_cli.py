@@ -41,7 +41,9 @@ def test_convert_refuses_a_mismatch_and_writes_nothing(tmp_path: Path) -> None:
     with np.load(CNN / "io.npz") as data:
         changed = {k: data[k] + (1 if k == "out:prob:0" else 0) for k in data.files}
     np.savez(tmp_path / "io.npz", **changed)
-    refused(tfrevive("convert", CNN / "frozen.pb", "-o", tmp_path / "m.onnx", "--verify", tmp_path / "io.npz"), 1, "does not match", "prob:0")
+    refused(
+        tfrevive("convert", CNN / "frozen.pb", "-o", tmp_path / "m.onnx", "--verify", tmp_path / "io.npz"), 1, "does not match", "prob:0"
+    )
     assert not (tmp_path / "m.onnx").exists()
 
 
@@ -63,7 +65,9 @@ def test_predict_prints_outputs_and_logs_devices(tmp_path: Path, capfd: pytest.C
     assert "Conv" in (tmp_path / "profile/profile.txt").read_text()
 
 
-@pytest.mark.parametrize("words", [["convert", "no_such.pb"], ["inspect", "no_such.pb"], ["predict", "no_such.pb", "-i", "x=y.npy"], ["run", "no_such.py"]])
+@pytest.mark.parametrize(
+    "words", [["convert", "no_such.pb"], ["inspect", "no_such.pb"], ["predict", "no_such.pb", "-i", "x=y.npy"], ["run", "no_such.py"]]
+)
 def test_missing_file(words: list[str], tmp_path: Path) -> None:
     if words[0] == "predict":
         np.save(tmp_path / "y.npy", np.zeros(1))

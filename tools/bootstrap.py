@@ -1,7 +1,7 @@
 """Sets up .venv with this project in it, then runs the demonstration or the tests. Needs only CPython 3.11 or newer.
 
-    python3.11 tools/bootstrap.py demo     # upgrade, convert and run the bundled legacy project
-    python3.11 tools/bootstrap.py test     # the test suite; further words go to pytest
+python3.11 tools/bootstrap.py demo     # upgrade, convert and run the bundled legacy project
+python3.11 tools/bootstrap.py test     # the test suite; further words go to pytest
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ def set_up() -> None:
         return
     print("Setting up .venv ...", flush=True)
     venv.create(VENV, with_pip=True, clear=VENV.exists())
-    subprocess.run([BIN / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f"{ROOT}[dev]"], check=True)
+    subprocess.run(
+        [BIN / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f"{ROOT}[dev]"], check=True
+    )
     stamp.touch()
 
 
@@ -54,7 +56,9 @@ def demo() -> None:
         "tfrevive", "predict", out / "mnist_cnn.onnx", "--input", f"x={out / 'x.npy'}", "--input", f"keep_prob={out / 'keep_prob.npy'}",
         "--log-device-placement", "--profile", out / "profile",
     )  # fmt: skip
-    print(f"\nEverything is in {os.path.relpath(out, ROOT)}: the upgraded project, report.txt, mnist_cnn.onnx and profile/ (trace.json opens in Perfetto).")
+    print(
+        f"\nEverything is in {os.path.relpath(out, ROOT)}: the upgraded project, report.txt, mnist_cnn.onnx and profile/ (trace.json opens in Perfetto)."
+    )
 
 
 def test(words: list[str]) -> None:

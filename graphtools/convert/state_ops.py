@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-
 from graphtools.convert import converts
 from graphtools.dtypes import int64
 

@@ -85,7 +85,7 @@ def select_v2(g: Emit, node: Node, dy: Any) -> Any:
 
     condition, x, y = node.inputs
     zeros = g.op("ZerosLike", dy, name="zeros_like")
-    results = [None]
+    results: list[Any] = [None]
     for side, source in ((0, x), (1, y)):
         picked = g.op("SelectV2", condition, *((dy, zeros) if side == 0 else (zeros, dy)))
         shape, _, axes, _ = broadcast_axes(g, source, node.outputs[0])

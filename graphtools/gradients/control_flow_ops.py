@@ -99,7 +99,7 @@ def enter_gradient(g: Emit, node: Node, dy: Any) -> Any:
     result = (
         context.make_exit(dy)
         if not isinstance(dy, IndexedSlices)
-        else IndexedSlices(*(context.make_exit(p) for p in (dy.values, dy.indices, dy.dense_shape)))
+        else IndexedSlices(*(context.make_exit(p) for p in (dy.values, dy.indices, dy.dense_shape) if p is not None))
     )
     outs = [result] if not isinstance(result, IndexedSlices) else [result.values, result.indices, result.dense_shape]
     context.exits.extend(o for o in outs if o is not None)

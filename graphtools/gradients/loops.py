@@ -34,7 +34,7 @@ def is_fully_defined(tensor: Tensor) -> bool:
 def _zeros_of(graph: Graph, tensor: Tensor, name: str = "zeros") -> Tensor:
     import numpy as np
 
-    return graph.constant(np.zeros(tensor.dims, tensor.dtype.base_dtype.as_numpy_dtype), tensor.dtype.base_dtype, name)  # type: ignore[arg-type]
+    return graph.constant(np.zeros(tensor.dims, tensor.dtype.base_dtype.as_numpy_dtype), tensor.dtype.base_dtype, name)
 
 
 class LoopGradient:
@@ -52,6 +52,8 @@ class LoopGradient:
         self.switches: dict[Node, Any] = {}
         self._grad_sync: Node | None = None
         self._forward_sync: Node | None = None
+        self.context: LoopContext
+        self.grad_index: Tensor
         outer_forward = forward.outer
         if outer_forward is not None:
             outer_forward.enter()
@@ -399,7 +401,7 @@ def _accumulate_slices(state: LoopGradient, enter: Node, grad: IndexedSlices) ->
     if outer is not None:
         outer.enter()
     if values.dims is not None and None not in values.dims[1:]:
-        first = graph.constant(np.zeros((1, *values.dims[1:])), values.dtype.base_dtype, "b_acc")  # type: ignore[arg-type]
+        first = graph.constant(np.zeros((1, *values.dims[1:])), values.dtype.base_dtype, "b_acc")
     else:
         one = [graph.constant([i], int32) for i in (1, 0, 1)]
         rest = graph.op("StridedSlice", shape_of(enter.inputs[0]), *one, end_mask=1, name="strided_slice")

@@ -252,7 +252,7 @@ class Walk:
             nodes = [d.values.node if isinstance(d, IndexedSlices) else d.node for d in grads if d is not None]
             with graph.control_dependencies(list(dict.fromkeys(nodes))):
                 gate = graph.op("NoOp", name="group_deps")
-            gated = []
+            gated: list[Any] = []
             for d in grads:
                 if d is None:
                     gated.append(None)

@@ -11,9 +11,12 @@ from graphtools.constant import constant as known_value
 from graphtools.dtypes import as_dtype, int32, int64
 from graphtools.gradients import IndexedSlices
 from runtime.tf1.graph import apply_op, constant, convert_to_tensor, get_default_graph, name_scope
-from runtime.tf1.registry import export, put
+from runtime.tf1.registry import NOTHING, export, put
 from runtime.tf1.tensor import Tensor
 from runtime.tf1.tensor_shape import as_dims
+
+
+put("newaxis", NOTHING)
 
 
 @export("placeholder")
@@ -249,8 +252,16 @@ def strided_slice(
         new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask,
     )  # fmt: skip
     if var is not None:
-        masks = dict(begin_mask=begin_mask, end_mask=end_mask, ellipsis_mask=ellipsis_mask, new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask)
-        result.assign = lambda value, name=None: apply_op("StridedSliceAssign", name, ref=var._ref(), begin=begin, end=end, strides=strides, value=value, **masks)
+        masks = dict(
+            begin_mask=begin_mask,
+            end_mask=end_mask,
+            ellipsis_mask=ellipsis_mask,
+            new_axis_mask=new_axis_mask,
+            shrink_axis_mask=shrink_axis_mask,
+        )
+        result.assign = lambda value, name=None: apply_op(
+            "StridedSliceAssign", name, ref=var._ref(), begin=begin, end=end, strides=strides, value=value, **masks
+        )
     return result
 
 
@@ -280,7 +291,9 @@ def _slice_helper(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
             masks["new_axis_mask"] |= bit
         else:
             if isinstance(s, str) or (isinstance(s, float) or (isinstance(s, base.Tensor) and s.dtype.is_bool)):
-                raise TypeError(f"Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid indices, got {s!r}")
+                raise TypeError(
+                    f"Only integers, slices (`:`), ellipsis (`...`), tf.newaxis (`None`) and scalar tf.int32/tf.int64 tensors are valid indices, got {s!r}"
+                )
             begin.append(s)
             end.append(s + 1)
             strides.append(1)
@@ -299,10 +312,13 @@ def _slice_helper(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
 def stack_indices(values: list[Any]) -> Any:
     if any(isinstance(v, base.Tensor) for v in values):
         dtype = int64 if any(isinstance(v, base.Tensor) and v.dtype.base_dtype is int64 for v in values) else int32
-        return apply_op("Pack", "stack", values=[convert_to_tensor(v, dtype) if not isinstance(v, base.Tensor) else cast_(v, dtype) for v in values], axis=0)
+        return apply_op(
+            "Pack",
+            "stack",
+            values=[convert_to_tensor(v, dtype) if not isinstance(v, base.Tensor) else cast_(v, dtype) for v in values],
+            axis=0,
+        )
     return constant([int(v) for v in values], int32, name="stack")
-
-
 
 
 Tensor.__getitem__ = _slice_helper  # type: ignore[attr-defined]
@@ -318,7 +334,15 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
 
 @export("one_hot")
-def one_hot(indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: int | None = None, dtype: Any = None, name: str | None = None) -> Any:
+def one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Any:
     with name_scope(name, "one_hot", [indices, depth]) as scope:
         if dtype is None:
             given = [convert_to_tensor(v).dtype.base_dtype for v in (on_value, off_value) if v is not None]
@@ -328,7 +352,16 @@ def one_hot(indices: Any, depth: Any, on_value: Any = None, off_value: Any = Non
             on_value = convert_to_tensor(1, dtype, name="on_value")
         if off_value is None:
             off_value = convert_to_tensor(0, dtype, name="off_value")
-        return apply_op("OneHot", scope, indices=indices, depth=depth, on_value=on_value, off_value=off_value, axis=-1 if axis is None else axis, T=dtype)
+        return apply_op(
+            "OneHot",
+            scope,
+            indices=indices,
+            depth=depth,
+            on_value=on_value,
+            off_value=off_value,
+            axis=-1 if axis is None else axis,
+            T=dtype,
+        )
 
 
 @export("stop_gradient")
@@ -370,7 +403,9 @@ def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: int |
         mask = convert_to_tensor(mask, name="mask")
         rank = mask.rank
         if rank is None:
-            raise ValueError("Number of mask dimensions must be specified, even if some dimensions are None.  E.g. shape=[None] is ok, but shape=None is not.")
+            raise ValueError(
+                "Number of mask dimensions must be specified, even if some dimensions are None.  E.g. shape=[None] is ok, but shape=None is not."
+            )
         if rank == 0:
             raise ValueError("mask cannot be scalar.")
         axis = 0 if axis is None else axis
@@ -378,7 +413,10 @@ def boolean_mask(tensor: Any, mask: Any, name: str = "boolean_mask", axis: int |
         from runtime.tf1.math_ops import reduce_prod
 
         leading = reduce_prod(_slice_helper(shape(tensor), slice(axis, axis + rank)), [0])
-        merged = reshape(tensor, concat([_slice_helper(shape(tensor), slice(None, axis)), [leading], _slice_helper(shape(tensor), slice(axis + rank, None))], 0))
+        merged = reshape(
+            tensor,
+            concat([_slice_helper(shape(tensor), slice(None, axis)), [leading], _slice_helper(shape(tensor), slice(axis + rank, None))], 0),
+        )
         if tensor.dims is not None:
             known = tensor.dims[axis : axis + rank]
             count = None if None in known else int(np.prod(known))  # type: ignore[arg-type]
@@ -394,7 +432,13 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
     with name_scope(name, "SequenceMask", [lengths, maxlen]):
         lengths = convert_to_tensor(lengths)
         if maxlen is None:
-            maxlen = math_ops.maximum(math_ops.reduce_max(lengths, math_ops.range(apply_op("Rank", None, input=lengths)) if lengths.rank is None else list(np.arange(lengths.rank))), constant(0, lengths.dtype))
+            maxlen = math_ops.maximum(
+                math_ops.reduce_max(
+                    lengths,
+                    math_ops.range(apply_op("Rank", None, input=lengths)) if lengths.rank is None else list(np.arange(lengths.rank)),
+                ),
+                constant(0, lengths.dtype),
+            )
         else:
             maxlen = convert_to_tensor(maxlen)
         row = math_ops.range(constant(0, maxlen.dtype), maxlen, constant(1, maxlen.dtype))
@@ -431,9 +475,22 @@ def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
 
 @export("reverse_sequence")
 def reverse_sequence(
-    input: Any, seq_lengths: Any, seq_axis: int | None = None, batch_axis: int | None = None, name: str | None = None, seq_dim: int | None = None, batch_dim: int | None = None
+    input: Any,
+    seq_lengths: Any,
+    seq_axis: int | None = None,
+    batch_axis: int | None = None,
+    name: str | None = None,
+    seq_dim: int | None = None,
+    batch_dim: int | None = None,
 ) -> Any:
-    return apply_op("ReverseSequence", name, input=input, seq_lengths=seq_lengths, seq_dim=seq_dim if seq_axis is None else seq_axis, batch_dim=(batch_dim if batch_axis is None else batch_axis) or 0)
+    return apply_op(
+        "ReverseSequence",
+        name,
+        input=input,
+        seq_lengths=seq_lengths,
+        seq_dim=seq_dim if seq_axis is None else seq_axis,
+        batch_dim=(batch_dim if batch_axis is None else batch_axis) or 0,
+    )
 
 
 @export("unique")
@@ -523,7 +580,11 @@ def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: 
     with name_scope(name, "eye", [num_rows, num_columns, batch_shape]):
         square = num_columns is None
         columns = num_rows if square else num_columns
-        smaller = math_ops.minimum(num_rows, columns) if isinstance(num_rows, base.Tensor) or isinstance(columns, base.Tensor) else min(num_rows, columns)
+        smaller = (
+            math_ops.minimum(num_rows, columns)
+            if isinstance(num_rows, base.Tensor) or isinstance(columns, base.Tensor)
+            else min(num_rows, columns)
+        )
         batch = [] if batch_shape is None else batch_shape
         if isinstance(smaller, base.Tensor) or isinstance(batch, base.Tensor):
             diagonal_shape: Any = concat([batch, [smaller]], 0)

@@ -32,7 +32,11 @@ def _binary(symbol: str, opname: str, function: Callable[..., Any], static: Call
             condition = math_ops.reduce_all(function(x, y))
             a, b = known_value(x), known_value(y)
             if a is not None and b is not None and not np.all(static(a, b)) and get_default_graph().flow is None:
-                raise InvalidArgumentError(None, None, f"{text}\nCondition x {symbol} y did not hold.\nIndices of first {min(3, a.size)} different values:\n x = {a!r}\n y = {b!r}")
+                raise InvalidArgumentError(
+                    None,
+                    None,
+                    f"{text}\nCondition x {symbol} y did not hold.\nIndices of first {min(3, a.size)} different values:\n x = {a!r}\n y = {b!r}",
+                )
             return Assert(condition, data, summarize=summarize)
 
     return export(opname)(check)
@@ -47,7 +51,16 @@ assert_greater_equal = _binary(">=", "assert_greater_equal", math_ops.greater_eq
 
 
 @export("assert_near")
-def assert_near(x: Any, y: Any, rtol: Any = None, atol: Any = None, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
+def assert_near(
+    x: Any,
+    y: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    data: Any = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Any:
     with name_scope(name, "assert_near", [x, y, rtol, atol, data]):
         x = convert_to_tensor(x, name="x")
         y = convert_to_tensor(y, name="y", dtype=x.dtype)
@@ -80,23 +93,33 @@ _unary("assert_non_positive", assert_less_equal, False, "<=")
 
 
 @export("assert_rank")
-def assert_rank(x: Any, rank: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
+def assert_rank(
+    x: Any, rank: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+) -> Any:
     return _rank_check(x, rank, data, summarize, message, name, "assert_rank", lambda a, b: a == b, math_ops.equal, "")
 
 
 @export("assert_rank_at_least")
-def assert_rank_at_least(x: Any, rank: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
-    return _rank_check(x, rank, data, summarize, message, name, "assert_rank_at_least", lambda a, b: a >= b, math_ops.greater_equal, "at least ")
+def assert_rank_at_least(
+    x: Any, rank: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+) -> Any:
+    return _rank_check(
+        x, rank, data, summarize, message, name, "assert_rank_at_least", lambda a, b: a >= b, math_ops.greater_equal, "at least "
+    )
 
 
-def _rank_check(x: Any, rank: Any, data: Any, summarize: Any, message: Any, name: Any, opname: str, static: Any, dynamic: Any, word: str) -> Any:
+def _rank_check(
+    x: Any, rank: Any, data: Any, summarize: Any, message: Any, name: Any, opname: str, static: Any, dynamic: Any, word: str
+) -> Any:
     with name_scope(name, opname, [x]):
         x = convert_to_tensor(x, name="x")
         rank = convert_to_tensor(rank, name="rank")
         wanted = known_value(rank)
         if x.rank is not None and wanted is not None:
             if not static(x.rank, int(wanted)):
-                raise ValueError(f"{message or ''}Tensor {x.name} must have rank {word}{int(wanted)}.  Received rank {x.rank}, shape {x.shape}")
+                raise ValueError(
+                    f"{message or ''}Tensor {x.name} must have rank {word}{int(wanted)}.  Received rank {x.rank}, shape {x.shape}"
+                )
             return control_flow_ops.no_op(name="static_checks_determined_all_ok")
         if data is None:
             data = [message or "", f"Tensor {x.name} must have rank {word}", rank, "Received shape: ", array_ops.shape(x)]
@@ -104,16 +127,24 @@ def _rank_check(x: Any, rank: Any, data: Any, summarize: Any, message: Any, name
 
 
 @export("assert_rank_in")
-def assert_rank_in(x: Any, ranks: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
+def assert_rank_in(
+    x: Any, ranks: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None
+) -> Any:
     with name_scope(name, "assert_rank_in", [x]):
         x = convert_to_tensor(x, name="x")
         wanted = [int(known_value(convert_to_tensor(r))) for r in ranks]  # type: ignore[arg-type]
         if x.rank is not None:
             if x.rank not in wanted:
-                raise ValueError(f"{message or ''}Tensor {x.name} must have rank in {tuple(wanted)}.  Received rank {x.rank}, shape {x.shape}")
+                raise ValueError(
+                    f"{message or ''}Tensor {x.name} must have rank in {tuple(wanted)}.  Received rank {x.rank}, shape {x.shape}"
+                )
             return control_flow_ops.no_op(name="static_checks_determined_all_ok")
         found = [math_ops.equal(array_ops.rank(x), r) for r in wanted]
-        return Assert(math_ops.reduce_any(array_ops.stack(found)), data or [message or "", "Received shape: ", array_ops.shape(x)], summarize=summarize)
+        return Assert(
+            math_ops.reduce_any(array_ops.stack(found)),
+            data or [message or "", "Received shape: ", array_ops.shape(x)],
+            summarize=summarize,
+        )
 
 
 @export("assert_scalar")
@@ -140,7 +171,7 @@ def assert_integer(x: Any, message: str | None = None, name: str | None = None) 
     with name_scope(name, "assert_integer", [x]):
         x = convert_to_tensor(x, name="x")
         if not x.dtype.is_integer:
-            raise TypeError(f"{message or ''}Expected \"x\" to be integer type.  Found: {x.dtype!r}")
+            raise TypeError(f'{message or ""}Expected "x" to be integer type.  Found: {x.dtype!r}')
         return control_flow_ops.no_op("statically_determined_was_integer")
 
 
@@ -160,7 +191,7 @@ def assert_same_float_dtype(tensors: Any = None, dtype: Any = None) -> Any:
 @export("assert_proper_iterable")
 def assert_proper_iterable(values: Any) -> None:
     if isinstance(values, base.Tensor | np.ndarray | bytes | str) or not hasattr(values, "__iter__"):
-        raise TypeError(f"Expected argument \"values\" to be a \"proper\" iterable.  Found: {type(values)}")
+        raise TypeError(f'Expected argument "values" to be a "proper" iterable.  Found: {type(values)}')
 
 
 @export("is_numeric_tensor")

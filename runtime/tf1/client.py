@@ -61,7 +61,9 @@ class BaseSession:
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
         if target and not str(target).startswith(("local", "grpc://localhost")):
-            raise NotImplementedError(f"A session on the remote target {target!r} is not supported: run the script on this machine, with target ''.")
+            raise NotImplementedError(
+                f"A session on the remote target {target!r} is not supported: run the script on this machine, with target ''."
+            )
         self._graph = graph if graph is not None else get_default_graph()
         if not isinstance(self._graph, base.Graph):
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
@@ -237,7 +239,11 @@ def run_in_default(fetch: Any, feed_dict: Any, session: Any, graph: Any) -> Any:
         session = get_default_session()
         if session is None:
             what = "evaluate tensor using `eval()`" if isinstance(fetch, base.Tensor) else "execute operation using `run()`"
-            raise ValueError(f"Cannot {what}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to the call (session=sess)")
+            raise ValueError(
+                f"Cannot {what}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to the call (session=sess)"
+            )
         if session.graph is not graph:
-            raise ValueError("Cannot use the default session to evaluate tensor: the tensor's graph is different from the session's graph. Pass an explicit session.")
+            raise ValueError(
+                "Cannot use the default session to evaluate tensor: the tensor's graph is different from the session's graph. Pass an explicit session."
+            )
     return session.run(fetch, feed_dict)

@@ -39,7 +39,10 @@ def global_norm(t_list: Any, name: str | None = None) -> Any:
         raise TypeError("t_list should be a sequence")
     tensors = list(t_list)
     with name_scope(name, "global_norm", tensors):
-        values = [convert_to_tensor(t.values if isinstance(t, IndexedSlices) else t, name=f"t_{i}") if t is not None else None for i, t in enumerate(tensors)]
+        values = [
+            convert_to_tensor(t.values if isinstance(t, IndexedSlices) else t, name=f"t_{i}") if t is not None else None
+            for i, t in enumerate(tensors)
+        ]
         halves = []
         for v in values:
             if v is not None:
@@ -60,7 +63,10 @@ def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name:
         scale_for_finite = clip_norm * math_ops.minimum(1.0 / norm, constant(1.0, dtype=norm.dtype) / clip_norm)
         finite = apply_op("IsFinite", None, x=norm)
         scale = array_ops.where(finite, scale_for_finite, constant(float("nan"), dtype=norm.dtype))
-        values = [convert_to_tensor(t.values if isinstance(t, IndexedSlices) else t, name=f"t_{i}") if t is not None else None for i, t in enumerate(tensors)]
+        values = [
+            convert_to_tensor(t.values if isinstance(t, IndexedSlices) else t, name=f"t_{i}") if t is not None else None
+            for i, t in enumerate(tensors)
+        ]
         clipped: list[Any] = []
         for i, v in enumerate(values):
             if v is None:
@@ -68,7 +74,9 @@ def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None, name:
                 continue
             with get_default_graph().colocate_with(v.node):
                 clipped.append(array_ops.identity(v * scale, name=f"{scope}_{i}"))
-        result = [IndexedSlices(c, t.indices, t.dense_shape) if isinstance(t, IndexedSlices) else c for c, t in zip(clipped, tensors, strict=True)]
+        result = [
+            IndexedSlices(c, t.indices, t.dense_shape) if isinstance(t, IndexedSlices) else c for c, t in zip(clipped, tensors, strict=True)
+        ]
         return result, norm
 
 

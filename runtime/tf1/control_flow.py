@@ -39,7 +39,9 @@ def _branch(context: CondContext, function: Any) -> tuple[Any, Any]:
 
 
 @export("cond")
-def cond(pred: Any, true_fn: Any = None, false_fn: Any = None, strict: bool = False, name: str | None = None, fn1: Any = None, fn2: Any = None) -> Any:
+def cond(
+    pred: Any, true_fn: Any = None, false_fn: Any = None, strict: bool = False, name: str | None = None, fn1: Any = None, fn2: Any = None
+) -> Any:
     """`true_fn()` or `false_fn()`, as the scalar `pred` says when the graph runs."""
     true_fn = fn1 if true_fn is None else true_fn
     false_fn = fn2 if false_fn is None else false_fn
@@ -76,7 +78,9 @@ def cond(pred: Any, true_fn: Any = None, false_fn: Any = None, strict: bool = Fa
         flat_t, flat_f = nest.flatten(result_t, True), nest.flatten(result_f, True)
         for x, y in zip(flat_f, flat_t, strict=True):
             if x.dtype.base_dtype is not y.dtype.base_dtype:
-                raise ValueError(f"Outputs of true_fn and false_fn must have the same type: {y.dtype.base_dtype.name}, {x.dtype.base_dtype.name}")
+                raise ValueError(
+                    f"Outputs of true_fn and false_fn must have the same type: {y.dtype.base_dtype.name}, {x.dtype.base_dtype.name}"
+                )
         merges = [merge([f, t]) for f, t in zip(flat_f, flat_t, strict=True)]
         originals = nest.flatten(original_t, True)
         merges = [_from_flow(o, m) for o, m in zip(originals, merges, strict=True)]
@@ -121,7 +125,11 @@ def _at_most_one(preds: list[Any]) -> Any:
 
     stacked = array_ops.stack(preds, name="preds_c")
     count = reduce_sum(cast(stacked, "int32"), name="num_true_conds")
-    return lookup("Assert")(less(count, constant(2, name="two_true_conds")), ["Input error: exclusive=True: more than 1 conditions evaluated as True", stacked], summarize=len(preds))
+    return lookup("Assert")(
+        less(count, constant(2, name="two_true_conds")),
+        ["Input error: exclusive=True: more than 1 conditions evaluated as True", stacked],
+        summarize=len(preds),
+    )
 
 
 def _at_least_one(preds: list[Any]) -> Any:
@@ -136,7 +144,11 @@ def _at_least_one(preds: list[Any]) -> Any:
 def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: str = "switch_case") -> Any:
     from runtime.tf1.math_ops import equal
 
-    indexed = sorted(branch_fns.items()) if isinstance(branch_fns, dict) else [f if isinstance(f, tuple) else (i, f) for i, f in enumerate(branch_fns)]
+    indexed = (
+        sorted(branch_fns.items())
+        if isinstance(branch_fns, dict)
+        else [f if isinstance(f, tuple) else (i, f) for i, f in enumerate(branch_fns)]
+    )
     with name_scope(name, "switch_case", [branch_index]):
         pairs = [(equal(branch_index, i), f) for i, f in indexed]
         return case(pairs, default or indexed[-1][1])
@@ -155,7 +167,9 @@ def _build_loop(context: LoopContext, pred: Any, body: Any, loop_vars: Any, shap
     return packed[0] if len(exits) == 1 else packed
 
 
-def _frame(context: LoopContext, pred: Any, body: Any, loop_vars: Any, flat: list[Any], tensors: list[Any], shape_invariants: Any) -> tuple[Any, list[Any]]:
+def _frame(
+    context: LoopContext, pred: Any, body: Any, loop_vars: Any, flat: list[Any], tensors: list[Any], shape_invariants: Any
+) -> tuple[Any, list[Any]]:
     graph = context.graph
 
     def packed(values: list[Any]) -> Any:
@@ -180,7 +194,9 @@ def _frame(context: LoopContext, pred: Any, body: Any, loop_vars: Any, flat: lis
         for e, t, invariant in zip(enters, real, nest.flatten(shape_invariants), strict=True):
             dims = as_dims(invariant)
             if not _covers(dims, t.dims):
-                raise ValueError(f"The shape invariant specified for {t.name} is not compatible with the initial shape of the loop variable. It enters the loop with shape {t.shape}, but the specified shape invariant is {TensorShape(dims)}.")
+                raise ValueError(
+                    f"The shape invariant specified for {t.name} is not compatible with the initial shape of the loop variable. It enters the loop with shape {t.shape}, but the specified shape invariant is {TensorShape(dims)}."
+                )
             e.dims = dims
     context.fix(enters)
     context.values = {e.name for e in enters}
@@ -205,7 +221,9 @@ def _frame(context: LoopContext, pred: Any, body: Any, loop_vars: Any, flat: lis
     for m, v in zip(merges, outs, strict=True):
         source = m.node.inputs[0].node.inputs[0]
         if m.dtype.base_dtype is not v.dtype.base_dtype:
-            raise TypeError(f"Input tensor '{source.name}' enters the loop with type {m.dtype.base_dtype.name} but has type {v.dtype.base_dtype.name} after 1 iteration.")
+            raise TypeError(
+                f"Input tensor '{source.name}' enters the loop with type {m.dtype.base_dtype.name} but has type {v.dtype.base_dtype.name} after 1 iteration."
+            )
         following: Any = context.close(m, v)
         if not _covers(m.dims, following.dims):
             raise ValueError(

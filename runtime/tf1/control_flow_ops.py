@@ -78,7 +78,9 @@ def tuple_(tensors: Any, name: str | None = None, control_inputs: Any = None) ->
     """The tensors, each behind a gate that waits for all of them."""
     with name_scope(name, "tuple", tensors):
         graph = get_default_graph()
-        ops = [t.node if isinstance(t, base.Tensor) else t.values.node if isinstance(t, IndexedSlices) else t for t in tensors if t is not None]
+        ops = [
+            t.node if isinstance(t, base.Tensor) else t.values.node if isinstance(t, IndexedSlices) else t for t in tensors if t is not None
+        ]
         if control_inputs:
             ops += _ops(control_inputs)
         gate = group(*list(dict.fromkeys(ops)))

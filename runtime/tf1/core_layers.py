@@ -61,9 +61,23 @@ class Dense(Layer):
         if last is None:
             raise ValueError("The last dimension of the inputs to `Dense` should be defined. Found `None`.")
         self.input_spec = InputSpec(min_ndim=2, axes={-1: last})
-        self.kernel = self.add_weight("kernel", shape=[last, self.units], initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape=[last, self.units],
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         self.bias = (
-            self.add_weight("bias", shape=[self.units], initializer=self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint) if self.use_bias else None
+            self.add_weight(
+                "bias",
+                shape=[self.units],
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+            if self.use_bias
+            else None
         )
         self.built = True
 
@@ -112,7 +126,9 @@ class Dropout(Layer):
 
 
 @export("layers.dropout")
-def dropout(inputs: Any, rate: Any = 0.5, noise_shape: Any = None, seed: int | None = None, training: Any = False, name: str | None = None) -> Any:
+def dropout(
+    inputs: Any, rate: Any = 0.5, noise_shape: Any = None, seed: int | None = None, training: Any = False, name: str | None = None
+) -> Any:
     return Dropout(rate, noise_shape=noise_shape, seed=seed, name=name).apply(inputs, training=training)
 
 
@@ -199,13 +215,25 @@ class _Conv(Layer):
 
     def _add_bias_weight(self) -> None:
         self.bias = (
-            self.add_weight("bias", shape=[self.filters], initializer=self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint) if self.use_bias else None
+            self.add_weight(
+                "bias",
+                shape=[self.filters],
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+            if self.use_bias
+            else None
         )
 
     def build(self, input_shape: Any) -> None:
         channels = self.channels(input_shape)
         self.kernel = self.add_weight(
-            "kernel", shape=[*self.kernel_size, channels, self.filters], initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint
+            "kernel",
+            shape=[*self.kernel_size, channels, self.filters],
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self._add_bias_weight()
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self.channel_axis: channels})
@@ -222,7 +250,9 @@ class _Conv(Layer):
         if any(r > 1 for r in rates):
             if any(s > 1 for s in self.strides):
                 raise ValueError("`strides > 1` not supported in conjunction with `dilation_rate > 1`")
-            return nn_ops.convolution(inputs, self.kernel, self.padding.upper(), dilation_rate=rates, data_format=_tf_format(self.data_format, self.rank))
+            return nn_ops.convolution(
+                inputs, self.kernel, self.padding.upper(), dilation_rate=rates, data_format=_tf_format(self.data_format, self.rank)
+            )
         return op(inputs, self.padding.upper())
 
     def call(self, inputs: Any, **kwargs: Any) -> Any:
@@ -279,13 +309,27 @@ conv3d = _function(Conv3D, "conv3d")
 class _ConvTranspose(_Conv):
     """Convolutions run backwards."""
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid", data_format: str = "channels_last", activation: Any = None, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        activation: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(filters, kernel_size, strides, padding, data_format, 1, activation, *args, **kwargs)
 
     def build(self, input_shape: Any) -> None:
         channels = self.channels(input_shape)
         self.kernel = self.add_weight(
-            "kernel", shape=[*self.kernel_size, self.filters, channels], initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint
+            "kernel",
+            shape=[*self.kernel_size, self.filters, channels],
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
         self._add_bias_weight()
         self.built = True
@@ -307,7 +351,14 @@ class _ConvTranspose(_Conv):
         output_shape = [batch, self.filters, *sizes] if start == 2 else [batch, *sizes, self.filters]
         strides = [1, 1, *self.strides] if start == 2 else [1, *self.strides, 1]
         function = nn_ops.conv2d_transpose if self.rank == 2 else nn_ops.conv3d_transpose
-        outputs = function(inputs, self.kernel, array_ops.stack(output_shape), strides, padding=self.padding.upper(), data_format=_tf_format(self.data_format, self.rank))
+        outputs = function(
+            inputs,
+            self.kernel,
+            array_ops.stack(output_shape),
+            strides,
+            padding=self.padding.upper(),
+            data_format=_tf_format(self.data_format, self.rank),
+        )
         if inputs.dims is not None:
             known = [self._size(inputs.dims[start + i], i) for i in range(self.rank)]
             outputs.set_shape([inputs.dims[0], self.filters, *known] if start == 2 else [inputs.dims[0], *known, self.filters])
@@ -350,8 +401,12 @@ class SeparableConv2D(_Conv):
 
     def build(self, input_shape: Any) -> None:
         channels = self.channels(input_shape)
-        self.depthwise_kernel = self.add_weight("depthwise_kernel", shape=[*self.kernel_size, channels, self.depth_multiplier], **self.depthwise)
-        self.pointwise_kernel = self.add_weight("pointwise_kernel", shape=[*(1,) * self.rank, self.depth_multiplier * channels, self.filters], **self.pointwise)
+        self.depthwise_kernel = self.add_weight(
+            "depthwise_kernel", shape=[*self.kernel_size, channels, self.depth_multiplier], **self.depthwise
+        )
+        self.pointwise_kernel = self.add_weight(
+            "pointwise_kernel", shape=[*(1,) * self.rank, self.depth_multiplier * channels, self.filters], **self.pointwise
+        )
         self._add_bias_weight()
         self.built = True
 
@@ -359,7 +414,13 @@ class SeparableConv2D(_Conv):
         first = self.data_format == "channels_first"
         strides = (1, 1, *self.strides) if first else (1, *self.strides, 1)
         outputs = nn_ops.separable_conv2d(
-            inputs, self.depthwise_kernel, self.pointwise_kernel, strides=strides, padding=self.padding.upper(), rate=self.dilation_rate, data_format=_tf_format(self.data_format, 2)
+            inputs,
+            self.depthwise_kernel,
+            self.pointwise_kernel,
+            strides=strides,
+            padding=self.padding.upper(),
+            rate=self.dilation_rate,
+            data_format=_tf_format(self.data_format, 2),
         )
         return self.finish(outputs)
 
@@ -368,7 +429,17 @@ class SeparableConv2D(_Conv):
 class SeparableConv1D(SeparableConv2D):
     rank = 1  # type: ignore[assignment]
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid", data_format: str = "channels_last", dilation_rate: Any = 1, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        dilation_rate: Any = 1,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(filters, kernel_size, strides, padding, data_format, dilation_rate, *args, **kwargs)
 
     def call(self, inputs: Any, **kwargs: Any) -> Any:
@@ -395,7 +466,15 @@ class _Pooling(Layer):
 
     rank, function = 2, "max"
 
-    def __init__(self, pool_size: Any, strides: Any, padding: str = "valid", data_format: str = "channels_last", name: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        pool_size: Any,
+        strides: Any,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.pool_size = _tuple(pool_size, self.rank, "pool_size")
         self.strides = _tuple(pool_size if strides is None else strides, self.rank, "strides")
@@ -413,7 +492,9 @@ class _Pooling(Layer):
         rank = max(self.rank, 2)
         functions = {("max", 2): nn_ops.max_pool, ("avg", 2): nn_ops.avg_pool, ("max", 3): nn_ops.max_pool3d, ("avg", 3): nn_ops.avg_pool3d}
         expand = (lambda v: [1, 1, *v]) if first else (lambda v: [1, *v, 1])
-        outputs = functions[self.function, rank](inputs, expand(size), expand(strides), self.padding.upper(), data_format=_tf_format(self.data_format, rank))
+        outputs = functions[self.function, rank](
+            inputs, expand(size), expand(strides), self.padding.upper(), data_format=_tf_format(self.data_format, rank)
+        )
         return array_ops.squeeze(outputs, [axis]) if self.rank == 1 else outputs
 
 
@@ -461,7 +542,15 @@ class BatchNormalization(Layer):
         self.param_shape = shape
         for name, wanted in (("gamma", self.scale), ("beta", self.center)):
             weight = (
-                self.add_weight(name, shape=shape, dtype="float32", initializer=self.initializers[name], regularizer=self.regularizers[name], constraint=self.constraints[name], trainable=True)
+                self.add_weight(
+                    name,
+                    shape=shape,
+                    dtype="float32",
+                    initializer=self.initializers[name],
+                    regularizer=self.regularizers[name],
+                    constraint=self.constraints[name],
+                    trainable=True,
+                )
                 if wanted
                 else None
             )
@@ -471,8 +560,12 @@ class BatchNormalization(Layer):
                 self._gamma_const = constant(1.0, dtype="float32", shape=shape)
             if self.beta is None:
                 self._beta_const = constant(0.0, dtype="float32", shape=shape)
-        self.moving_mean = self.add_weight("moving_mean", shape=shape, dtype="float32", initializer=self.initializers["moving_mean"], trainable=False)
-        self.moving_variance = self.add_weight("moving_variance", shape=shape, dtype="float32", initializer=self.initializers["moving_variance"], trainable=False)
+        self.moving_mean = self.add_weight(
+            "moving_mean", shape=shape, dtype="float32", initializer=self.initializers["moving_mean"], trainable=False
+        )
+        self.moving_variance = self.add_weight(
+            "moving_variance", shape=shape, dtype="float32", initializer=self.initializers["moving_variance"], trainable=False
+        )
         self.built = True
 
     def _moving(self, variable: Any, value: Any, momentum: Any) -> Any:
@@ -494,7 +587,16 @@ class BatchNormalization(Layer):
             return nn_ops.fused_batch_norm(inputs, gamma, beta, epsilon=self.epsilon, data_format=data_format)
 
         def infer() -> Any:
-            return nn_ops.fused_batch_norm(inputs, gamma, beta, mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon, is_training=False, data_format=data_format)
+            return nn_ops.fused_batch_norm(
+                inputs,
+                gamma,
+                beta,
+                mean=self.moving_mean,
+                variance=self.moving_variance,
+                epsilon=self.epsilon,
+                is_training=False,
+                data_format=data_format,
+            )
 
         output, mean, variance = smart_cond(training, train, infer)
         known = smart_constant(training)
@@ -566,5 +668,3 @@ def keras_style_scope() -> Any:
     import contextlib
 
     return contextlib.nullcontext()
-
-

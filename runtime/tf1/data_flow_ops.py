@@ -43,7 +43,9 @@ def _names(names: Any, dtypes: list[Any]) -> list[str] | None:
     if not all(isinstance(n, str) for n in names):
         raise TypeError("names must be list of strings")
     if len(names) != len(dtypes):
-        raise ValueError(f"List of names must have the same length as the list of dtypes, received len(names)={len(names)},len(dtypes)={len(dtypes)}")
+        raise ValueError(
+            f"List of names must have the same length as the list of dtypes, received len(names)={len(names)},len(dtypes)={len(dtypes)}"
+        )
     return list(names)
 
 
@@ -73,7 +75,8 @@ class QueueBase:
         if any(q.names != queues[0].names for q in queues[1:]):
             raise TypeError("Queues do not have matching component names.")
         shapes = [
-            s if all(TensorShape(q.shapes[i]).as_list() == s.as_list() for q in queues) and s.ndims is not None else TensorShape(None) for i, s in enumerate(queues[0].shapes)
+            s if all(TensorShape(q.shapes[i]).as_list() == s.as_list() for q in queues) and s.ndims is not None else TensorShape(None)
+            for i, s in enumerate(queues[0].shapes)
         ]
         refs = array_ops.stack([q.queue_ref for q in queues])
         return QueueBase(queues[0].dtypes, shapes, queues[0].names, array_ops.gather(refs, index))
@@ -93,14 +96,18 @@ class QueueBase:
             if not self._names:
                 raise ValueError("Queue must have names to enqueue a dictionary")
             if sorted(self._names, key=str) != sorted(vals, key=str):
-                raise ValueError(f"Keys in dictionary to enqueue do not match names of Queue.  Dictionary: ({sorted(vals)}), Queue: ({sorted(self._names)})")
+                raise ValueError(
+                    f"Keys in dictionary to enqueue do not match names of Queue.  Dictionary: ({sorted(vals)}), Queue: ({sorted(self._names)})"
+                )
             vals = [vals[n] for n in self._names]
         else:
             if self._names:
                 raise ValueError("You must enqueue a dictionary in a Queue with names")
             vals = _as_list(vals)
         if len(vals) != len(self._dtypes):
-            raise ValueError(f"Queue has {len(self._dtypes)} components ({', '.join(t.name for t in self._dtypes)}); {len(vals)} values were given to enqueue.")
+            raise ValueError(
+                f"Queue has {len(self._dtypes)} components ({', '.join(t.name for t in self._dtypes)}); {len(vals)} values were given to enqueue."
+            )
         return [convert_to_tensor(v, t, name=f"component_{i}") for i, (v, t) in enumerate(zip(vals, self._dtypes, strict=True))]
 
     def _scope_values(self, vals: Any) -> list[Any]:
@@ -128,7 +135,9 @@ class QueueBase:
         return tensors[0] if len(tensors) == 1 else list(tensors)
 
     def dequeue(self, name: str | None = None) -> Any:
-        found = apply_op(f"QueueDequeue{self._suffix}", name or f"{self._name}_Dequeue", handle=self._queue_ref, component_types=self._dtypes)
+        found = apply_op(
+            f"QueueDequeue{self._suffix}", name or f"{self._name}_Dequeue", handle=self._queue_ref, component_types=self._dtypes
+        )
         for tensor, shape in zip(found, self._shapes, strict=True):
             tensor.set_shape(shape)
         return self._result(found)
@@ -136,20 +145,37 @@ class QueueBase:
     def dequeue_many(self, n: Any, name: str | None = None) -> Any:
         from graphtools.constant import constant
 
-        found = apply_op(f"QueueDequeueMany{self._suffix}", name or f"{self._name}_DequeueMany", handle=self._queue_ref, n=n, component_types=self._dtypes)
+        found = apply_op(
+            f"QueueDequeueMany{self._suffix}",
+            name or f"{self._name}_DequeueMany",
+            handle=self._queue_ref,
+            n=n,
+            component_types=self._dtypes,
+        )
         size = constant(found[0].op.inputs[1])
         for tensor, shape in zip(found, self._shapes, strict=True):
             tensor.set_shape(TensorShape([None if size is None else int(size)]).concatenate(shape))
         return self._result(found)
 
     def dequeue_up_to(self, n: Any, name: str | None = None) -> Any:
-        found = apply_op(f"QueueDequeueUpTo{self._suffix}", name or f"{self._name}_DequeueUpTo", handle=self._queue_ref, n=n, component_types=self._dtypes)
+        found = apply_op(
+            f"QueueDequeueUpTo{self._suffix}",
+            name or f"{self._name}_DequeueUpTo",
+            handle=self._queue_ref,
+            n=n,
+            component_types=self._dtypes,
+        )
         for tensor, shape in zip(found, self._shapes, strict=True):
             tensor.set_shape(TensorShape([None]).concatenate(shape))
         return self._result(found)
 
     def close(self, cancel_pending_enqueues: bool = False, name: str | None = None) -> Any:
-        return apply_op(f"QueueClose{self._suffix}", name or f"{self._name}_Close", handle=self._queue_ref, cancel_pending_enqueues=cancel_pending_enqueues)
+        return apply_op(
+            f"QueueClose{self._suffix}",
+            name or f"{self._name}_Close",
+            handle=self._queue_ref,
+            cancel_pending_enqueues=cancel_pending_enqueues,
+        )
 
     def is_closed(self, name: str | None = None) -> Any:
         return apply_op(f"QueueIsClosed{self._suffix}", name or f"{self._name}_Is_Closed", handle=self._queue_ref)
@@ -162,7 +188,9 @@ class QueueBase:
 class FIFOQueue(QueueBase):
     """Elements come out in the order they went in."""
 
-    def __init__(self, capacity: int, dtypes: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, name: str = "fifo_queue") -> None:
+    def __init__(
+        self, capacity: int, dtypes: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, name: str = "fifo_queue"
+    ) -> None:
         types = _dtypes(dtypes)
         shapes = _shapes(shapes, types)
         names = _names(names, types)
@@ -197,7 +225,15 @@ class RandomShuffleQueue(QueueBase):
             text = (str(seed1) + shared_name).encode()
             seed2 = int(hashlib.md5(text).hexdigest()[:8], 16) & 0x7FFFFFFF
         ref = apply_op(
-            "RandomShuffleQueueV2", name, component_types=types, shapes=shapes, capacity=capacity, min_after_dequeue=min_after_dequeue, seed=seed1, seed2=seed2, shared_name=shared_name
+            "RandomShuffleQueueV2",
+            name,
+            component_types=types,
+            shapes=shapes,
+            capacity=capacity,
+            min_after_dequeue=min_after_dequeue,
+            seed=seed1,
+            seed2=seed2,
+            shared_name=shared_name,
         )
         super().__init__(types, shapes, names, ref)
 
@@ -206,12 +242,16 @@ class RandomShuffleQueue(QueueBase):
 class PaddingFIFOQueue(QueueBase):
     """A FIFO queue whose dequeue_many pads the elements to the longest."""
 
-    def __init__(self, capacity: int, dtypes: Any, shapes: Any, names: Any = None, shared_name: str | None = None, name: str = "padding_fifo_queue") -> None:
+    def __init__(
+        self, capacity: int, dtypes: Any, shapes: Any, names: Any = None, shared_name: str | None = None, name: str = "padding_fifo_queue"
+    ) -> None:
         types = _dtypes(dtypes)
         shapes = _shapes(shapes, types, partial=True)
         names = _names(names, types)
         if shapes is None or len(types) != len(shapes):
-            raise ValueError(f"Shapes must be provided for all components, but received {len(types)} dtypes and {len(shapes or ())} shapes.")
+            raise ValueError(
+                f"Shapes must be provided for all components, but received {len(types)} dtypes and {len(shapes or ())} shapes."
+            )
         ref = apply_op("PaddingFIFOQueueV2", name, component_types=types, shapes=shapes, capacity=capacity, shared_name=shared_name)
         super().__init__(types, shapes, names, ref)
 
@@ -220,7 +260,9 @@ class PaddingFIFOQueue(QueueBase):
 class PriorityQueue(QueueBase):
     """The element with the smallest first component, an int64, comes out first."""
 
-    def __init__(self, capacity: int, types: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, name: str = "priority_queue") -> None:
+    def __init__(
+        self, capacity: int, types: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, name: str = "priority_queue"
+    ) -> None:
         types = _dtypes(types)
         shapes = _shapes(shapes, types)
         ref = apply_op("PriorityQueueV2", name, component_types=types, shapes=shapes, capacity=capacity, shared_name=shared_name)
@@ -241,7 +283,14 @@ class Barrier:
             self._shapes: list[Any] = found
         else:
             self._shapes = [TensorShape(None) for _ in self._types]
-        self._barrier_ref = apply_op("Barrier", name, component_types=self._types, shapes=self._shapes if shapes is not None else [], capacity=-1, shared_name=shared_name)
+        self._barrier_ref = apply_op(
+            "Barrier",
+            name,
+            component_types=self._types,
+            shapes=self._shapes if shapes is not None else [],
+            capacity=-1,
+            shared_name=shared_name,
+        )
         self._name = self._barrier_ref.op.name.split("/")[-1]
 
     barrier_ref = property(lambda self: self._barrier_ref)
@@ -252,7 +301,12 @@ class Barrier:
 
     def insert_many(self, component_index: int, keys: Any, values: Any, name: str | None = None) -> Any:
         return apply_op(
-            "BarrierInsertMany", name or f"{self._name}_BarrierInsertMany", handle=self._barrier_ref, keys=keys, values=values, component_index=component_index
+            "BarrierInsertMany",
+            name or f"{self._name}_BarrierInsertMany",
+            handle=self._barrier_ref,
+            keys=keys,
+            values=values,
+            component_index=component_index,
         )
 
     def take_many(self, num_elements: Any, allow_small_batch: bool = False, timeout: int | None = None, name: str | None = None) -> Any:
@@ -265,7 +319,9 @@ class Barrier:
         return indices, keys, values
 
     def close(self, cancel_pending_enqueues: bool = False, name: str | None = None) -> Any:
-        return apply_op("BarrierClose", name or f"{self._name}_BarrierClose", handle=self._barrier_ref, cancel_pending_enqueues=cancel_pending_enqueues)
+        return apply_op(
+            "BarrierClose", name or f"{self._name}_BarrierClose", handle=self._barrier_ref, cancel_pending_enqueues=cancel_pending_enqueues
+        )
 
     def ready_size(self, name: str | None = None) -> Any:
         return apply_op("BarrierReadySize", name or f"{self._name}_BarrierReadySize", handle=self._barrier_ref)
@@ -294,7 +350,12 @@ class ConditionalAccumulatorBase:
 
     def set_global_step(self, new_global_step: Any, name: str | None = None) -> Any:
         step = math_ops.cast(convert_to_tensor(new_global_step), int64)
-        return apply_op(f"{self._prefix}AccumulatorSetGlobalStep", name or f"{self.name}_SetGlobalStep", handle=self._accumulator_ref, new_global_step=step)
+        return apply_op(
+            f"{self._prefix}AccumulatorSetGlobalStep",
+            name or f"{self.name}_SetGlobalStep",
+            handle=self._accumulator_ref,
+            new_global_step=step,
+        )
 
 
 def _check_reduction(reduction_type: str) -> None:
@@ -306,9 +367,23 @@ def _check_reduction(reduction_type: str) -> None:
 class ConditionalAccumulator(ConditionalAccumulatorBase):
     """Of dense gradients."""
 
-    def __init__(self, dtype: Any, shape: Any = None, shared_name: str | None = None, name: str = "conditional_accumulator", reduction_type: str = "MEAN") -> None:
+    def __init__(
+        self,
+        dtype: Any,
+        shape: Any = None,
+        shared_name: str | None = None,
+        name: str = "conditional_accumulator",
+        reduction_type: str = "MEAN",
+    ) -> None:
         _check_reduction(reduction_type)
-        ref = apply_op("ResourceConditionalAccumulator", name, dtype=as_dtype(dtype), shape=TensorShape(shape), shared_name=shared_name, reduction_type=reduction_type)
+        ref = apply_op(
+            "ResourceConditionalAccumulator",
+            name,
+            dtype=as_dtype(dtype),
+            shape=TensorShape(shape),
+            shared_name=shared_name,
+            reduction_type=reduction_type,
+        )
         super().__init__(dtype, shape, ref)
 
     def apply_grad(self, grad: Any, local_step: Any = 0, name: str | None = None) -> Any:
@@ -318,7 +393,9 @@ class ConditionalAccumulator(ConditionalAccumulatorBase):
         return apply_op("ResourceAccumulatorApplyGradient", name, handle=self._accumulator_ref, local_step=step, gradient=grad)
 
     def take_grad(self, num_required: Any, name: str | None = None) -> Any:
-        found = apply_op("ResourceAccumulatorTakeGradient", name, handle=self._accumulator_ref, num_required=num_required, dtype=self._dtype)
+        found = apply_op(
+            "ResourceAccumulatorTakeGradient", name, handle=self._accumulator_ref, num_required=num_required, dtype=self._dtype
+        )
         found.set_shape(self._shape)
         return found
 
@@ -327,9 +404,23 @@ class ConditionalAccumulator(ConditionalAccumulatorBase):
 class SparseConditionalAccumulator(ConditionalAccumulatorBase):
     """Of gradients that are slices."""
 
-    def __init__(self, dtype: Any, shape: Any = None, shared_name: str | None = None, name: str = "sparse_conditional_accumulator", reduction_type: str = "MEAN") -> None:
+    def __init__(
+        self,
+        dtype: Any,
+        shape: Any = None,
+        shared_name: str | None = None,
+        name: str = "sparse_conditional_accumulator",
+        reduction_type: str = "MEAN",
+    ) -> None:
         _check_reduction(reduction_type)
-        ref = apply_op("SparseConditionalAccumulator", name, dtype=as_dtype(dtype), shape=TensorShape(shape), shared_name=shared_name, reduction_type=reduction_type)
+        ref = apply_op(
+            "SparseConditionalAccumulator",
+            name,
+            dtype=as_dtype(dtype),
+            shape=TensorShape(shape),
+            shared_name=shared_name,
+            reduction_type=reduction_type,
+        )
         super().__init__(dtype, shape, ref)
 
     def apply_indexed_slices_grad(self, grad: Any, local_step: Any = 0, name: str | None = None) -> Any:
@@ -378,7 +469,12 @@ class _BaseStagingArea:
             return apply_op(op_type, name, **arguments)
 
     def _attrs(self, dtypes: Any = None) -> dict[str, Any]:
-        return {"dtypes": self._dtypes if dtypes is None else dtypes, "shared_name": self._name, "capacity": self._capacity, "memory_limit": self._memory_limit}
+        return {
+            "dtypes": self._dtypes if dtypes is None else dtypes,
+            "shared_name": self._name,
+            "capacity": self._capacity,
+            "memory_limit": self._memory_limit,
+        }
 
     def _values(self, vals: Any, indices: Any = None) -> tuple[list[Any], list[int]]:
         """The tensors to put and which components they are."""
@@ -387,7 +483,9 @@ class _BaseStagingArea:
                 raise ValueError("Staging areas must have names to enqueue a dictionary")
             unknown = set(vals) - set(self._names)
             if unknown:
-                raise ValueError(f"Keys in dictionary to put do not match names of staging area. Dictionary: ({sorted(vals)})Queue: ({sorted(self._names)})")
+                raise ValueError(
+                    f"Keys in dictionary to put do not match names of staging area. Dictionary: ({sorted(vals)})Queue: ({sorted(self._names)})"
+                )
             positions = [i for i, n in enumerate(self._names) if n in vals]
             values = [vals[self._names[i]] for i in positions]
         else:
@@ -415,7 +513,9 @@ class _BaseStagingArea:
 class StagingArea(_BaseStagingArea):
     """A place for the values of the next step."""
 
-    def __init__(self, dtypes: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, capacity: int = 0, memory_limit: int = 0) -> None:
+    def __init__(
+        self, dtypes: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, capacity: int = 0, memory_limit: int = 0
+    ) -> None:
         super().__init__(dtypes, shapes, names, shared_name, capacity, memory_limit)
 
     def put(self, values: Any, name: str | None = None) -> Any:
@@ -448,7 +548,14 @@ class MapStagingArea(_BaseStagingArea):
     """A staging area of keyed values."""
 
     def __init__(
-        self, dtypes: Any, shapes: Any = None, names: Any = None, shared_name: str | None = None, ordered: bool = False, capacity: int = 0, memory_limit: int = 0
+        self,
+        dtypes: Any,
+        shapes: Any = None,
+        names: Any = None,
+        shared_name: str | None = None,
+        ordered: bool = False,
+        capacity: int = 0,
+        memory_limit: int = 0,
     ) -> None:
         super().__init__(dtypes, shapes, names, shared_name, capacity, memory_limit)
         self._op = "OrderedMap" if ordered else "Map"
@@ -473,7 +580,13 @@ class MapStagingArea(_BaseStagingArea):
         positions = self._positions(indices)
         where = convert_to_tensor(positions, int32, name="indices")
         given = {} if key is None else {"key": convert_to_tensor(key, int64)}
-        found = self._apply(f"{self._op}{op_type}", name or f"{self._name}_{label}", **given, indices=where, **self._attrs([self._dtypes[i] for i in positions]))
+        found = self._apply(
+            f"{self._op}{op_type}",
+            name or f"{self._name}_{label}",
+            **given,
+            indices=where,
+            **self._attrs([self._dtypes[i] for i in positions]),
+        )
         if key is None:
             return found[0], self._got(found[1], positions)
         return self._got(found, positions)
@@ -492,8 +605,6 @@ class MapStagingArea(_BaseStagingArea):
 
     def clear(self, name: str | None = None) -> Any:
         return self._apply(f"{self._op}Clear", name or f"{self._name}_clear", **self._attrs())
-
-
 
 
 export("contrib.staging.StagingArea")(StagingArea)

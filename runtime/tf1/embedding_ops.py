@@ -30,7 +30,9 @@ def _clip(values: Any, ids: Any, max_norm: Any) -> Any:
 
 
 @export("nn.embedding_lookup")
-def embedding_lookup(params: Any, ids: Any, partition_strategy: str = "mod", name: str | None = None, validate_indices: bool = True, max_norm: Any = None) -> Any:
+def embedding_lookup(
+    params: Any, ids: Any, partition_strategy: str = "mod", name: str | None = None, validate_indices: bool = True, max_norm: Any = None
+) -> Any:
     """The rows `ids` of an embedding that may be split into several tensors."""
     if params is None or (isinstance(params, list | tuple) and not params):
         raise ValueError("Need at least one param")
@@ -62,7 +64,11 @@ def _partitioned_lookup(params: list[Any], ids: Any, strategy: str, max_norm: An
         if total is None:
             raise ValueError("embedding_lookup with partition_strategy='div' needs parameters of known size.")
         per, extras = total // count, total % count
-        assignments = math_ops.maximum(math_ops.floordiv(flat, per + 1), math_ops.floordiv(flat - extras, per)) if per else math_ops.floordiv(flat, per + 1)
+        assignments = (
+            math_ops.maximum(math_ops.floordiv(flat, per + 1), math_ops.floordiv(flat - extras, per))
+            if per
+            else math_ops.floordiv(flat, per + 1)
+        )
         new_ids = array_ops.where(assignments < extras, math_ops.floormod(flat, per + 1), math_ops.floormod(flat - extras, max(per, 1)))
     else:
         raise ValueError(f"Unrecognized partition strategy: {strategy}")
@@ -82,7 +88,15 @@ def _partitioned_lookup(params: list[Any], ids: Any, strategy: str, max_norm: An
 
 
 @export("nn.embedding_lookup_sparse")
-def embedding_lookup_sparse(params: Any, sp_ids: Any, sp_weights: Any, partition_strategy: str = "mod", name: str | None = None, combiner: str | None = None, max_norm: Any = None) -> Any:
+def embedding_lookup_sparse(
+    params: Any,
+    sp_ids: Any,
+    sp_weights: Any,
+    partition_strategy: str = "mod",
+    name: str | None = None,
+    combiner: str | None = None,
+    max_norm: Any = None,
+) -> Any:
     """One row per example: the rows of its ids, weighted and combined."""
     combiner = combiner or "mean"
     if combiner not in ("mean", "sqrtn", "sum"):
@@ -117,9 +131,23 @@ def embedding_lookup_sparse(params: Any, sp_ids: Any, sp_weights: Any, partition
 def _sampler(op_type: str, name: str) -> Any:
     Sampled = collections.namedtuple("Sampled", ["sampled_candidates", "true_expected_count", "sampled_expected_count"])
 
-    def sampler(true_classes: Any, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: int | None = None, name: str | None = None) -> Any:
+    def sampler(
+        true_classes: Any, num_true: int, num_sampled: int, unique: bool, range_max: int, seed: int | None = None, name: str | None = None
+    ) -> Any:
         seeds = get_seed(seed)
-        return Sampled(*apply_op(op_type, name, true_classes=true_classes, num_true=num_true, num_sampled=num_sampled, unique=unique, range_max=range_max, seed=seeds[0] or 0, seed2=seeds[1] or 0))
+        return Sampled(
+            *apply_op(
+                op_type,
+                name,
+                true_classes=true_classes,
+                num_true=num_true,
+                num_sampled=num_sampled,
+                unique=unique,
+                range_max=range_max,
+                seed=seeds[0] or 0,
+                seed2=seeds[1] or 0,
+            )
+        )
 
     export(f"nn.{name}")(sampler)
     return sampler
@@ -143,15 +171,36 @@ def fixed_unigram_candidate_sampler(
 
 
 @export("nn.all_candidate_sampler")
-def all_candidate_sampler(true_classes: Any, num_true: int, num_sampled: int, unique: bool, seed: int | None = None, name: str | None = None) -> Any:
+def all_candidate_sampler(
+    true_classes: Any, num_true: int, num_sampled: int, unique: bool, seed: int | None = None, name: str | None = None
+) -> Any:
     first, second = get_seed(seed)
-    return apply_op("AllCandidateSampler", name, true_classes=true_classes, num_true=num_true, num_sampled=num_sampled, unique=unique, seed=first or 0, seed2=second or 0)
+    return apply_op(
+        "AllCandidateSampler",
+        name,
+        true_classes=true_classes,
+        num_true=num_true,
+        num_sampled=num_sampled,
+        unique=unique,
+        seed=first or 0,
+        seed2=second or 0,
+    )
 
 
 @export("nn.compute_accidental_hits")
-def compute_accidental_hits(true_classes: Any, sampled_candidates: Any, num_true: int, seed: int | None = None, name: str | None = None) -> Any:
+def compute_accidental_hits(
+    true_classes: Any, sampled_candidates: Any, num_true: int, seed: int | None = None, name: str | None = None
+) -> Any:
     first, second = get_seed(seed)
-    return apply_op("ComputeAccidentalHits", name, true_classes=true_classes, sampled_candidates=sampled_candidates, num_true=num_true, seed=first or 0, seed2=second or 0)
+    return apply_op(
+        "ComputeAccidentalHits",
+        name,
+        true_classes=true_classes,
+        sampled_candidates=sampled_candidates,
+        num_true=num_true,
+        seed=first or 0,
+        seed2=second or 0,
+    )
 
 
 def _sampled_logits(
@@ -167,7 +216,9 @@ def _sampled_logits(
         labels = math_ops.cast(convert_to_tensor(labels), "int64")
         labels_flat = array_ops.reshape(labels, [-1])
         if sampled_values is None:
-            sampled_values = log_uniform_candidate_sampler(true_classes=labels, num_true=num_true, num_sampled=num_sampled, unique=True, range_max=num_classes, seed=seed)
+            sampled_values = log_uniform_candidate_sampler(
+                true_classes=labels, num_true=num_true, num_sampled=num_sampled, unique=True, range_max=num_classes, seed=seed
+            )
         sampled, true_count, sampled_count = (array_ops.stop_gradient(s) for s in sampled_values)
         sampled = math_ops.cast(sampled, "int64")
         all_ids = array_ops.concat([labels_flat, sampled], 0)
@@ -192,10 +243,20 @@ def _sampled_logits(
             indices_2d = array_ops.reshape(indices, [-1, 1])
             ids_2d = array_ops.reshape(math_ops.cast(ids, "int32"), [-1, 1])
             sparse = array_ops.concat([indices_2d, ids_2d], 1, name="sparse_indices")
-            dense_shape = array_ops.concat([array_ops._slice_helper(array_ops.shape(labels), slice(None, 1)), array_ops.expand_dims(num_sampled, 0)], 0)
+            dense_shape = array_ops.concat(
+                [array_ops._slice_helper(array_ops.shape(labels), slice(None, 1)), array_ops.expand_dims(num_sampled, 0)], 0
+            )
             if sampled_logits.dtype is not hit_weights.dtype:
                 hit_weights = math_ops.cast(hit_weights, sampled_logits.dtype)
-            sampled_logits += apply_op("SparseToDense", None, sparse_indices=sparse, output_shape=dense_shape, sparse_values=hit_weights, default_value=0.0, validate_indices=False)
+            sampled_logits += apply_op(
+                "SparseToDense",
+                None,
+                sparse_indices=sparse,
+                output_shape=dense_shape,
+                sparse_values=hit_weights,
+                default_value=0.0,
+                validate_indices=False,
+            )
         if subtract_log_q:
             true_logits -= apply_op("Log", None, x=true_count)
             sampled_logits -= apply_op("Log", None, x=sampled_count)
@@ -217,7 +278,19 @@ def nce_loss(
     remove_accidental_hits: bool = False, partition_strategy: str = "mod", name: str = "nce_loss",
 ) -> Any:  # fmt: skip
     logits, targets = _sampled_logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, True, remove_accidental_hits, partition_strategy, name, None
+        weights,
+        biases,
+        labels,
+        inputs,
+        num_sampled,
+        num_classes,
+        num_true,
+        sampled_values,
+        True,
+        remove_accidental_hits,
+        partition_strategy,
+        name,
+        None,
     )
     losses = nn_ops.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits, name="sampled_losses")
     return _sum_rows(losses)
@@ -229,9 +302,19 @@ def sampled_softmax_loss(
     remove_accidental_hits: bool = True, partition_strategy: str = "mod", name: str = "sampled_softmax_loss", seed: int | None = None,
 ) -> Any:  # fmt: skip
     logits, targets = _sampled_logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true, sampled_values, True, remove_accidental_hits, partition_strategy, name, seed
+        weights,
+        biases,
+        labels,
+        inputs,
+        num_sampled,
+        num_classes,
+        num_true,
+        sampled_values,
+        True,
+        remove_accidental_hits,
+        partition_strategy,
+        name,
+        seed,
     )
     targets = array_ops.stop_gradient(targets, name="labels_stop_gradient")
     return nn_ops.softmax_cross_entropy_with_logits_v2(labels=targets, logits=logits)
-
-

@@ -22,7 +22,10 @@ def _count(tensors: list[Any]) -> Any:
 
 def _arrays(tensors: list[Any], n: Any) -> list[TensorArray]:
     return [
-        TensorArray(dtype=t.dtype, size=n, dynamic_size=False, element_shape=t.shape[1:] if t.dims is not None else None, infer_shape=True).unstack(t) for t in tensors
+        TensorArray(
+            dtype=t.dtype, size=n, dynamic_size=False, element_shape=t.shape[1:] if t.dims is not None else None, infer_shape=True
+        ).unstack(t)
+        for t in tensors
     ]
 
 
@@ -35,13 +38,24 @@ def _restore(results: list[Any], n: Any) -> list[Any]:
 
 @export("map_fn")
 def map_fn(
-    fn: Any, elems: Any, dtype: Any = None, parallel_iterations: int | None = None, back_prop: bool = True, swap_memory: bool = False, infer_shape: bool = True, name: str | None = None
+    fn: Any,
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: int | None = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
+    name: str | None = None,
 ) -> Any:
     """`fn` of each element along the first dimension, stacked."""
     if not callable(fn):
         raise TypeError("fn must be callable.")
     flat = nest.flatten(elems)
-    types = nest.map_structure(as_dtype, dtype) if dtype is not None else nest.map_structure(lambda e: convert_to_tensor(e).dtype.base_dtype, elems)
+    types = (
+        nest.map_structure(as_dtype, dtype)
+        if dtype is not None
+        else nest.map_structure(lambda e: convert_to_tensor(e).dtype.base_dtype, elems)
+    )
     with name_scope(name, "map", flat):
         flat = [convert_to_tensor(e, name="elem") for e in flat]
         n = _count(flat)
@@ -55,7 +69,13 @@ def map_fn(
             return i + 1, [a.write(i, v) for a, v in zip(arrays, nest.flatten(values), strict=True)]
 
         _, final = while_loop(
-            lambda i, _: i < n, compute, (i, outputs), parallel_iterations=parallel_iterations or 10, back_prop=back_prop, swap_memory=swap_memory, maximum_iterations=n
+            lambda i, _: i < n,
+            compute,
+            (i, outputs),
+            parallel_iterations=parallel_iterations or 10,
+            back_prop=back_prop,
+            swap_memory=swap_memory,
+            maximum_iterations=n,
         )
         return nest.pack_sequence_as(types, _restore([a.stack() for a in final], n))
 
@@ -82,7 +102,8 @@ def scan(
             start = [convert_to_tensor(v) for v in nest.flatten(initializer)]
             i = 0
         outputs = [
-            TensorArray(dtype=v.dtype, size=n, element_shape=v.shape if infer_shape else None, dynamic_size=False, infer_shape=infer_shape) for v in start
+            TensorArray(dtype=v.dtype, size=n, element_shape=v.shape if infer_shape else None, dynamic_size=False, infer_shape=infer_shape)
+            for v in start
         ]
         if initializer is None:
             outputs = [a.write(n - 1 if reverse else 0, v) for a, v in zip(outputs, start, strict=True)]
@@ -111,7 +132,9 @@ def scan(
         return nest.pack_sequence_as(structure, _restore([a.stack() for a in final], n))
 
 
-def _fold(fn: Any, elems: Any, initializer: Any, parallel_iterations: int, back_prop: bool, swap_memory: bool, name: str | None, label: str) -> Any:
+def _fold(
+    fn: Any, elems: Any, initializer: Any, parallel_iterations: int, back_prop: bool, swap_memory: bool, name: str | None, label: str
+) -> Any:
     if not callable(fn):
         raise TypeError("fn must be callable.")
     right = label == "foldr"
@@ -135,16 +158,38 @@ def _fold(fn: Any, elems: Any, initializer: Any, parallel_iterations: int, back_
             return (i - 1, fn(a, element(i - 1))) if right else (i + 1, fn(a, element(i)))
 
         _, result = while_loop(
-            (lambda i, a: i > 0) if right else (lambda i, a: i < n), compute, [i, a], parallel_iterations=parallel_iterations, back_prop=back_prop, swap_memory=swap_memory, maximum_iterations=n
+            (lambda i, a: i > 0) if right else (lambda i, a: i < n),
+            compute,
+            [i, a],
+            parallel_iterations=parallel_iterations,
+            back_prop=back_prop,
+            swap_memory=swap_memory,
+            maximum_iterations=n,
         )
         return result
 
 
 @export("foldl")
-def foldl(fn: Any, elems: Any, initializer: Any = None, parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False, name: str | None = None) -> Any:
+def foldl(
+    fn: Any,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
     return _fold(fn, elems, initializer, parallel_iterations, back_prop, swap_memory, name, "foldl")
 
 
 @export("foldr")
-def foldr(fn: Any, elems: Any, initializer: Any = None, parallel_iterations: int = 10, back_prop: bool = True, swap_memory: bool = False, name: str | None = None) -> Any:
+def foldr(
+    fn: Any,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: int = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    name: str | None = None,
+) -> Any:
     return _fold(fn, elems, initializer, parallel_iterations, back_prop, swap_memory, name, "foldr")

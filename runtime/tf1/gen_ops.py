@@ -54,7 +54,6 @@ OPS = {
 }
 
 
-
 def snake(op_type: str) -> str:
     """MatMul -> mat_mul, as TensorFlow names the generated functions."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", op_type).lower()
@@ -73,7 +72,11 @@ def inferred_attrs(opdef: opdefs.OpDef) -> set[str]:
 def op_behind(name: str, parameters: list[str]) -> str | None:
     """The op type that an API function of this name and these parameters is, or None when it does more than its op."""
     tail = name.rpartition(".")[2]
-    candidates = [OPS[name]] if name in OPS else [_by_snake()[c] for c in (tail, f"{tail}_v2", f"matrix_{tail}", f"string_{tail}", f"decode_{tail}") if c in _by_snake()]
+    candidates = (
+        [OPS[name]]
+        if name in OPS
+        else [_by_snake()[c] for c in (tail, f"{tail}_v2", f"matrix_{tail}", f"string_{tail}", f"decode_{tail}") if c in _by_snake()]
+    )
     for op_type in candidates:
         opdef = opdefs.get(op_type)
         if opdef is None:
@@ -138,5 +141,9 @@ def generated(op_type: str) -> Any:
     if opdef is None:
         return None
     attrs = [a for a in opdef.attrs.values() if a.name not in inferred_attrs(opdef)]
-    ordered = [a.name for a in opdef.inputs] + [a.name for a in attrs if a.default is opdefs.REQUIRED] + [a.name for a in attrs if a.default is not opdefs.REQUIRED]
+    ordered = (
+        [a.name for a in opdef.inputs]
+        + [a.name for a in attrs if a.default is opdefs.REQUIRED]
+        + [a.name for a in attrs if a.default is not opdefs.REQUIRED]
+    )
     return function_of(op_type, snake(op_type), [*ordered, "name"], {"name": "None"})

@@ -63,7 +63,9 @@ def _override(node: Any) -> Any:
         if name is not None:
             found = registry.load().get(name)
             if found is None:
-                raise LookupError(f"No gradient defined for operation '{node.name}' (op type: {node.op}): nothing is registered as {name!r}.")
+                raise LookupError(
+                    f"No gradient defined for operation '{node.name}' (op type: {node.op}): nothing is registered as {name!r}."
+                )
             return found
         return None
 
@@ -93,7 +95,10 @@ def gradients(
     with name_scope(name, "gradients", [*ys]) as scope:
         y_tensors = [_tensor(y, f"y_{i}") for i, y in enumerate(ys)]
         x_tensors = [_source(x, f"x_{i}") for i, x in enumerate(xs)]
-        grads = [g if g is None or isinstance(g, IndexedSlices) else convert_to_tensor(g, y.dtype.base_dtype, name=f"grad_ys_{i}") for i, (g, y) in enumerate(zip(given, y_tensors, strict=True))]
+        grads = [
+            g if g is None or isinstance(g, IndexedSlices) else convert_to_tensor(g, y.dtype.base_dtype, name=f"grad_ys_{i}")
+            for i, (g, y) in enumerate(zip(given, y_tensors, strict=True))
+        ]
         return walk(
             y_tensors,
             x_tensors,
@@ -126,7 +131,14 @@ def _source(x: Any, name: str) -> Any:
 
 
 @export("hessians", "compat.v1.hessians")
-def hessians(ys: Any, xs: Any, name: str = "hessians", colocate_gradients_with_ops: bool = False, gate_gradients: bool = False, aggregation_method: Any = None) -> list[Any]:
+def hessians(
+    ys: Any,
+    xs: Any,
+    name: str = "hessians",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False,
+    aggregation_method: Any = None,
+) -> list[Any]:
     """The second derivatives of the sum of `ys` with respect to each of `xs`, of shape x.shape + x.shape."""
     from runtime.tf1.modules import lookup
 

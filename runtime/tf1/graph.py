@@ -63,7 +63,14 @@ class GraphKeys:
     COND_CONTEXT = "cond_context"
     WHILE_CONTEXT = "while_context"
     _SUMMARY_COLLECTION = "_SUMMARY_V2"
-    _VARIABLE_COLLECTIONS = (GLOBAL_VARIABLES, LOCAL_VARIABLES, METRIC_VARIABLES, MODEL_VARIABLES, TRAINABLE_VARIABLES, MOVING_AVERAGE_VARIABLES)
+    _VARIABLE_COLLECTIONS = (
+        GLOBAL_VARIABLES,
+        LOCAL_VARIABLES,
+        METRIC_VARIABLES,
+        MODEL_VARIABLES,
+        TRAINABLE_VARIABLES,
+        MOVING_AVERAGE_VARIABLES,
+    )
 
 
 @export("Graph", "compat.v1.Graph")
@@ -203,20 +210,30 @@ class Graph(base.Graph):
             if ":" in obj and allow_tensor:
                 name, _, index = obj.partition(":")
                 if name not in self.nodes:
-                    raise KeyError(f"The name {obj!r} refers to a Tensor which does not exist. The operation, {name!r}, does not exist in the graph.")
+                    raise KeyError(
+                        f"The name {obj!r} refers to a Tensor which does not exist. The operation, {name!r}, does not exist in the graph."
+                    )
                 node = self.nodes[name]
                 if not index.isdigit():
-                    raise ValueError(f"The name {obj!r} looks a like a Tensor name, but is not a valid one. Tensor names must be of the form \"<op_name>:<output_index>\".")
+                    raise ValueError(
+                        f'The name {obj!r} looks a like a Tensor name, but is not a valid one. Tensor names must be of the form "<op_name>:<output_index>".'
+                    )
                 if int(index) >= len(node.outputs):
-                    raise KeyError(f"The name {obj!r} refers to a Tensor which does not exist. The operation, {name!r}, exists but only has {len(node.outputs)} outputs.")
+                    raise KeyError(
+                        f"The name {obj!r} refers to a Tensor which does not exist. The operation, {name!r}, exists but only has {len(node.outputs)} outputs."
+                    )
                 return node.outputs[int(index)]
             if ":" not in obj and allow_operation:
                 if obj not in self.nodes:
                     raise KeyError(f"The name {obj!r} refers to an Operation not in the graph.")
                 return self.nodes[obj]
             if obj in self.nodes:
-                raise ValueError(f"The name {obj!r} refers to an Operation, not a Tensor. Tensor names must be of the form \"<op_name>:<output_index>\".")
-            raise ValueError(f"The name {obj!r} looks like an (invalid) Operation name, not a Tensor. Tensor names must be of the form \"<op_name>:<output_index>\".")
+                raise ValueError(
+                    f'The name {obj!r} refers to an Operation, not a Tensor. Tensor names must be of the form "<op_name>:<output_index>".'
+                )
+            raise ValueError(
+                f'The name {obj!r} looks like an (invalid) Operation name, not a Tensor. Tensor names must be of the form "<op_name>:<output_index>".'
+            )
         kinds = " or ".join(k for k, allowed in (("Tensor", allow_tensor), ("Operation", allow_operation)) if allowed)
         raise TypeError(f"Can not convert a {type(obj).__name__} into a {kinds}.")
 
@@ -364,7 +381,9 @@ def get_default_graph() -> Graph:
 @export("reset_default_graph", "compat.v1.reset_default_graph")
 def reset_default_graph() -> None:
     if _graphs.stack:
-        raise AssertionError("Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph.")
+        raise AssertionError(
+            "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and create a new graph."
+        )
     _root.clear()
 
 
@@ -384,7 +403,16 @@ def merge_devices(scopes: Sequence[Any], op_type: str) -> str:
     merged = ""
     for scope in scopes:
         if callable(scope):
-            probe = type("Op", (), {"type": op_type, "device": merged, "name": "", "node_def": type("NodeDef", (), {"op": op_type, "device": merged, "name": ""})()})()
+            probe = type(
+                "Op",
+                (),
+                {
+                    "type": op_type,
+                    "device": merged,
+                    "name": "",
+                    "node_def": type("NodeDef", (), {"op": op_type, "device": merged, "name": ""})(),
+                },
+            )()
             part = scope(probe) or ""
         else:
             part = scope
@@ -442,7 +470,9 @@ def register_tensor_conversion_function(base_type: Any, conversion_func: Convers
 
 
 @export("convert_to_tensor", "compat.v1.convert_to_tensor")
-def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None, dtype_hint: Any = None, as_ref: bool = False) -> Tensor:
+def convert_to_tensor(
+    value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None, dtype_hint: Any = None, as_ref: bool = False
+) -> Tensor:
     """A tensor for a Python value, numpy array, variable, or nested list of these."""
     preferred = preferred_dtype if preferred_dtype is not None else dtype_hint
     wanted = None if dtype is None else as_dtype(dtype).base_dtype
@@ -462,7 +492,9 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, pr
         if not value.is_fully_defined():
             raise ValueError(f"Cannot convert a partially known TensorShape to a Tensor: {value}")
         dims = value.as_list()
-        return constant(np.array(dims, np.int32 if wanted is None else wanted.as_numpy_dtype), wanted or int32, name=name or "shape_as_tensor")
+        return constant(
+            np.array(dims, np.int32 if wanted is None else wanted.as_numpy_dtype), wanted or int32, name=name or "shape_as_tensor"
+        )
     if isinstance(value, Dimension):
         if value.value is None:
             raise ValueError(f"Cannot convert an unknown Dimension to a Tensor: {value}")
@@ -488,7 +520,8 @@ def _pack(values: Sequence[Any], dtype: DType | None, name: str) -> Tensor:
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
         parts = [
-            convert_to_tensor(v, dtype, name=str(i)) if not (isinstance(v, list | tuple) and _holds_tensor(v)) else _pack(v, dtype, str(i)) for i, v in enumerate(values)
+            convert_to_tensor(v, dtype, name=str(i)) if not (isinstance(v, list | tuple) and _holds_tensor(v)) else _pack(v, dtype, str(i))
+            for i, v in enumerate(values)
         ]
         return graph.create("Pack", [parts], {"axis": 0}, scope).outputs[0]  # type: ignore[return-value]
 
@@ -523,7 +556,9 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
             bad = next(v for v in array.ravel().tolist() if not isinstance(v, str | bytes))
             if bad is None:
                 raise ValueError("None values not supported.")
-            raise TypeError(f"Failed to convert object of type {type(value)} to Tensor. Contents: {value!r}. Consider casting elements to a supported type.")
+            raise TypeError(
+                f"Failed to convert object of type {type(value)} to Tensor. Contents: {value!r}. Consider casting elements to a supported type."
+            )
         if dtype is not None and dtype is not string:
             raise TypeError(f"Expected {dtype.name}, got {value!r} of type {type(value).__name__!r} instead.")
         return _strings(array), string
@@ -540,7 +575,12 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
         return array, as_dtype(array.dtype)
     if dtype is string and not array.size:
         return array.astype(object), string
-    if dtype is string or (dtype.is_integer and kind in "fcb" and array.size) or (dtype.is_bool and kind != "b" and array.size) or (dtype.is_floating and kind in "bc" and array.size):
+    if (
+        dtype is string
+        or (dtype.is_integer and kind in "fcb" and array.size)
+        or (dtype.is_bool and kind != "b" and array.size)
+        or (dtype.is_floating and kind in "bc" and array.size)
+    ):
         first = array.ravel()[0].item()
         raise TypeError(f"Expected {dtype.name}, got {first!r} of type {type(first).__name__!r} instead.")
     return array.astype(dtype.as_numpy_dtype), dtype
@@ -640,7 +680,9 @@ def _input(opdef: opdefs.OpDef, arg: opdefs.Arg, value: Any, known: dict[str, An
             raise TypeError(f"Expected list for {arg.name!r} argument to {opdef.name!r} Op, not {value}.")
         if dtype is None:
             dtype = _first_dtype(value)
-        tensors = [convert_to_tensor(v, dtype, name=f"{arg.name}_{i}", preferred_dtype=preferred, as_ref=arg.is_ref) for i, v in enumerate(value)]
+        tensors = [
+            convert_to_tensor(v, dtype, name=f"{arg.name}_{i}", preferred_dtype=preferred, as_ref=arg.is_ref) for i, v in enumerate(value)
+        ]
         if tensors and arg.type_attr is not None:
             known[arg.type_attr] = tensors[0].dtype.base_dtype
             _check_same(opdef, arg, tensors, known)
@@ -655,16 +697,22 @@ def _input(opdef: opdefs.OpDef, arg: opdefs.Arg, value: Any, known: dict[str, An
         except (TypeError, ValueError):
             raise e from None
         if arg.type_attr is None or arg.type is not None:
-            raise TypeError(f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match expected type of {dtype.name}.") from None
+            raise TypeError(
+                f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match expected type of {dtype.name}."
+            ) from None
         first = next((a.name for a in opdef.inputs if a.type_attr == arg.type_attr), arg.name)
         if not isinstance(value, base.Tensor):
             raise e
-        raise TypeError(f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match type {dtype.name} of argument '{first}'.") from None
+        raise TypeError(
+            f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match type {dtype.name} of argument '{first}'."
+        ) from None
     if arg.type_attr is not None:
         known.setdefault(arg.type_attr, tensor.dtype.base_dtype)
         allowed = opdef.attrs[arg.type_attr].allowed
         if allowed is not None and tensor.dtype.base_dtype not in allowed:
-            raise TypeError(f"Value passed to parameter '{arg.name}' has DataType {tensor.dtype.base_dtype.name} not in list of allowed values: {', '.join(t.name for t in allowed)}")
+            raise TypeError(
+                f"Value passed to parameter '{arg.name}' has DataType {tensor.dtype.base_dtype.name} not in list of allowed values: {', '.join(t.name for t in allowed)}"
+            )
     elif arg.is_ref and not tensor.dtype.is_ref:
         raise TypeError(f"'{opdef.name}' Op requires that input '{arg.name}' be a mutable tensor (e.g.: a tf.Variable)")
     return tensor

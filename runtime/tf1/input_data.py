@@ -32,7 +32,9 @@ def _read(path: str, dimensions: int) -> Any:
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
     if len(data) < 4 + 4 * dimensions or data[:4] != bytes((0, 0, 8, dimensions)):
-        raise ValueError(f"Invalid magic number {int.from_bytes(data[:4], 'big')} in MNIST file: {path} (an IDX file of unsigned bytes with {dimensions} dimensions was expected)")
+        raise ValueError(
+            f"Invalid magic number {int.from_bytes(data[:4], 'big')} in MNIST file: {path} (an IDX file of unsigned bytes with {dimensions} dimensions was expected)"
+        )
     sizes = struct.unpack(f">{dimensions}I", data[4 : 4 + 4 * dimensions])
     wanted = int(np.prod(sizes, dtype=np.int64))
     body = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
@@ -63,7 +65,16 @@ def extract_labels(f: Any, one_hot: bool = False, num_classes: int = 10) -> Any:
 class DataSet:
     """Images and labels, given out in shuffled batches."""
 
-    def __init__(self, images: Any, labels: Any, fake_data: bool = False, one_hot: bool = False, dtype: Any = "float32", reshape: bool = True, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        images: Any,
+        labels: Any,
+        fake_data: bool = False,
+        one_hot: bool = False,
+        dtype: Any = "float32",
+        reshape: bool = True,
+        seed: int | None = None,
+    ) -> None:
         self._rng = np.random.RandomState(seed) if seed is not None else np.random.mtrand._rand  # type: ignore[attr-defined]
         dtype = as_dtype(dtype).base_dtype
         if dtype.name not in ("uint8", "float32"):
@@ -135,7 +146,9 @@ def read_data_sets(
         return Datasets(*fake)
     found = {}
     for name in FILES:
-        path = next((p for p in (os.path.join(train_dir, name), os.path.join(train_dir, name.removesuffix(".gz"))) if os.path.exists(p)), None)
+        path = next(
+            (p for p in (os.path.join(train_dir, name), os.path.join(train_dir, name.removesuffix(".gz"))) if os.path.exists(p)), None
+        )
         if path is None:
             raise FileNotFoundError(
                 f"MNIST's file {name} is not in {os.path.abspath(train_dir)!r}. Nothing is downloaded: put the four IDX files ({', '.join(FILES)}; with or without .gz) there."

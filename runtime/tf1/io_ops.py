@@ -100,7 +100,9 @@ class ReaderBase:
         return _Read(*apply_op("ReaderReadV2", name, reader_handle=self._reader_ref, queue_handle=_handle(queue)))
 
     def read_up_to(self, queue: Any, num_records: Any, name: str | None = None) -> Any:
-        return _Read(*apply_op("ReaderReadUpToV2", name, reader_handle=self._reader_ref, queue_handle=_handle(queue), num_records=num_records))
+        return _Read(
+            *apply_op("ReaderReadUpToV2", name, reader_handle=self._reader_ref, queue_handle=_handle(queue), num_records=num_records)
+        )
 
     def num_records_produced(self, name: str | None = None) -> Any:
         return apply_op("ReaderNumRecordsProducedV2", name, reader_handle=self._reader_ref)
@@ -165,7 +167,13 @@ class FixedLengthRecordReader(ReaderBase):
         encoding: str | None = None,
     ) -> None:
         ref = apply_op(
-            "FixedLengthRecordReaderV2", name, record_bytes=record_bytes, header_bytes=header_bytes, footer_bytes=footer_bytes, hop_bytes=hop_bytes, encoding=encoding
+            "FixedLengthRecordReaderV2",
+            name,
+            record_bytes=record_bytes,
+            header_bytes=header_bytes,
+            footer_bytes=footer_bytes,
+            hop_bytes=hop_bytes,
+            encoding=encoding,
         )
         super().__init__(ref)
 

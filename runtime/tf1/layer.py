@@ -26,7 +26,15 @@ def snake(name: str) -> str:
 class InputSpec:
     """What a layer demands of an input."""
 
-    def __init__(self, dtype: Any = None, shape: Any = None, ndim: int | None = None, max_ndim: int | None = None, min_ndim: int | None = None, axes: Any = None) -> None:
+    def __init__(
+        self,
+        dtype: Any = None,
+        shape: Any = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: Any = None,
+    ) -> None:
         self.dtype = as_dtype(dtype).name if dtype is not None else None
         self.shape = shape
         self.ndim = len(shape) if shape is not None else ndim
@@ -41,7 +49,9 @@ put("keras.layers.InputSpec", InputSpec)
 class Layer:
     """A layer: weights made on the first call, in a variable scope of its own."""
 
-    def __init__(self, trainable: bool = True, name: str | None = None, dtype: Any = None, activity_regularizer: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, trainable: bool = True, name: str | None = None, dtype: Any = None, activity_regularizer: Any = None, **kwargs: Any
+    ) -> None:
         self._reuse = kwargs.pop("_reuse", None)
         scope = kwargs.pop("_scope", None)
         self._keras_style = False
@@ -84,7 +94,9 @@ class Layer:
     @property
     def scope_name(self) -> str:
         if self._scope is None:
-            raise ValueError(f'No name available for layer scope because the layer "{self._name}" has not been used yet. The scope name is determined the first time the layer instance is called.')
+            raise ValueError(
+                f'No name available for layer scope because the layer "{self._name}" has not been used yet. The scope name is determined the first time the layer instance is called.'
+            )
         return self._scope.name
 
     @property
@@ -179,7 +191,10 @@ class Layer:
                 if regularizer is not None and (variable not in existing):
                     parts = list(variable) if not isinstance(variable, Variable) and hasattr(variable, "__iter__") else [variable]
                     for part in parts:
-                        with graph.colocate_with(part.op), graph.name_scope(f"{name}/Regularizer" if len(parts) == 1 else f"{part.op.name.split('/')[-2]}/Regularizer"):
+                        with (
+                            graph.colocate_with(part.op),
+                            graph.name_scope(f"{name}/Regularizer" if len(parts) == 1 else f"{part.op.name.split('/')[-2]}/Regularizer"),
+                        ):
                             loss = regularizer(part)
                         if loss is not None:
                             self.add_loss(loss)
@@ -247,16 +262,23 @@ class Layer:
                 continue
             rank = tensor.rank
             if rank is None and (spec.ndim is not None or spec.min_ndim is not None or spec.max_ndim is not None):
-                raise ValueError(f"Input 0 of layer {self.name} is incompatible with the layer: its rank is undefined, but the layer requires a defined rank.")
+                raise ValueError(
+                    f"Input 0 of layer {self.name} is incompatible with the layer: its rank is undefined, but the layer requires a defined rank."
+                )
             if spec.ndim is not None and rank != spec.ndim:
-                raise ValueError(f"Input 0 of layer {self.name} is incompatible with the layer: expected ndim={spec.ndim}, found ndim={rank}. Full shape received: {tensor.shape.as_list()}")  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"Input 0 of layer {self.name} is incompatible with the layer: expected ndim={spec.ndim}, found ndim={rank}. Full shape received: {tensor.shape.as_list()}"
+                )  # type: ignore[attr-defined]
             if spec.min_ndim is not None and rank is not None and rank < spec.min_ndim:
-                raise ValueError(f"Input 0 of layer {self.name} is incompatible with the layer: : expected min_ndim={spec.min_ndim}, found ndim={rank}. Full shape received: {tensor.shape.as_list()}")  # type: ignore[attr-defined]
+                raise ValueError(
+                    f"Input 0 of layer {self.name} is incompatible with the layer: : expected min_ndim={spec.min_ndim}, found ndim={rank}. Full shape received: {tensor.shape.as_list()}"
+                )  # type: ignore[attr-defined]
             for axis, value in spec.axes.items():
                 dims = tensor.dims
                 if dims is not None and value is not None and dims[axis] not in (value, None):
-                    raise ValueError(f"Input 0 of layer {self.name} is incompatible with the layer: expected axis {axis} of input shape to have value {value} but received input with shape {list(dims)}")
-
+                    raise ValueError(
+                        f"Input 0 of layer {self.name} is incompatible with the layer: expected axis {axis} of input shape to have value {value} but received input with shape {list(dims)}"
+                    )
 
 
 def _to_tensor(value: Any) -> Any:
@@ -265,6 +287,3 @@ def _to_tensor(value: Any) -> Any:
     if isinstance(value, base.Tensor) or hasattr(value, "dense_shape") or hasattr(value, "handle"):
         return value
     return convert_to_tensor(value)
-
-
-

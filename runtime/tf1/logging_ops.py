@@ -14,7 +14,9 @@ from runtime.tf1.registry import export
 
 
 @export("Print")
-def Print(input_: Any, data: Any, message: str | None = None, first_n: int | None = None, summarize: int | None = None, name: str | None = None) -> Any:
+def Print(
+    input_: Any, data: Any, message: str | None = None, first_n: int | None = None, summarize: int | None = None, name: str | None = None
+) -> Any:
     return apply_op("Print", name, input=input_, data=list(data), message=message, first_n=first_n, summarize=summarize)
 
 
@@ -103,7 +105,9 @@ def add_check_numerics_ops() -> Any:
 
 
 @export("verify_tensor_all_finite")
-def verify_tensor_all_finite(t: Any = None, msg: str | None = None, name: str | None = None, x: Any = None, message: str | None = None) -> Any:
+def verify_tensor_all_finite(
+    t: Any = None, msg: str | None = None, name: str | None = None, x: Any = None, message: str | None = None
+) -> Any:
     from runtime.tf1.control_flow_ops import with_dependencies
 
     tensor = convert_to_tensor(x if t is None else t, name="x")

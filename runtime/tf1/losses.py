@@ -75,14 +75,22 @@ def check_weights(weights: Any, values: Any) -> None:
     if w is None or v is None or not w:
         return
     if len(w) != len(v):
-        raise ValueError(f"weights can not be broadcast to values. values.rank={len(v)}. weights.rank={len(w)}. values.shape={values.shape}. weights.shape={weights.shape}.")
+        raise ValueError(
+            f"weights can not be broadcast to values. values.rank={len(v)}. weights.rank={len(w)}. values.shape={values.shape}. weights.shape={weights.shape}."
+        )
     for a, b in zip(w, v, strict=True):
         if a is not None and a != 1 and b is not None and a != b:
             raise ValueError(f"weights can not be broadcast to values. values.shape={values.shape}. weights.shape={weights.shape}.")
 
 
 @export("losses.compute_weighted_loss")
-def compute_weighted_loss(losses: Any, weights: Any = 1.0, scope: str | None = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS) -> Any:
+def compute_weighted_loss(
+    losses: Any,
+    weights: Any = 1.0,
+    scope: str | None = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+) -> Any:
     Reduction.validate(reduction)
     with name_scope(scope, "weighted_loss", (losses, weights)):
         weights_tensor = convert_to_tensor(weights) if not isinstance(weights, float | int) else None
@@ -120,7 +128,14 @@ def _pair(labels: Any, predictions: Any) -> tuple[Any, Any]:
 
 
 @export("losses.absolute_difference")
-def absolute_difference(labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS) -> Any:
+def absolute_difference(
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+) -> Any:
     with name_scope(scope, "absolute_difference", (predictions, labels, weights)) as scope:
         labels, predictions = _pair(labels, predictions)
         losses = math_ops.abs_(math_ops.subtract(predictions, labels))
@@ -129,7 +144,14 @@ def absolute_difference(labels: Any, predictions: Any, weights: Any = 1.0, scope
 
 @export("losses.cosine_distance")
 def cosine_distance(
-    labels: Any, predictions: Any, axis: Any = None, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS, dim: Any = None
+    labels: Any,
+    predictions: Any,
+    axis: Any = None,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+    dim: Any = None,
 ) -> Any:
     axis = dim if axis is None else axis
     if axis is None:
@@ -141,7 +163,14 @@ def cosine_distance(
 
 
 @export("losses.hinge_loss")
-def hinge_loss(labels: Any, logits: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS) -> Any:
+def hinge_loss(
+    labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+) -> Any:
     with name_scope(scope, "hinge_loss", (logits, labels, weights)) as scope:
         labels, logits = _pair(labels, logits)
         all_ones = array_ops.ones_like(labels)
@@ -152,7 +181,13 @@ def hinge_loss(labels: Any, logits: Any, weights: Any = 1.0, scope: Any = None, 
 
 @export("losses.huber_loss")
 def huber_loss(
-    labels: Any, predictions: Any, weights: Any = 1.0, delta: float = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    delta: float = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     with name_scope(scope, "huber_loss", (predictions, labels, weights)) as scope:
         labels, predictions = _pair(labels, predictions)
@@ -160,13 +195,22 @@ def huber_loss(
         limit = convert_to_tensor(delta, dtype=error.dtype)
         quadratic = math_ops.minimum(error, limit)
         linear = math_ops.subtract(error, quadratic)
-        losses = math_ops.add(math_ops.multiply(convert_to_tensor(0.5, dtype=quadratic.dtype), math_ops.multiply(quadratic, quadratic)), math_ops.multiply(limit, linear))
+        losses = math_ops.add(
+            math_ops.multiply(convert_to_tensor(0.5, dtype=quadratic.dtype), math_ops.multiply(quadratic, quadratic)),
+            math_ops.multiply(limit, linear),
+        )
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction=reduction)
 
 
 @export("losses.log_loss")
 def log_loss(
-    labels: Any, predictions: Any, weights: Any = 1.0, epsilon: float = 1e-7, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    epsilon: float = 1e-7,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     with name_scope(scope, "log_loss", (predictions, labels, weights)) as scope:
         labels, predictions = _pair(labels, predictions)
@@ -176,7 +220,9 @@ def log_loss(
 
 
 @export("losses.mean_pairwise_squared_error")
-def mean_pairwise_squared_error(labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES) -> Any:
+def mean_pairwise_squared_error(
+    labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES
+) -> Any:
     with name_scope(scope, "mean_pairwise_squared_error", (predictions, labels, weights)):
         labels = math_ops.cast(labels, "float32")
         weights = math_ops.cast(weights, "float32")
@@ -197,7 +243,14 @@ def mean_pairwise_squared_error(labels: Any, predictions: Any, weights: Any = 1.
 
 
 @export("losses.mean_squared_error")
-def mean_squared_error(labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS) -> Any:
+def mean_squared_error(
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+) -> Any:
     with name_scope(scope, "mean_squared_error", (predictions, labels, weights)) as scope:
         labels, predictions = _pair(labels, predictions)
         losses = apply_op("SquaredDifference", None, x=predictions, y=labels)
@@ -237,7 +290,14 @@ def softmax_cross_entropy(
 
 
 @export("losses.sparse_softmax_cross_entropy")
-def sparse_softmax_cross_entropy(labels: Any, logits: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS) -> Any:
+def sparse_softmax_cross_entropy(
+    labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+) -> Any:
     with name_scope(scope, "sparse_softmax_cross_entropy_loss", (logits, labels, weights)) as scope:
         logits = convert_to_tensor(logits)
         labels = convert_to_tensor(labels)

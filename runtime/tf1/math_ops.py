@@ -70,7 +70,11 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     with name_scope(name, "Cast", [x]) as scope:
         if hasattr(x, "dense_shape") and hasattr(x, "values"):
             values = cast(x.values, to, name=scope)
-            return IndexedSlices(values, x.indices, x.dense_shape) if isinstance(x, IndexedSlices) else type(x)(x.indices, values, x.dense_shape)
+            return (
+                IndexedSlices(values, x.indices, x.dense_shape)
+                if isinstance(x, IndexedSlices)
+                else type(x)(x.indices, values, x.dense_shape)
+            )
         x = convert_to_tensor(x, name="x")
         if x.dtype.base_dtype is to:
             return x
@@ -135,7 +139,11 @@ def floordiv(x: Any, y: Any, name: str | None = None) -> Any:
 
 def _multiply(x: Any, y: Any, name: str | None = None) -> Any:
     if hasattr(y, "dense_shape") and not isinstance(y, base.Tensor):
-        return type(y)(y.indices, apply_op("SparseDenseCwiseMul", name, sp_indices=y.indices, sp_values=y.values, sp_shape=y.dense_shape, dense=x), y.dense_shape)
+        return type(y)(
+            y.indices,
+            apply_op("SparseDenseCwiseMul", name, sp_indices=y.indices, sp_values=y.values, sp_shape=y.dense_shape, dense=x),
+            y.dense_shape,
+        )
     return multiply(x, y, name)
 
 
@@ -247,7 +255,16 @@ def matmul(
         if adjoint_b:
             b, transpose_b = conj(b), True
         if a_is_sparse or b_is_sparse:
-            return apply_op("SparseMatMul", scope, a=a, b=b, transpose_a=transpose_a, transpose_b=transpose_b, a_is_sparse=a_is_sparse, b_is_sparse=b_is_sparse)
+            return apply_op(
+                "SparseMatMul",
+                scope,
+                a=a,
+                b=b,
+                transpose_a=transpose_a,
+                transpose_b=transpose_b,
+                a_is_sparse=a_is_sparse,
+                b_is_sparse=b_is_sparse,
+            )
         return apply_op("MatMul", scope, a=a, b=b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
@@ -273,13 +290,22 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None, name
 
 def _reduction(op_type: str, label: str) -> Callable[..., Any]:
     def reduce(
-        input_tensor: Any, axis: Any = None, keepdims: Any = None, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None
+        input_tensor: Any,
+        axis: Any = None,
+        keepdims: Any = None,
+        name: str | None = None,
+        reduction_indices: Any = None,
+        keep_dims: Any = None,
     ) -> Any:
         axis = reduction_indices if axis is None else axis
         keep = keepdims if keepdims is not None else keep_dims
         if op_type in ("All", "Any"):
             input_tensor = convert_to_tensor(input_tensor, bool_) if not isinstance(input_tensor, base.Tensor) else input_tensor
-        return _may_reduce_to_scalar(bool(keep), axis, apply_op(op_type, name, input=input_tensor, reduction_indices=reduction_dims(input_tensor, axis), keep_dims=bool(keep)))
+        return _may_reduce_to_scalar(
+            bool(keep),
+            axis,
+            apply_op(op_type, name, input=input_tensor, reduction_indices=reduction_dims(input_tensor, axis), keep_dims=bool(keep)),
+        )
 
     reduce.__name__ = label
     put(label, reduce)
@@ -298,7 +324,7 @@ def reduction_dims(x: Any, axis: Any) -> Any:
         return axis
     if isinstance(x, base.Tensor | Variable) or not hasattr(x, "dense_shape"):
         tensor = x if isinstance(x, base.Tensor) else None
-        rank = (tensor.rank if tensor is not None else x.shape.ndims if isinstance(x, Variable) else convert_to_tensor(x).rank)
+        rank = tensor.rank if tensor is not None else x.shape.ndims if isinstance(x, Variable) else convert_to_tensor(x).rank
         if rank is not None:
             return constant(np.arange(rank, dtype=np.int32), int32)
     return range(0, apply_op("Rank", None, input=x))
@@ -354,10 +380,10 @@ def unsorted_segment_sum(data: Any, segment_ids: Any, num_segments: Any, name: s
     return apply_op("UnsortedSegmentSum", name, data=data, segment_ids=segment_ids, num_segments=num_segments)
 
 
-
-
 @export("reduce_logsumexp")
-def reduce_logsumexp(input_tensor: Any, axis: Any = None, keepdims: Any = None, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None) -> Any:
+def reduce_logsumexp(
+    input_tensor: Any, axis: Any = None, keepdims: Any = None, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None
+) -> Any:
     """log(sum(exp(x))), shifted by the largest value."""
     from runtime.tf1.array_ops import reshape, shape, stop_gradient, where, zeros_like
 
@@ -390,12 +416,21 @@ def reduce_std(input_tensor: Any, axis: Any = None, keepdims: bool = False, name
 
 @export("math.reduce_euclidean_norm")
 def reduce_euclidean_norm(input_tensor: Any, axis: Any = None, keepdims: bool = False, name: str | None = None) -> Any:
-    return apply_op("EuclideanNorm", name, input=input_tensor, reduction_indices=reduction_dims(input_tensor, axis), keep_dims=bool(keepdims))
+    return apply_op(
+        "EuclideanNorm", name, input=input_tensor, reduction_indices=reduction_dims(input_tensor, axis), keep_dims=bool(keepdims)
+    )
 
 
 @export("count_nonzero")
 def count_nonzero(
-    input_tensor: Any = None, axis: Any = None, keepdims: Any = None, dtype: Any = int64, name: str | None = None, reduction_indices: Any = None, keep_dims: Any = None, input: Any = None
+    input_tensor: Any = None,
+    axis: Any = None,
+    keepdims: Any = None,
+    dtype: Any = int64,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: Any = None,
+    input: Any = None,
 ) -> Any:
     axis = reduction_indices if axis is None else axis
     keep = bool(keepdims if keepdims is not None else keep_dims)
@@ -530,7 +565,11 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
             shape = array_ops.shape(x)
             free_dims = array_ops.gather(shape, constant(free, int32))
             sizes = [reduce_prod(free_dims), reduce_prod(array_ops.gather(shape, constant(summed, int32)))]
-            return array_ops.reshape(array_ops.transpose(x, perm), array_ops.stack(sizes if summed_last else sizes[::-1])), free_dims, [x.dims[i] for i in free]
+            return (
+                array_ops.reshape(array_ops.transpose(x, perm), array_ops.stack(sizes if summed_last else sizes[::-1])),
+                free_dims,
+                [x.dims[i] for i in free],
+            )
 
         left, left_dims, left_static = matrix(a, a_axes, True)
         right, right_dims, right_static = matrix(b, b_axes, False)
@@ -550,7 +589,9 @@ def trace(x: Any, name: str | None = None) -> Any:
 
 
 @export("bincount")
-def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = int32, name: str | None = None) -> Any:
+def bincount(
+    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None, dtype: Any = int32, name: str | None = None
+) -> Any:
     with name_scope(name, "bincount"):
         arr = convert_to_tensor(arr, name="arr", dtype=int32)
         positive = reduce_prod(apply_op("Shape", None, input=arr)) > 0
@@ -566,7 +607,9 @@ def bincount(arr: Any, weights: Any = None, minlength: Any = None, maxlength: An
 def _segment(op_type: str, name: str) -> None:
     def sparse_segment(data: Any, indices: Any, segment_ids: Any, name: str | None = None, num_segments: Any = None) -> Any:
         if num_segments is not None:
-            return apply_op(f"{op_type}WithNumSegments", name, data=data, indices=indices, segment_ids=segment_ids, num_segments=num_segments)
+            return apply_op(
+                f"{op_type}WithNumSegments", name, data=data, indices=indices, segment_ids=segment_ids, num_segments=num_segments
+            )
         return apply_op(op_type, name, data=data, indices=indices, segment_ids=segment_ids)
 
     put(name, sparse_segment)

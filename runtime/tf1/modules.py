@@ -22,6 +22,7 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "python.client.device_lib": ("config",),
     "debugging": ("check_ops",),
     "ensure_shape": ("check_ops",),
     "is_strictly_increasing": ("check_ops",),
@@ -107,7 +108,13 @@ LAZY: dict[str, tuple[str, ...]] = {
     "switch_case": ("control_flow",),
     "test": ("system",),
     "train": (
-        "summary", "train.learning_rate_decay", "train.meta_graph", "train.optimizer", "train.optimizers", "train.saver", "train.training_util",
+        "summary",
+        "train.learning_rate_decay",
+        "train.meta_graph",
+        "train.optimizer",
+        "train.optimizers",
+        "train.saver",
+        "train.training_util",
     ),
     "SparseTensor": ("sparse_tensor",),
     "SparseTensorValue": ("sparse_tensor",),
@@ -204,7 +211,6 @@ LAZY: dict[str, tuple[str, ...]] = {
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }
-
 
 
 class Unsupported:
@@ -337,7 +343,9 @@ def _groups() -> dict[str, list[str]]:
 @functools.cache
 def _modules() -> frozenset[str]:
     """API names that are modules in TensorFlow 1.15, private ones that code of the time imports included."""
-    found = {n.removeprefix("tf.") for n in symbols.names("1.15.5") if (s := symbols.symbol(n, "1.15.5")) is not None and s.kind == "module"}
+    found = {
+        n.removeprefix("tf.") for n in symbols.names("1.15.5") if (s := symbols.symbol(n, "1.15.5")) is not None and s.kind == "module"
+    }
     for path in symbols.homes():
         parts = path.removeprefix("tensorflow.").split(".")[:-1]
         found.update(".".join(parts[: i + 1]) for i in range(len(parts)))

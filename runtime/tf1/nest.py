@@ -70,7 +70,9 @@ def pack_sequence_as(structure: Any, flat_sequence: Any, expand_composites: bool
     leaves = list(flat_sequence)
     wanted = len(flatten(structure, expand_composites))
     if wanted != len(leaves):
-        raise ValueError(f"Could not pack sequence. Structure had {wanted} elements, but flat_sequence had {len(leaves)} elements.  Structure: {structure}, flat_sequence: {flat_sequence}.")
+        raise ValueError(
+            f"Could not pack sequence. Structure had {wanted} elements, but flat_sequence had {len(leaves)} elements.  Structure: {structure}, flat_sequence: {flat_sequence}."
+        )
     return _pack(structure, iter(leaves), expand_composites)
 
 
@@ -94,14 +96,20 @@ def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True, expa
         )
     if not is_sequence(nest1):
         return
-    if check_types and type(nest1) is not type(nest2) and not (_is_namedtuple(nest1) and _is_namedtuple(nest2) and type(nest1).__name__ == type(nest2).__name__):
+    if (
+        check_types
+        and type(nest1) is not type(nest2)
+        and not (_is_namedtuple(nest1) and _is_namedtuple(nest2) and type(nest1).__name__ == type(nest2).__name__)
+    ):
         if not (isinstance(nest1, Mapping) and isinstance(nest2, Mapping)):
             raise TypeError(
                 "The two structures don't have the same sequence type. "
                 f"First structure has type {type(nest1)}, while second structure has type {type(nest2)}."
             )
     if isinstance(nest1, Mapping) and sorted(nest1) != sorted(nest2):
-        raise ValueError(f"The two dictionaries don't have the same set of keys. First structure has keys {list(nest1)}, while second structure has keys {list(nest2)}.")
+        raise ValueError(
+            f"The two dictionaries don't have the same set of keys. First structure has keys {list(nest1)}, while second structure has keys {list(nest2)}."
+        )
     first, second = list(_children(nest1)), list(_children(nest2))
     if len(first) != len(second):
         raise ValueError(

@@ -80,7 +80,9 @@ def _along_axis(logits: Any, op_type: str, axis: int, name: str | None) -> Any:
     if axis == -1 or (rank is not None and axis == rank - 1):
         return apply_op(op_type, name, logits=logits)
     if rank is not None and not -rank <= axis < rank:
-        raise ValueError(f"`dim` must be in the range [{-rank}, {rank}) where {rank} is the number of dimensions in the input. Received: dim={axis}")
+        raise ValueError(
+            f"`dim` must be in the range [{-rank}, {rank}) where {rank} is the number of dimensions in the input. Received: dim={axis}"
+        )
     dims = logits.dims
     input_rank = array_ops.rank(logits)
     last = input_rank - 1
@@ -123,7 +125,9 @@ def _flatten_outer(logits: Any) -> Any:
 
 
 @export("nn.softmax_cross_entropy_with_logits_v2")
-def softmax_cross_entropy_with_logits_v2(labels: Any, logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Any:
+def softmax_cross_entropy_with_logits_v2(
+    labels: Any, logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
+) -> Any:
     axis = dim if axis is None else axis
     return _softmax_cross_entropy(labels, logits, -1 if axis is None else axis, name)
 
@@ -159,7 +163,9 @@ def _softmax_cross_entropy(labels: Any, logits: Any, axis: int, name: str | None
 
 
 @export("nn.softmax_cross_entropy_with_logits")
-def softmax_cross_entropy_with_logits(_sentinel: Any = None, labels: Any = None, logits: Any = None, dim: int = -1, name: str | None = None, axis: int | None = None) -> Any:
+def softmax_cross_entropy_with_logits(
+    _sentinel: Any = None, labels: Any = None, logits: Any = None, dim: int = -1, name: str | None = None, axis: int | None = None
+) -> Any:
     """Cross entropy; no gradient flows into the labels."""
     _named_only("softmax_cross_entropy_with_logits", _sentinel, labels, logits)
     with name_scope(name, "softmax_cross_entropy_with_logits_sg", [logits, labels]) as scope:
@@ -187,7 +193,9 @@ def sparse_softmax_cross_entropy_with_logits(_sentinel: Any = None, labels: Any 
         if logits.rank == 0:
             raise ValueError(f"Logits cannot be scalars - received shape {logits.shape}.")
         if logits.rank is not None and labels.rank is not None and labels.rank != logits.rank - 1:
-            raise ValueError(f"Rank mismatch: Rank of labels (received {labels.rank}) should equal rank of logits minus 1 (received {logits.rank}).")
+            raise ValueError(
+                f"Rank mismatch: Rank of labels (received {labels.rank}) should equal rank of logits minus 1 (received {logits.rank})."
+            )
         if logits.rank == 2:
             cost, _ = apply_op("SparseSoftmaxCrossEntropyWithLogits", scope, features=precise, labels=labels)
             return math_ops.cast(cost, logits.dtype) if half else cost
@@ -217,7 +225,9 @@ def sigmoid_cross_entropy_with_logits(_sentinel: Any = None, labels: Any = None,
 
 
 @export("nn.weighted_cross_entropy_with_logits")
-def weighted_cross_entropy_with_logits(labels: Any = None, logits: Any = None, pos_weight: Any = None, name: str | None = None, targets: Any = None) -> Any:
+def weighted_cross_entropy_with_logits(
+    labels: Any = None, logits: Any = None, pos_weight: Any = None, name: str | None = None, targets: Any = None
+) -> Any:
     labels = targets if labels is None else labels
     with name_scope(name, "logistic_loss", [logits, labels]) as scope:
         logits = convert_to_tensor(logits, name="logits")
@@ -327,13 +337,31 @@ def conv1d(
 
 
 @export("nn.depthwise_conv2d_native")
-def depthwise_conv2d_native(input: Any, filter: Any, strides: Any, padding: Any, data_format: str = "NHWC", dilations: Any = (1, 1, 1, 1), name: str | None = None) -> Any:
-    return apply_op("DepthwiseConv2dNative", name, input=input, filter=filter, strides=list(strides), padding=padding, data_format=data_format, dilations=list(dilations))
+def depthwise_conv2d_native(
+    input: Any, filter: Any, strides: Any, padding: Any, data_format: str = "NHWC", dilations: Any = (1, 1, 1, 1), name: str | None = None
+) -> Any:
+    return apply_op(
+        "DepthwiseConv2dNative",
+        name,
+        input=input,
+        filter=filter,
+        strides=list(strides),
+        padding=padding,
+        data_format=data_format,
+        dilations=list(dilations),
+    )
 
 
 @export("nn.depthwise_conv2d")
 def depthwise_conv2d(
-    input: Any, filter: Any, strides: Any, padding: Any, rate: Any = None, name: str | None = None, data_format: str | None = None, dilations: Any = None
+    input: Any,
+    filter: Any,
+    strides: Any,
+    padding: Any,
+    rate: Any = None,
+    name: str | None = None,
+    data_format: str | None = None,
+    dilations: Any = None,
 ) -> Any:
     rate = dilations if rate is None else rate
     with name_scope(name, "depthwise", [input, filter]) as scope:
@@ -342,7 +370,15 @@ def depthwise_conv2d(
         rate = [1, 1] if rate is None else list(rate)
 
         def op(converted: Any, padding: Any, **unused: Any) -> Any:
-            return apply_op("DepthwiseConv2dNative", scope, input=converted, filter=filter, strides=list(strides), padding=padding, data_format=data_format or "NHWC")
+            return apply_op(
+                "DepthwiseConv2dNative",
+                scope,
+                input=converted,
+                filter=filter,
+                strides=list(strides),
+                padding=padding,
+                data_format=data_format or "NHWC",
+            )
 
         return with_space_to_batch(input, rate, padding, op, filter_shape=filter, data_format=data_format)
 
@@ -361,11 +397,25 @@ def separable_conv2d(
 
         def op(converted: Any, padding: Any, **unused: Any) -> Any:
             return apply_op(
-                "DepthwiseConv2dNative", "depthwise", input=converted, filter=depthwise_filter, strides=list(strides), padding=padding, data_format=data_format or "NHWC"
+                "DepthwiseConv2dNative",
+                "depthwise",
+                input=converted,
+                filter=depthwise_filter,
+                strides=list(strides),
+                padding=padding,
+                data_format=data_format or "NHWC",
             )
 
         depthwise = with_space_to_batch(input, rate, padding, op, filter_shape=depthwise_filter, data_format=data_format)
-        return apply_op("Conv2D", scope, input=depthwise, filter=pointwise_filter, strides=[1, 1, 1, 1], padding="VALID", data_format=data_format or "NHWC")
+        return apply_op(
+            "Conv2D",
+            scope,
+            input=depthwise,
+            filter=pointwise_filter,
+            strides=[1, 1, 1, 1],
+            padding="VALID",
+            data_format=data_format or "NHWC",
+        )
 
 
 @export("nn.atrous_conv2d")
@@ -375,10 +425,24 @@ def atrous_conv2d(value: Any, filters: Any, rate: int, padding: str, name: str |
 
 @export("nn.conv3d")
 def conv3d(
-    input: Any, filter: Any = None, strides: Any = None, padding: Any = None, data_format: str = "NDHWC", dilations: Any = (1, 1, 1, 1, 1), name: str | None = None, filters: Any = None
+    input: Any,
+    filter: Any = None,
+    strides: Any = None,
+    padding: Any = None,
+    data_format: str = "NDHWC",
+    dilations: Any = (1, 1, 1, 1, 1),
+    name: str | None = None,
+    filters: Any = None,
 ) -> Any:
     return apply_op(
-        "Conv3D", name, input=input, filter=filters if filter is None else filter, strides=list(strides), padding=padding, data_format=data_format, dilations=list(dilations)
+        "Conv3D",
+        name,
+        input=input,
+        filter=filters if filter is None else filter,
+        strides=list(strides),
+        padding=padding,
+        data_format=data_format,
+        dilations=list(dilations),
     )
 
 
@@ -396,7 +460,15 @@ def conv3d_transpose(
         )  # fmt: skip
 
 
-def with_space_to_batch(input: Any, dilation_rate: Any, padding: Any, op: Any, filter_shape: Any = None, spatial_dims: Any = None, data_format: str | None = None) -> Any:
+def with_space_to_batch(
+    input: Any,
+    dilation_rate: Any,
+    padding: Any,
+    op: Any,
+    filter_shape: Any = None,
+    spatial_dims: Any = None,
+    data_format: str | None = None,
+) -> Any:
     """An op without dilation applied with it: space to batch, the op, batch to space; the op itself where every rate is 1."""
     input = convert_to_tensor(input, name="input")
     rates = np.asarray(known_value(dilation_rate) if isinstance(dilation_rate, base.Tensor) else dilation_rate)
@@ -417,7 +489,9 @@ def with_space_to_batch(input: Any, dilation_rate: Any, padding: Any, op: Any, f
     dims = None if input.dims is None else [input.dims[i] for i in spatial_dims]
     start = min(spatial_dims)
     full = [int(rates[spatial_dims.index(i)]) if i in spatial_dims else 1 for i in range(start, max(spatial_dims) + 1)]
-    padded = np.array([paddings[spatial_dims.index(i)] if i in spatial_dims else [0, 0] for i in range(start, max(spatial_dims) + 1)], np.int32)
+    padded = np.array(
+        [paddings[spatial_dims.index(i)] if i in spatial_dims else [0, 0] for i in range(start, max(spatial_dims) + 1)], np.int32
+    )
     if start != 1:  # block dimensions begin at 1
         full = [1] * (start - 1) + full
         padded = np.concatenate([np.zeros((start - 1, 2), np.int32), padded])
@@ -479,49 +553,103 @@ def convolution(
         return with_space_to_batch(input, rates, padding, op, filter_shape=filter, data_format=data_format)
 
 
-def plain_convolution(input: Any, filter: Any, strides: list[int], padding: str, first_channels: bool, name: str | None, spatial: int) -> Any:
+def plain_convolution(
+    input: Any, filter: Any, strides: list[int], padding: str, first_channels: bool, name: str | None, spatial: int
+) -> Any:
     full = [1, 1, *strides] if first_channels else [1, *strides, 1]
     if spatial == 1:
         return conv1d(input, filter, stride=strides[0], padding=padding, data_format="NCW" if first_channels else "NWC", name=name)
     if spatial == 2:
-        return apply_op("Conv2D", name, input=input, filter=filter, strides=full, padding=padding, data_format="NCHW" if first_channels else "NHWC")
+        return apply_op(
+            "Conv2D", name, input=input, filter=filter, strides=full, padding=padding, data_format="NCHW" if first_channels else "NHWC"
+        )
     if spatial == 3:
-        return apply_op("Conv3D", name, input=input, filter=filter, strides=full, padding=padding, data_format="NCDHW" if first_channels else "NDHWC")
+        return apply_op(
+            "Conv3D", name, input=input, filter=filter, strides=full, padding=padding, data_format="NCDHW" if first_channels else "NDHWC"
+        )
     raise ValueError(f"num_spatial_dims must be 1, 2, or 3.  Got: num_spatial_dims={spatial}")
 
 
-
-
 @export("nn.max_pool")
-def max_pool(value: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None, input: Any = None) -> Any:
+def max_pool(
+    value: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None, input: Any = None
+) -> Any:
     value = input if value is None else value
     with name_scope(name, "MaxPool", [value]) as scope:
-        return apply_op("MaxPool", scope, input=value, ksize=_four(ksize, data_format), strides=_four(strides, data_format), padding=padding, data_format=data_format or "NHWC")
+        return apply_op(
+            "MaxPool",
+            scope,
+            input=value,
+            ksize=_four(ksize, data_format),
+            strides=_four(strides, data_format),
+            padding=padding,
+            data_format=data_format or "NHWC",
+        )
 
 
 @export("nn.max_pool2d")
 def max_pool2d(input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NHWC", name: str | None = None) -> Any:
     with name_scope(name, "MaxPool2d", [input]) as scope:
-        return apply_op("MaxPool", scope, input=input, ksize=_four(ksize, data_format), strides=_four(strides, data_format), padding=padding, data_format=data_format or "NHWC")
+        return apply_op(
+            "MaxPool",
+            scope,
+            input=input,
+            ksize=_four(ksize, data_format),
+            strides=_four(strides, data_format),
+            padding=padding,
+            data_format=data_format or "NHWC",
+        )
 
 
 @export("nn.avg_pool")
-def avg_pool(value: Any = None, ksize: Any = None, strides: Any = None, padding: str = "VALID", data_format: str = "NHWC", name: str | None = None, input: Any = None) -> Any:
+def avg_pool(
+    value: Any = None,
+    ksize: Any = None,
+    strides: Any = None,
+    padding: str = "VALID",
+    data_format: str = "NHWC",
+    name: str | None = None,
+    input: Any = None,
+) -> Any:
     value = input if value is None else value
     with name_scope(name, "AvgPool", [value]) as scope:
-        return apply_op("AvgPool", scope, value=value, ksize=_four(ksize, data_format), strides=_four(strides, data_format), padding=padding, data_format=data_format or "NHWC")
+        return apply_op(
+            "AvgPool",
+            scope,
+            value=value,
+            ksize=_four(ksize, data_format),
+            strides=_four(strides, data_format),
+            padding=padding,
+            data_format=data_format or "NHWC",
+        )
 
 
 @export("nn.max_pool3d")
 def max_pool3d(input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NDHWC", name: str | None = None) -> Any:
     with name_scope(name, "MaxPool3D", [input]) as scope:
-        return apply_op("MaxPool3D", scope, input=input, ksize=_four(ksize, data_format, 3), strides=_four(strides, data_format, 3), padding=padding, data_format=data_format or "NDHWC")
+        return apply_op(
+            "MaxPool3D",
+            scope,
+            input=input,
+            ksize=_four(ksize, data_format, 3),
+            strides=_four(strides, data_format, 3),
+            padding=padding,
+            data_format=data_format or "NDHWC",
+        )
 
 
 @export("nn.avg_pool3d")
 def avg_pool3d(input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NDHWC", name: str | None = None) -> Any:
     with name_scope(name, "AvgPool3D", [input]) as scope:
-        return apply_op("AvgPool3D", scope, input=input, ksize=_four(ksize, data_format, 3), strides=_four(strides, data_format, 3), padding=padding, data_format=data_format or "NDHWC")
+        return apply_op(
+            "AvgPool3D",
+            scope,
+            input=input,
+            ksize=_four(ksize, data_format, 3),
+            strides=_four(strides, data_format, 3),
+            padding=padding,
+            data_format=data_format or "NDHWC",
+        )
 
 
 def _pool1d(function: Any, default: str) -> Any:
@@ -559,14 +687,23 @@ def pool(
         rates = [1] * spatial if dilation_rate is None else list(dilation_rate)
         if padding == "SAME" and any(r > 1 for r in rates):
             raise ValueError("pooling with SAME padding is not implemented for dilation_rate > 1")
-        table = {("MAX", 1): max_pool1d, ("MAX", 2): max_pool, ("MAX", 3): max_pool3d, ("AVG", 1): avg_pool1d, ("AVG", 2): avg_pool, ("AVG", 3): avg_pool3d}
+        table = {
+            ("MAX", 1): max_pool1d,
+            ("MAX", 2): max_pool,
+            ("MAX", 3): max_pool3d,
+            ("AVG", 1): avg_pool1d,
+            ("AVG", 2): avg_pool,
+            ("AVG", 3): avg_pool3d,
+        }
         function = table[pooling_type, spatial]
         first_channels = data_format is not None and data_format.startswith("NC")
         formats = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}[spatial]
         expand = (lambda v: [1, 1, *v]) if first_channels else (lambda v: [1, *v, 1])
 
         def op(converted: Any, padding: Any, **unused: Any) -> Any:
-            return function(converted, expand(list(window_shape)), expand(strides), padding, data_format=formats[int(first_channels)], name=scope)
+            return function(
+                converted, expand(list(window_shape)), expand(strides), padding, data_format=formats[int(first_channels)], name=scope
+            )
 
         return with_space_to_batch(input, rates, padding, op, filter_shape=window_shape, data_format=data_format)
 
@@ -579,7 +716,14 @@ def max_pool_with_argmax(
     from graphtools.dtypes import int64
 
     return apply_op(
-        "MaxPoolWithArgmax", name, input=input, ksize=list(ksize), strides=list(strides), padding=padding, Targmax=output_dtype or Targmax or int64, include_batch_in_index=include_batch_in_index
+        "MaxPoolWithArgmax",
+        name,
+        input=input,
+        ksize=list(ksize),
+        strides=list(strides),
+        padding=padding,
+        Targmax=output_dtype or Targmax or int64,
+        include_batch_in_index=include_batch_in_index,
     )
 
 
@@ -602,7 +746,9 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
 
 
 @export("nn.dropout")
-def dropout(x: Any, keep_prob: Any = None, noise_shape: Any = None, seed: int | None = None, name: str | None = None, rate: Any = None) -> Any:
+def dropout(
+    x: Any, keep_prob: Any = None, noise_shape: Any = None, seed: int | None = None, name: str | None = None, rate: Any = None
+) -> Any:
     if rate is None:
         if keep_prob is None:
             raise ValueError("You must provide a rate to dropout.")
@@ -653,7 +799,9 @@ def moments(x: Any, axes: Any, shift: Any = None, name: str | None = None, keep_
         x = convert_to_tensor(x, name="x") if not isinstance(x, base.Tensor) else x
         y = math_ops.cast(x, float32) if x.dtype.base_dtype is float16 else x
         mean = math_ops.reduce_mean(y, axes, keepdims=True, name="mean")
-        variance = math_ops.reduce_mean(apply_op("SquaredDifference", None, x=y, y=array_ops.stop_gradient(mean)), axes, keepdims=True, name="variance")
+        variance = math_ops.reduce_mean(
+            apply_op("SquaredDifference", None, x=y, y=array_ops.stop_gradient(mean)), axes, keepdims=True, name="variance"
+        )
         if not keep:
             mean = array_ops.squeeze(mean, axes)
             variance = array_ops.squeeze(variance, axes)
@@ -663,7 +811,9 @@ def moments(x: Any, axes: Any, shift: Any = None, name: str | None = None, keep_
 
 
 @export("nn.sufficient_statistics")
-def sufficient_statistics(x: Any, axes: Any, shift: Any = None, keep_dims: Any = None, name: str | None = None, keepdims: Any = None) -> Any:
+def sufficient_statistics(
+    x: Any, axes: Any, shift: Any = None, keep_dims: Any = None, name: str | None = None, keepdims: Any = None
+) -> Any:
     keep = bool(keepdims if keepdims is not None else keep_dims)
     axes = list(dict.fromkeys(axes))
     with name_scope(name, "sufficient_statistics", [x, shift]):
@@ -679,7 +829,12 @@ def sufficient_statistics(x: Any, axes: Any, shift: Any = None, keep_dims: Any =
             v_ss = apply_op("SquaredDifference", None, x=x, y=shift)
         else:
             m_ss, v_ss = x, apply_op("Square", None, x=x)
-        return count, math_ops.reduce_sum(m_ss, axes, keepdims=keep, name="mean_ss"), math_ops.reduce_sum(v_ss, axes, keepdims=keep, name="var_ss"), shift
+        return (
+            count,
+            math_ops.reduce_sum(m_ss, axes, keepdims=keep, name="mean_ss"),
+            math_ops.reduce_sum(v_ss, axes, keepdims=keep, name="var_ss"),
+            shift,
+        )
 
 
 @export("nn.normalize_moments")
@@ -696,7 +851,9 @@ def normalize_moments(counts: Any, mean_ss: Any, variance_ss: Any, shift: Any, n
 
 
 @export("nn.weighted_moments")
-def weighted_moments(x: Any, axes: Any, frequency_weights: Any, name: str | None = None, keep_dims: Any = None, keepdims: Any = None) -> Any:
+def weighted_moments(
+    x: Any, axes: Any, frequency_weights: Any, name: str | None = None, keep_dims: Any = None, keepdims: Any = None
+) -> Any:
     keep = bool(keepdims if keepdims is not None else keep_dims)
     with name_scope(name, "weighted_moments", [x, frequency_weights, axes]):
         x = convert_to_tensor(x, name="x")
@@ -706,7 +863,9 @@ def weighted_moments(x: Any, axes: Any, frequency_weights: Any, name: str | None
         total = math_ops.reduce_sum(broadcast, axes, keepdims=True, name="sum_of_weights")
         divisor = apply_op("Reciprocal", "inv_weight_sum", x=total)
         mean = math_ops.multiply(weighted_sum, divisor)
-        distance = math_ops.reduce_sum(weights * apply_op("SquaredDifference", None, x=x, y=mean), axes, keepdims=True, name="weighted_distsq")
+        distance = math_ops.reduce_sum(
+            weights * apply_op("SquaredDifference", None, x=x, y=mean), axes, keepdims=True, name="weighted_distsq"
+        )
         variance = math_ops.multiply(distance, divisor)
         if not keep:
             mean, variance = array_ops.squeeze(mean, axes), array_ops.squeeze(variance, axes)
@@ -725,7 +884,15 @@ def batch_normalization(x: Any, mean: Any, variance: Any, offset: Any, scale: An
 
 @export("nn.fused_batch_norm")
 def fused_batch_norm(
-    x: Any, scale: Any, offset: Any, mean: Any = None, variance: Any = None, epsilon: float = 0.001, data_format: str = "NHWC", is_training: bool = True, name: str | None = None
+    x: Any,
+    scale: Any,
+    offset: Any,
+    mean: Any = None,
+    variance: Any = None,
+    epsilon: float = 0.001,
+    data_format: str = "NHWC",
+    is_training: bool = True,
+    name: str | None = None,
 ) -> Any:
     x = convert_to_tensor(x, name="input")
     scale = convert_to_tensor(scale, name="scale")
@@ -737,7 +904,16 @@ def fused_batch_norm(
     if variance is None:
         variance = constant([], float32)
     y, batch_mean, batch_var, *_ = apply_op(
-        "FusedBatchNormV3", name, x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=max(epsilon, 1.001e-5), data_format=data_format, is_training=is_training
+        "FusedBatchNormV3",
+        name,
+        x=x,
+        scale=scale,
+        offset=offset,
+        mean=mean,
+        variance=variance,
+        epsilon=max(epsilon, 1.001e-5),
+        data_format=data_format,
+        is_training=is_training,
     )
     return y, batch_mean, batch_var
 
@@ -762,7 +938,9 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
 
 
 @export("nn.local_response_normalization")
-def local_response_normalization(input: Any, depth_radius: int = 5, bias: float = 1, alpha: float = 1, beta: float = 0.5, name: str | None = None) -> Any:
+def local_response_normalization(
+    input: Any, depth_radius: int = 5, bias: float = 1, alpha: float = 1, beta: float = 0.5, name: str | None = None
+) -> Any:
     return apply_op("LRN", name, input=input, depth_radius=depth_radius, bias=float(bias), alpha=float(alpha), beta=float(beta))
 
 
@@ -790,6 +968,10 @@ def top_k(input: Any, k: Any = 1, sorted: bool = True, name: str | None = None) 
 @export("nn.in_top_k")
 def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) -> Any:
     with name_scope(name, "in_top_k") as scope:
-        return apply_op("InTopKV2", scope, predictions=predictions, targets=targets, k=math_ops.cast(k, convert_to_tensor(targets).dtype.base_dtype) if isinstance(k, base.Tensor) else k)
-
-
+        return apply_op(
+            "InTopKV2",
+            scope,
+            predictions=predictions,
+            targets=targets,
+            k=math_ops.cast(k, convert_to_tensor(targets).dtype.base_dtype) if isinstance(k, base.Tensor) else k,
+        )

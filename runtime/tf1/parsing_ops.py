@@ -124,7 +124,9 @@ def _with_rows(features: Any) -> Any:
         if isinstance(feature, FixedLenSequenceFeature):
             if not feature.allow_missing:
                 raise ValueError("Unsupported: FixedLenSequenceFeature requires allow_missing to be True.")
-            made[key] = FixedLenSequenceFeature([None, *TensorShape(feature.shape).as_list()], feature.dtype, feature.allow_missing, feature.default_value)
+            made[key] = FixedLenSequenceFeature(
+                [None, *TensorShape(feature.shape).as_list()], feature.dtype, feature.allow_missing, feature.default_value
+            )
     return made
 
 
@@ -205,7 +207,9 @@ def parse_single_example(serialized: Any, features: Any, name: str | None = None
             for key in specs.sparse_keys:
                 sp = tensors[key]
                 indices = array_ops.slice_(sp.indices, [0, 1], [-1, -1], name=f"Slice_Indices_{_clean(key)}")
-                tensors[key] = SparseTensor(indices, sp.values, array_ops.slice_(sp.dense_shape, [1], [-1], name=f"Squeeze_Shape_{_clean(key)}"))
+                tensors[key] = SparseTensor(
+                    indices, sp.values, array_ops.slice_(sp.dense_shape, [1], [-1], name=f"Squeeze_Shape_{_clean(key)}")
+                )
             return _merged(features, tensors)
         serialized = convert_to_tensor(serialized, name="serialized")
         found = apply_op(
@@ -267,7 +271,14 @@ def parse_sequence_example(
 
 
 @export("decode_raw", "io.decode_raw")
-def decode_raw(input_bytes: Any = None, out_type: Any = None, little_endian: bool = True, name: str | None = None, bytes: Any = None, fixed_length: Any = None) -> Any:
+def decode_raw(
+    input_bytes: Any = None,
+    out_type: Any = None,
+    little_endian: bool = True,
+    name: str | None = None,
+    bytes: Any = None,
+    fixed_length: Any = None,
+) -> Any:
     """Bytes as numbers."""
     if input_bytes is not None and bytes is not None:
         raise ValueError("Cannot specify both 'bytes' and 'input_bytes'")
@@ -275,7 +286,9 @@ def decode_raw(input_bytes: Any = None, out_type: Any = None, little_endian: boo
     if out_type is None:
         raise ValueError("decode_raw_v1() missing 1 positional argument: 'out_type'")
     if fixed_length is not None:
-        return apply_op("DecodePaddedRaw", name, input_bytes=data, fixed_length=fixed_length, out_type=as_dtype(out_type), little_endian=little_endian)
+        return apply_op(
+            "DecodePaddedRaw", name, input_bytes=data, fixed_length=fixed_length, out_type=as_dtype(out_type), little_endian=little_endian
+        )
     return apply_op("DecodeRaw", name, bytes=data, out_type=as_dtype(out_type), little_endian=little_endian)
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 EXPORTS: dict[str, Any] = {}  # "nn.relu" -> the function
+NOTHING = object()  # exported for a name whose value is None (tf.newaxis): None itself means that there is no such name
 
 
 def export(*names: str) -> Callable[[T], T]:

@@ -52,7 +52,9 @@ def _state_dtype(explicit: Any, state: Any) -> Any:
     return state.dtype
 
 
-def _step(time: Any, sequence_length: Any, min_length: Any, max_length: Any, zero_output: Any, state: Any, call_cell: Any, skip_conditionals: bool) -> Any:
+def _step(
+    time: Any, sequence_length: Any, min_length: Any, max_length: Any, zero_output: Any, state: Any, call_cell: Any, skip_conditionals: bool
+) -> Any:
     """One step in which the examples that have ended keep their state and give zeros."""
     flat_state, flat_zero = nest.flatten(state), nest.flatten(zero_output)
 
@@ -64,7 +66,9 @@ def _step(time: Any, sequence_length: Any, min_length: Any, max_length: Any, zer
             return array_ops.where(ended, old, new)
 
     def keep_some(new_output: list[Any], new_state: list[Any]) -> list[Any]:
-        return [keep(z, n) for z, n in zip(flat_zero, new_output, strict=True)] + [keep(s, n) for s, n in zip(flat_state, new_state, strict=True)]
+        return [keep(z, n) for z, n in zip(flat_zero, new_output, strict=True)] + [
+            keep(s, n) for s, n in zip(flat_state, new_state, strict=True)
+        ]
 
     def run() -> tuple[list[Any], list[Any]]:
         new_output, new_state = call_cell()
@@ -123,7 +127,11 @@ def dynamic_rnn(
         else:
             if not dtype:
                 raise ValueError("If there is no initial_state, you must give a dtype.")
-            state = cell.get_initial_state(inputs=None, batch_size=batch_size, dtype=dtype) if hasattr(cell, "get_initial_state") else cell.zero_state(batch_size, dtype)
+            state = (
+                cell.get_initial_state(inputs=None, batch_size=batch_size, dtype=dtype)
+                if hasattr(cell, "get_initial_state")
+                else cell.zero_state(batch_size, dtype)
+            )
         if sequence_length is not None:
             sequence_length = _checked_length(sequence_length, batch_size)
         inputs = nest.pack_sequence_as(inputs, flat_input)
@@ -152,7 +160,9 @@ def _loop(cell: Any, inputs: Any, state: Any, parallel_iterations: int, swap_mem
             if known != shape[position].value:
                 raise ValueError(f"{what} is not the same for all the elements in the input in a batch.")
     kind = _state_dtype(dtype, state)
-    zero_output = nest.pack_sequence_as(cell.output_size, [array_ops.zeros(array_ops.stack(_concat(batch_size, s)), kind) for s in flat_sizes])
+    zero_output = nest.pack_sequence_as(
+        cell.output_size, [array_ops.zeros(array_ops.stack(_concat(batch_size, s)), kind) for s in flat_sizes]
+    )
     max_length = steps
     min_length = None
     if sequence_length is not None:
@@ -165,7 +175,9 @@ def _loop(cell: Any, inputs: Any, state: Any, parallel_iterations: int, swap_mem
     def array(name: str, element_shape: Any, element_type: Any) -> TensorArray:
         return TensorArray(dtype=element_type, size=steps, element_shape=element_shape, tensor_array_name=base_name + name)
 
-    output_arrays = tuple(array(f"output_{i}", TensorShape([const_batch]).concatenate(TensorShape(s)), kind) for i, s in enumerate(flat_sizes))
+    output_arrays = tuple(
+        array(f"output_{i}", TensorShape([const_batch]).concatenate(TensorShape(s)), kind) for i, s in enumerate(flat_sizes)
+    )
     input_arrays = tuple(array(f"input_{i}", t.shape[1:], t.dtype) for i, t in enumerate(flat_input))
     input_arrays = tuple(a.unstack(t) for a, t in zip(input_arrays, flat_input, strict=True))
 
@@ -187,7 +199,12 @@ def _loop(cell: Any, inputs: Any, state: Any, parallel_iterations: int, swap_mem
 
     bound = math_ops.minimum(steps, math_ops.maximum(1, max_length))
     _, final_arrays, final_state = while_loop(
-        lambda time, *_: time < bound, body, (time, output_arrays, state), parallel_iterations=parallel_iterations, maximum_iterations=steps, swap_memory=swap_memory
+        lambda time, *_: time < bound,
+        body,
+        (time, output_arrays, state),
+        parallel_iterations=parallel_iterations,
+        maximum_iterations=steps,
+        swap_memory=swap_memory,
     )
     outputs = [a.stack() for a in final_arrays]
     for output, size in zip(outputs, flat_sizes, strict=True):
@@ -205,7 +222,9 @@ def bidirectional_dynamic_rnn(
     _check_cell(cell_bw)
     with variable_scope(scope or "bidirectional_rnn"):
         with variable_scope("fw") as fw_scope:
-            output_fw, state_fw = dynamic_rnn(cell_fw, inputs, sequence_length, initial_state_fw, dtype, parallel_iterations, swap_memory, time_major, fw_scope)
+            output_fw, state_fw = dynamic_rnn(
+                cell_fw, inputs, sequence_length, initial_state_fw, dtype, parallel_iterations, swap_memory, time_major, fw_scope
+            )
         time_axis, batch_axis = (0, 1) if time_major else (1, 0)
 
         def reverse(x: Any) -> Any:
@@ -215,7 +234,9 @@ def bidirectional_dynamic_rnn(
 
         with variable_scope("bw") as bw_scope:
             reversed_inputs = nest.map_structure(reverse, inputs)
-            output, state_bw = dynamic_rnn(cell_bw, reversed_inputs, sequence_length, initial_state_bw, dtype, parallel_iterations, swap_memory, time_major, bw_scope)
+            output, state_bw = dynamic_rnn(
+                cell_bw, reversed_inputs, sequence_length, initial_state_bw, dtype, parallel_iterations, swap_memory, time_major, bw_scope
+            )
     output_bw = nest.map_structure(reverse, output)
     return (output_fw, output_bw), (state_fw, state_bw)
 
@@ -246,12 +267,18 @@ def raw_rnn(cell: Any, loop_fn: Any, parallel_iterations: int | None = None, swa
             types = [nest.flatten(state)[0].dtype] * len(sizes)
         arrays = [
             TensorArray(
-                dtype=t, dynamic_size=True, element_shape=TensorShape([const_batch]).concatenate(TensorShape(s)) if not isinstance(s, base.Tensor) else None, size=0, name=f"rnn_output_{i}"
+                dtype=t,
+                dynamic_size=True,
+                element_shape=TensorShape([const_batch]).concatenate(TensorShape(s)) if not isinstance(s, base.Tensor) else None,
+                size=0,
+                name=f"rnn_output_{i}",
             )
             for i, (t, s) in enumerate(zip(types, sizes, strict=True))
         ]
         emit_arrays = nest.pack_sequence_as(structure, arrays)
-        zero_emit = nest.pack_sequence_as(structure, [array_ops.zeros(_concat(batch_size, s), t) for s, t in zip(sizes, types, strict=True)])
+        zero_emit = nest.pack_sequence_as(
+            structure, [array_ops.zeros(_concat(batch_size, s), t) for s, t in zip(sizes, types, strict=True)]
+        )
 
         def goes_on(time: Any, finished: Any, *unused: Any) -> Any:
             return apply_op("LogicalNot", None, x=math_ops.reduce_all(finished))
@@ -278,7 +305,13 @@ def raw_rnn(cell: Any, loop_fn: Any, parallel_iterations: int | None = None, swa
             done = apply_op("LogicalOr", None, x=finished, y=next_finished)
             return next_time, done, next_input, emit_arrays, next_state, loop_state
 
-        returned = while_loop(goes_on, body, [time, finished, next_input, emit_arrays, state, loop_state], parallel_iterations=parallel_iterations or 32, swap_memory=swap_memory)
+        returned = while_loop(
+            goes_on,
+            body,
+            [time, finished, next_input, emit_arrays, state, loop_state],
+            parallel_iterations=parallel_iterations or 32,
+            swap_memory=swap_memory,
+        )
         emit_arrays, final_state, final_loop_state = returned[-3:]
         return emit_arrays, final_state, final_loop_state
 
@@ -302,7 +335,9 @@ def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = N
                 shape = flat.shape.with_rank_at_least(2)
                 for i, size in enumerate(shape[1:].dims or ()):
                     if size.value is None:
-                        raise ValueError(f"Input size (dimension {i} of inputs) must be accessible via shape inference, but saw value None.")
+                        raise ValueError(
+                            f"Input size (dimension {i} of inputs) must be accessible via shape inference, but saw value None."
+                        )
         else:
             fixed = first.shape.with_rank_at_least(1)[0].value
         batch_size = fixed if fixed is not None else array_ops._slice_helper(array_ops.shape(first), 0)
@@ -311,7 +346,11 @@ def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = N
         else:
             if not dtype:
                 raise ValueError("If no initial_state is provided, dtype must be specified")
-            state = cell.get_initial_state(inputs=None, batch_size=batch_size, dtype=dtype) if hasattr(cell, "get_initial_state") else cell.zero_state(batch_size, dtype)
+            state = (
+                cell.get_initial_state(inputs=None, batch_size=batch_size, dtype=dtype)
+                if hasattr(cell, "get_initial_state")
+                else cell.zero_state(batch_size, dtype)
+            )
         min_length = max_length = zero_output = None
         if sequence_length is not None:
             sequence_length = convert_to_tensor(sequence_length, name="sequence_length")
@@ -344,7 +383,9 @@ def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = N
 
 
 @export("nn.static_state_saving_rnn")
-def static_state_saving_rnn(cell: Any, inputs: Any, state_saver: Any, state_name: Any, sequence_length: Any = None, scope: Any = None) -> Any:
+def static_state_saving_rnn(
+    cell: Any, inputs: Any, state_saver: Any, state_name: Any, sequence_length: Any = None, scope: Any = None
+) -> Any:
     """static_rnn whose state is kept by `state_saver` between batches."""
     names = nest.flatten(state_name)
     initial = nest.pack_sequence_as(cell.state_size, [state_saver.state(n) for n in names])
@@ -372,7 +413,14 @@ def _reverse_list(sequence: Any, lengths: Any) -> Any:
 
 @export("nn.static_bidirectional_rnn")
 def static_bidirectional_rnn(
-    cell_fw: Any, cell_bw: Any, inputs: Any, initial_state_fw: Any = None, initial_state_bw: Any = None, dtype: Any = None, sequence_length: Any = None, scope: Any = None
+    cell_fw: Any,
+    cell_bw: Any,
+    inputs: Any,
+    initial_state_fw: Any = None,
+    initial_state_bw: Any = None,
+    dtype: Any = None,
+    sequence_length: Any = None,
+    scope: Any = None,
 ) -> Any:
     """(outputs concatenated in depth, state forward, state backward)"""
     _check_cell(cell_fw)
@@ -389,6 +437,7 @@ def static_bidirectional_rnn(
             backwards, state_bw = static_rnn(cell_bw, reversed_inputs, initial_state_bw, dtype, sequence_length, scope=bw_scope)
     output_bw = _reverse_list(backwards, sequence_length)
     outputs = [
-        nest.pack_sequence_as(f, [array_ops.concat([a, b], 1) for a, b in zip(nest.flatten(f), nest.flatten(b_), strict=True)]) for f, b_ in zip(output_fw, output_bw, strict=True)
+        nest.pack_sequence_as(f, [array_ops.concat([a, b], 1) for a, b in zip(nest.flatten(f), nest.flatten(b_), strict=True)])
+        for f, b_ in zip(output_fw, output_bw, strict=True)
     ]
     return outputs, state_fw, state_bw

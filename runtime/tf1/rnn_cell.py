@@ -94,7 +94,9 @@ class RNNCell(Layer):
     def get_initial_state(self, inputs: Any = None, batch_size: Any = None, dtype: Any = None) -> Any:
         if inputs is not None:
             inputs = convert_to_tensor(inputs, name="inputs")
-            batch_size = inputs.dims[0] if inputs.dims and inputs.dims[0] is not None else array_ops._slice_helper(array_ops.shape(inputs), 0)
+            batch_size = (
+                inputs.dims[0] if inputs.dims and inputs.dims[0] is not None else array_ops._slice_helper(array_ops.shape(inputs), 0)
+            )
             dtype = dtype or inputs.dtype
         if batch_size is None or dtype is None:
             raise ValueError("batch_size and dtype cannot be None while constructing initial state.")
@@ -131,7 +133,9 @@ def _depth(inputs_shape: Any) -> int:
 class BasicRNNCell(LayerRNNCell):
     """output = new_state = act(W [input, state] + b)"""
 
-    def __init__(self, num_units: int, activation: Any = None, reuse: Any = None, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, num_units: int, activation: Any = None, reuse: Any = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(_reuse=reuse, name=name, dtype=dtype, **kwargs)
         self.input_spec = InputSpec(ndim=2)
         self._num_units = num_units
@@ -156,7 +160,15 @@ class GRUCell(LayerRNNCell):
     """r, u = sigmoid(W [x, h] + b); c = act(W' [x, r h] + b'); h = u h + (1 - u) c"""
 
     def __init__(
-        self, num_units: int, activation: Any = None, reuse: Any = None, kernel_initializer: Any = None, bias_initializer: Any = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+        self,
+        num_units: int,
+        activation: Any = None,
+        reuse: Any = None,
+        kernel_initializer: Any = None,
+        bias_initializer: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(_reuse=reuse, name=name, dtype=dtype, **kwargs)
         self.input_spec = InputSpec(ndim=2)
@@ -171,9 +183,17 @@ class GRUCell(LayerRNNCell):
         size = _depth(inputs_shape) + self._num_units
         dtype = self.dtype or "float32"
         self._gate_kernel = self.add_weight("gates/kernel", shape=[size, 2 * self._num_units], initializer=self._kernel_initializer)
-        self._gate_bias = self.add_weight("gates/bias", shape=[2 * self._num_units], initializer=self._bias_initializer if self._bias_initializer is not None else init_ops.Constant(1.0, dtype=dtype))
+        self._gate_bias = self.add_weight(
+            "gates/bias",
+            shape=[2 * self._num_units],
+            initializer=self._bias_initializer if self._bias_initializer is not None else init_ops.Constant(1.0, dtype=dtype),
+        )
         self._candidate_kernel = self.add_weight("candidate/kernel", shape=[size, self._num_units], initializer=self._kernel_initializer)
-        self._candidate_bias = self.add_weight("candidate/bias", shape=[self._num_units], initializer=self._bias_initializer if self._bias_initializer is not None else init_ops.Zeros(dtype=dtype))
+        self._candidate_bias = self.add_weight(
+            "candidate/bias",
+            shape=[self._num_units],
+            initializer=self._bias_initializer if self._bias_initializer is not None else init_ops.Zeros(dtype=dtype),
+        )
         self.built = True
 
     def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
@@ -204,7 +224,15 @@ class BasicLSTMCell(LayerRNNCell):
     """The LSTM of Zaremba et al. 2014: gates i, j, f, o of one product, forget bias added."""
 
     def __init__(
-        self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation: Any = None, reuse: Any = None, name: str | None = None, dtype: Any = None, **kwargs: Any
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation: Any = None,
+        reuse: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(_reuse=reuse, name=name, dtype=dtype, **kwargs)
         self.input_spec = InputSpec(ndim=2)
@@ -228,7 +256,9 @@ class BasicLSTMCell(LayerRNNCell):
         gates = nn_ops.bias_add(math_ops.matmul(array_ops.concat([inputs, h], 1), self._kernel), self._bias)
         i, j, f, o = array_ops.split(gates, num_or_size_splits=4, axis=one)
         forget = constant(self._forget_bias, dtype=f.dtype)
-        new_c = math_ops.add(math_ops.multiply(c, math_ops.sigmoid(math_ops.add(f, forget))), math_ops.multiply(math_ops.sigmoid(i), self._activation(j)))
+        new_c = math_ops.add(
+            math_ops.multiply(c, math_ops.sigmoid(math_ops.add(f, forget))), math_ops.multiply(math_ops.sigmoid(i), self._activation(j))
+        )
         new_h = math_ops.multiply(self._activation(new_c), math_ops.sigmoid(o))
         return new_h, LSTMStateTuple(new_c, new_h) if self._state_is_tuple else array_ops.concat([new_c, new_h], 1)
 
@@ -276,7 +306,10 @@ class LSTMCell(LayerRNNCell):
 
     def build(self, inputs_shape: Any) -> None:
         self._kernel = self.add_weight(
-            KERNEL, shape=[_depth(inputs_shape) + self._output_size, 4 * self._num_units], initializer=self._initializer, partitioner=self._sharded(self._num_unit_shards)
+            KERNEL,
+            shape=[_depth(inputs_shape) + self._output_size, 4 * self._num_units],
+            initializer=self._initializer,
+            partitioner=self._sharded(self._num_unit_shards),
         )
         initializer = init_ops.Zeros(dtype=self.dtype) if self.dtype is not None else init_ops.Zeros()
         self._bias = self.add_weight(BIAS, shape=[4 * self._num_units], initializer=initializer)
@@ -285,7 +318,10 @@ class LSTMCell(LayerRNNCell):
                 setattr(self, f"_w_{gate}_diag", self.add_weight(f"w_{gate}_diag", shape=[self._num_units], initializer=self._initializer))
         if self._num_proj is not None:
             self._proj_kernel = self.add_weight(
-                "projection/kernel", shape=[self._num_units, self._num_proj], initializer=self._initializer, partitioner=self._sharded(self._num_proj_shards)
+                "projection/kernel",
+                shape=[self._num_units, self._num_proj],
+                initializer=self._initializer,
+                partitioner=self._sharded(self._num_proj_shards),
             )
         self.built = True
 
@@ -306,7 +342,9 @@ class LSTMCell(LayerRNNCell):
         i, j, f, o = array_ops.split(gates, num_or_size_splits=4, axis=1)
         sigmoid = math_ops.sigmoid
         if self._use_peepholes:
-            c = sigmoid(f + self._forget_bias + self._w_f_diag * c_prev) * c_prev + sigmoid(i + self._w_i_diag * c_prev) * self._activation(j)
+            c = sigmoid(f + self._forget_bias + self._w_f_diag * c_prev) * c_prev + sigmoid(i + self._w_i_diag * c_prev) * self._activation(
+                j
+            )
         else:
             c = sigmoid(f + self._forget_bias) * c_prev + sigmoid(i) * self._activation(j)
         c = self._clip(c, self._cell_clip)
@@ -357,7 +395,9 @@ class DropoutWrapper(RNNCell):
 
     def _make_noise(self, sizes: Any, salt: str, dtype: Any) -> list[Any]:
         return [
-            random_ops.random_uniform(array_ops.concat([[1], constant(list(as_dims(s) or ()), "int32")], 0), seed=self._gen_seed(salt, i), dtype=as_dtype(dtype))
+            random_ops.random_uniform(
+                array_ops.concat([[1], constant(list(as_dims(s) or ()), "int32")], 0), seed=self._gen_seed(salt, i), dtype=as_dtype(dtype)
+            )
             for i, s in enumerate(nest.flatten(sizes))
         ]
 
@@ -474,7 +514,9 @@ class MultiRNNCell(RNNCell):
         self._cells = list(cells)
         self._state_is_tuple = state_is_tuple
         if not state_is_tuple and any(nest.is_sequence(c.state_size) for c in self._cells):
-            raise ValueError(f"Some cells return tuples of states, but the flag state_is_tuple is not set.  State sizes are: {[c.state_size for c in self._cells]}")
+            raise ValueError(
+                f"Some cells return tuples of states, but the flag state_is_tuple is not set.  State sizes are: {[c.state_size for c in self._cells]}"
+            )
 
     @property
     def state_size(self) -> Any:
@@ -511,5 +553,3 @@ class MultiRNNCell(RNNCell):
                 inputs, new_state = cell(inputs, current)
                 new_states.append(new_state)
         return inputs, tuple(new_states) if self._state_is_tuple else array_ops.concat(new_states, 1)
-
-

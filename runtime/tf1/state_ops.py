@@ -37,7 +37,11 @@ def assign_sub(ref: Any, value: Any, use_locking: bool | None = None, name: str 
 
 @export("count_up_to")
 def count_up_to(ref: Any, limit: int, name: str | None = None) -> Any:
-    return apply_op("ResourceCountUpTo", name, resource=ref.handle, limit=limit, T=ref.dtype) if _is_resource(ref) else apply_op("CountUpTo", name, ref=ref, limit=limit)
+    return (
+        apply_op("ResourceCountUpTo", name, resource=ref.handle, limit=limit, T=ref.dtype)
+        if _is_resource(ref)
+        else apply_op("CountUpTo", name, ref=ref, limit=limit)
+    )
 
 
 def _scatter(kind: str, default_locking: bool) -> Callable[..., Any]:

@@ -85,7 +85,13 @@ def text(name: str, tensor: Any, collections: Any = None) -> Any:
 
 @export("summary.tensor_summary")
 def tensor_summary(
-    name: str, tensor: Any, summary_description: str | None = None, collections: Any = None, summary_metadata: Any = None, family: str | None = None, display_name: str | None = None
+    name: str,
+    tensor: Any,
+    summary_description: str | None = None,
+    collections: Any = None,
+    summary_metadata: Any = None,
+    family: str | None = None,
+    display_name: str | None = None,
 ) -> Any:
     metadata = summary_metadata or schema.message("SummaryMetadata")()
     if display_name is not None:
@@ -93,7 +99,9 @@ def tensor_summary(
     if summary_description is not None:
         metadata.summary_description = summary_description
     with _scope(name, family, "TensorSummary", [tensor]) as (tag, scope):
-        made = apply_op("TensorSummaryV2", scope, tag=tag, tensor=tensor, serialized_summary_metadata=constant(metadata.SerializeToString()))
+        made = apply_op(
+            "TensorSummaryV2", scope, tag=tag, tensor=tensor, serialized_summary_metadata=constant(metadata.SerializeToString())
+        )
         return _collect(made, collections)
 
 

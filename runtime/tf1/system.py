@@ -21,7 +21,16 @@ from runtime.tf1.registry import export, put
 class _Flag:
     """A command-line flag: its parser, default and value."""
 
-    def __init__(self, name: str, default: Any, help: str | None, parse: Callable[[str], Any], is_bool: bool = False, is_list: bool = False, short_name: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        default: Any,
+        help: str | None,
+        parse: Callable[[str], Any],
+        is_bool: bool = False,
+        is_list: bool = False,
+        short_name: str | None = None,
+    ) -> None:
         self.name, self.default, self.help, self.parse, self.is_bool, self.is_list = name, default, help, parse, is_bool, is_list
         self.value = list(default) if is_list and default is not None else default
         self.present = 0
@@ -181,12 +190,16 @@ _define(("DEFINE_string",), str)
 _define(("DEFINE_integer",), lambda t: int(t, 0) if isinstance(t, str) else int(t))
 _define(("DEFINE_float",), float)
 _define(("DEFINE_bool", "DEFINE_boolean"), _bool, is_bool=True)
-_define(("DEFINE_list",), lambda t: [s.strip() for s in t.split(",")] if isinstance(t, str) and t else [] if isinstance(t, str) else list(t))
+_define(
+    ("DEFINE_list",), lambda t: [s.strip() for s in t.split(",")] if isinstance(t, str) and t else [] if isinstance(t, str) else list(t)
+)
 _define(("DEFINE_spaceseplist",), lambda t: t.split() if isinstance(t, str) else list(t))
 
 
 @export("flags.DEFINE_enum")
-def DEFINE_enum(name: str, default: Any, enum_values: Any, help: str = "", flag_values: Any = None, short_name: str | None = None, **args: Any) -> None:
+def DEFINE_enum(
+    name: str, default: Any, enum_values: Any, help: str = "", flag_values: Any = None, short_name: str | None = None, **args: Any
+) -> None:
     def parse(text: str) -> str:
         if text not in enum_values:
             raise ValueError(f"value should be one of <{'|'.join(enum_values)}>")
@@ -237,7 +250,12 @@ class GFile:
     def _open(self) -> Any:
         if self._file is None:
             try:
-                self._file = open(_path(self._name), self._mode, newline="" if "b" not in self._mode else None, encoding=None if "b" in self._mode else "utf-8")  # noqa: SIM115
+                self._file = open(
+                    _path(self._name),
+                    self._mode,
+                    newline="" if "b" not in self._mode else None,
+                    encoding=None if "b" in self._mode else "utf-8",
+                )  # noqa: SIM115
             except FileNotFoundError:
                 raise NotFoundError(None, None, f"{_path(self._name)}; No such file or directory") from None
             except IsADirectoryError:
@@ -519,8 +537,16 @@ def executing_eagerly() -> bool:
 
 @export("enable_eager_execution")
 def enable_eager_execution(config: Any = None, device_policy: Any = None, execution_mode: Any = None) -> None:
-    raise NotImplementedError("Eager execution is not supported by tfrevive's stand-in: it runs graphs. TensorFlow 2 runs eager programs; upgrade the script with `tfrevive upgrade --to 2`.")
+    raise NotImplementedError(
+        "Eager execution is not supported by tfrevive's stand-in: it runs graphs. TensorFlow 2 runs eager programs; upgrade the script with `tfrevive upgrade --to 2`."
+    )
 
 
-for _name in ("disable_eager_execution", "disable_v2_behavior", "disable_v2_tensorshape", "disable_tensor_equality", "disable_control_flow_v2"):
+for _name in (
+    "disable_eager_execution",
+    "disable_v2_behavior",
+    "disable_v2_tensorshape",
+    "disable_tensor_equality",
+    "disable_control_flow_v2",
+):
     put(_name, lambda: None)

@@ -106,7 +106,9 @@ class TensorArray:
                 handle, _ = apply_op("TensorArrayGradV3", None, handle=self._handle, flow_in=flow, source=source)
                 with graph.control_dependencies([handle]):
                     flow = array_ops.identity(flow, name="gradient_flow")
-                return TensorArray(dtype=self._dtype, handle=handle, flow=flow, infer_shape=self._infer_shape, colocate_with_first_write_call=False)
+                return TensorArray(
+                    dtype=self._dtype, handle=handle, flow=flow, infer_shape=self._infer_shape, colocate_with_first_write_call=False
+                )
 
     def read(self, index: Any, name: str | None = None) -> Any:
         value = apply_op("TensorArrayReadV3", name, handle=self._handle, index=index, flow_in=self._flow, dtype=self._dtype)
@@ -130,7 +132,13 @@ class TensorArray:
 
     def gather(self, indices: Any, name: str | None = None) -> Any:
         value = apply_op(
-            "TensorArrayGatherV3", name, handle=self._handle, indices=indices, flow_in=self._flow, dtype=self._dtype, element_shape=self._element_shape[0] if self._element_shape else None
+            "TensorArrayGatherV3",
+            name,
+            handle=self._handle,
+            indices=indices,
+            flow_in=self._flow,
+            dtype=self._dtype,
+            element_shape=self._element_shape[0] if self._element_shape else None,
         )
         if self._element_shape and self._element_shape[0].dims is not None:
             value.set_shape([None, *self._element_shape[0].as_list()])
@@ -138,7 +146,9 @@ class TensorArray:
 
     def concat(self, name: str | None = None) -> Any:
         rest = self._element_shape[0][1:] if self._element_shape and self._element_shape[0].dims is not None else None
-        value, _ = apply_op("TensorArrayConcatV3", name, handle=self._handle, flow_in=self._flow, dtype=self._dtype, element_shape_except0=rest)
+        value, _ = apply_op(
+            "TensorArrayConcatV3", name, handle=self._handle, flow_in=self._flow, dtype=self._dtype, element_shape_except0=rest
+        )
         if rest is not None:
             value.set_shape([None, *rest.as_list()])
         return value

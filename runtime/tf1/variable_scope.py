@@ -247,26 +247,36 @@ def _true_getter(
     if partitioner is not None and not is_scalar:
         return _partitioned(store, name, shape, initializer, partitioner, settings)
     if f"{name}/part_0" in store.variables:
-        raise ValueError(f"No partitioner was provided, but a partitioned version of the variable was found: {name}/part_0. Perhaps a variable of the same name was already created with partitioning?")
+        raise ValueError(
+            f"No partitioner was provided, but a partitioned version of the variable was found: {name}/part_0. Perhaps a variable of the same name was already created with partitioning?"
+        )
     return _single(store, name, shape, initializer, settings)
 
 
-def _single(store: _Store, name: str, shape: Any, initializer: Any, settings: dict[str, Any], slice_info: SaveSliceInfo | None = None) -> Any:
+def _single(
+    store: _Store, name: str, shape: Any, initializer: Any, settings: dict[str, Any], slice_info: SaveSliceInfo | None = None
+) -> Any:
     reuse, dtype = settings["reuse"], as_dtype(settings["dtype"]).base_dtype
     dims = as_dims(shape) if shape is not None else None
     found = store.variables.get(name)
     if found is not None:
         if reuse is False or reuse is None:
             place = found.op.source
-            at = f" Originally defined at:\n\n  File \"{place[0]}\", line {place[1]}\n" if place else ""
-            raise ValueError(f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?{at}")
+            at = f' Originally defined at:\n\n  File "{place[0]}", line {place[1]}\n' if place else ""
+            raise ValueError(
+                f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?{at}"
+            )
         if not TensorShape(dims).is_compatible_with(found.shape):
             raise ValueError(f"Trying to share variable {name}, but specified shape {TensorShape(dims)} and found shape {found.shape}.")
         if not dtype.is_compatible_with(found.dtype.base_dtype):
-            raise ValueError(f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.base_dtype.name}.")
+            raise ValueError(
+                f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.base_dtype.name}."
+            )
         return found
     if reuse is True:
-        raise ValueError(f"Variable {name} does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?")
+        raise ValueError(
+            f"Variable {name} does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?"
+        )
     if initializer is None:
         initializer = _default_initializer(name, dtype)
     if inspect.isclass(initializer):
@@ -289,7 +299,9 @@ def _single(store: _Store, name: str, shape: Any, initializer: Any, settings: di
         else:
             initial = convert_to_tensor(initializer, dtype) if not isinstance(initializer, base.Tensor) else initializer
             if dims is not None and not TensorShape(dims).is_compatible_with(initial.shape):
-                raise ValueError(f"The initializer's shape {initial.shape} of variable {name} is not the shape {TensorShape(dims)} that was given.")
+                raise ValueError(
+                    f"The initializer's shape {initial.shape} of variable {name} is not the shape {TensorShape(dims)} that was given."
+                )
         made = Variable(
             initial_value=initial, name=name, trainable=settings["trainable"], collections=settings["collections"], caching_device=settings["caching_device"],
             dtype=dtype, validate_shape=settings["validate_shape"], constraint=settings["constraint"], use_resource=bool(settings["use_resource"]),
@@ -387,7 +399,9 @@ class PartitionedVariable:
 def _partitioned(store: _Store, name: str, shape: Any, initializer: Any, partitioner: Any, settings: dict[str, Any]) -> Any:
     if name in store.partitioned:
         if settings["reuse"] is False or settings["reuse"] is None:
-            raise ValueError(f"Partitioned variable with name {name} already exists. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?")
+            raise ValueError(
+                f"Partitioned variable with name {name} already exists. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
+            )
         return store.partitioned[name]
     if initializer is not None and not callable(initializer):
         value = convert_to_tensor(initializer)
@@ -511,12 +525,20 @@ class variable_scope:
             is_text = isinstance(self._name_or_scope, str)
             scope_name = self._name_or_scope if is_text else self._name_or_scope.name.split("/")[-1]
             if (scope_name or graph.scope) and self._auxiliary:
-                current = self._stack.enter_context(graph.name_scope(scope_name)) if scope_name else self._stack.enter_context(graph.name_scope(graph.scope + "/"))
+                current = (
+                    self._stack.enter_context(graph.name_scope(scope_name))
+                    if scope_name
+                    else self._stack.enter_context(graph.name_scope(graph.scope + "/"))
+                )
             else:
                 current = f"{graph.scope}/" if graph.scope else ""
             entered = self._open(store, outer, self._name_or_scope, current if is_text else self._name_or_scope.original_name_scope)
         else:
-            current = self._stack.enter_context(graph.name_scope(self._default_name)) if self._auxiliary else (f"{graph.scope}/" if graph.scope else "")
+            current = (
+                self._stack.enter_context(graph.name_scope(self._default_name))
+                if self._auxiliary
+                else (f"{graph.scope}/" if graph.scope else "")
+            )
             unique = _unique_scope(store, outer, self._default_name or "")
             if self._reuse is True:
                 raise ValueError("reuse=True cannot be used without a name_or_scope")
@@ -542,7 +564,9 @@ class variable_scope:
             if value is not None:
                 setattr(scope, f"_{key}", value)
         if self._custom_getter is not None:
-            scope._custom_getter = _compose(self._custom_getter, outer.custom_getter if not isinstance(name_or_scope, VariableScope) else name_or_scope.custom_getter)
+            scope._custom_getter = _compose(
+                self._custom_getter, outer.custom_getter if not isinstance(name_or_scope, VariableScope) else name_or_scope.custom_getter
+            )
         self._store, self._outer, self._scope = store, outer, scope
         store.current = scope
         return scope
@@ -589,7 +613,9 @@ def no_regularizer(_: Any) -> None:
 
 
 @export("variable_axis_size_partitioner")
-def variable_axis_size_partitioner(max_shard_bytes: int, axis: int = 0, bytes_per_string_element: int = 16, max_shards: int | None = None) -> Any:
+def variable_axis_size_partitioner(
+    max_shard_bytes: int, axis: int = 0, bytes_per_string_element: int = 16, max_shards: int | None = None
+) -> Any:
     """Splits along `axis` so that no part is over `max_shard_bytes`."""
 
     def partitioner(shape: Any, dtype: Any) -> list[int]:
@@ -614,7 +640,9 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Any:
 
 
 @export("min_max_variable_partitioner")
-def min_max_variable_partitioner(max_partitions: int = 1, axis: int = 0, min_slice_size: int = 256 << 10, bytes_per_string_element: int = 16) -> Any:
+def min_max_variable_partitioner(
+    max_partitions: int = 1, axis: int = 0, min_slice_size: int = 256 << 10, bytes_per_string_element: int = 16
+) -> Any:
     def partitioner(shape: Any, dtype: Any) -> list[int]:
         element = bytes_per_string_element if as_dtype(dtype).name == "string" else as_dtype(dtype).size
         total = shape.num_elements() * element

@@ -33,7 +33,15 @@ class VariableAggregation:
 class SaveSliceInfo:
     """Which part of a partitioned variable a variable is."""
 
-    def __init__(self, full_name: str | None = None, full_shape: Any = None, var_offset: Any = None, var_shape: Any = None, save_slice_info_def: Any = None, import_scope: Any = None) -> None:
+    def __init__(
+        self,
+        full_name: str | None = None,
+        full_shape: Any = None,
+        var_offset: Any = None,
+        var_shape: Any = None,
+        save_slice_info_def: Any = None,
+        import_scope: Any = None,
+    ) -> None:
         self.full_name = full_name
         self.full_shape = full_shape
         self.var_offset = var_offset
@@ -101,15 +109,27 @@ class Variable(metaclass=_VariableType):
         if collections is None:
             collections = [GraphKeys.GLOBAL_VARIABLES]
         if not isinstance(collections, list | tuple | set):
-            raise ValueError(f"collections argument to Variable constructor must be a list, tuple, or set. Got {collections} of type {type(collections)}")
+            raise ValueError(
+                f"collections argument to Variable constructor must be a list, tuple, or set. Got {collections} of type {type(collections)}"
+            )
         if self._trainable and GraphKeys.TRAINABLE_VARIABLES not in collections:
             collections = [*collections, GraphKeys.TRAINABLE_VARIABLES]
         graph = get_default_graph()
         with _outside_control_flow(graph):
-            self._make(graph, initial_value, validate_shape, name, None if dtype is None else as_dtype(dtype).base_dtype, caching_device, expected_shape if expected_shape is not None else shape)
+            self._make(
+                graph,
+                initial_value,
+                validate_shape,
+                name,
+                None if dtype is None else as_dtype(dtype).base_dtype,
+                caching_device,
+                expected_shape if expected_shape is not None else shape,
+            )
         graph.add_to_collections(collections, self)
 
-    def _make(self, graph: Graph, initial_value: Any, validate_shape: bool, name: str | None, dtype: Any, caching_device: Any, shape: Any) -> None:
+    def _make(
+        self, graph: Graph, initial_value: Any, validate_shape: bool, name: str | None, dtype: Any, caching_device: Any, shape: Any
+    ) -> None:
         with graph.control_dependencies(None), name_scope(name, "Variable", [] if callable(initial_value) else [initial_value]) as scope:
             if callable(initial_value):
                 true_name = scope.rstrip("/")
@@ -267,7 +287,9 @@ class Variable(metaclass=_VariableType):
 
     def _as_tensor(self, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
         if dtype is not None and not as_dtype(dtype).is_compatible_with(self.dtype.base_dtype):
-            raise ValueError(f"Incompatible type conversion requested to type {as_dtype(dtype).name!r} for variable of type {self.dtype.name!r}")
+            raise ValueError(
+                f"Incompatible type conversion requested to type {as_dtype(dtype).name!r} for variable of type {self.dtype.name!r}"
+            )
         return self._ref_tensor if as_ref else self._snapshot
 
     def eval(self, session: Any = None) -> Any:
@@ -414,7 +436,9 @@ class ResourceVariable(Variable):
 
     def _as_tensor(self, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
         if dtype is not None and not as_dtype(dtype).is_compatible_with(self._dtype):
-            raise ValueError(f"Incompatible type conversion requested to type {as_dtype(dtype).name!r} for variable of type {self._dtype.name!r}")
+            raise ValueError(
+                f"Incompatible type conversion requested to type {as_dtype(dtype).name!r} for variable of type {self._dtype.name!r}"
+            )
         return self._ref_tensor if as_ref else self.value()
 
     def eval(self, session: Any = None) -> Any:
@@ -462,8 +486,6 @@ class _Updated:
 def _outside_control_flow(graph: Graph) -> Any:
     """Variables are made outside any loop or cond that is being built."""
     return graph.control_dependencies(None)
-
-
 
 
 def _uninitialised_free(value: Any) -> Any:

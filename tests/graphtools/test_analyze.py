@@ -51,7 +51,9 @@ def test_page_holds_every_node_and_no_address() -> None:
 
 
 def test_inspect_writes_page_and_events(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["inspect", str(FROZEN), "--json", "--html", str(tmp_path / "g.html"), "--tensorboard", str(tmp_path / "tb")])
+    result = CliRunner().invoke(
+        app, ["inspect", str(FROZEN), "--json", "--html", str(tmp_path / "g.html"), "--tensorboard", str(tmp_path / "tb")]
+    )
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["ops"]["Conv2D"] == 2
     assert (tmp_path / "g.html").stat().st_size > 10_000

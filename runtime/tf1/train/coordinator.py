@@ -117,7 +117,9 @@ class Coordinator:
 class LooperThread(threading.Thread):
     """Calls a function every `timer_interval_secs` (all the time, if None) until its coordinator stops."""
 
-    def __init__(self, coord: Coordinator, timer_interval_secs: float | None, target: Any = None, args: Any = None, kwargs: Any = None) -> None:
+    def __init__(
+        self, coord: Coordinator, timer_interval_secs: float | None, target: Any = None, args: Any = None, kwargs: Any = None
+    ) -> None:
         if not isinstance(coord, Coordinator):
             raise ValueError(f"'coord' argument must be a Coordinator: {coord}")
         super().__init__()

@@ -44,7 +44,11 @@ def match_filenames_once(pattern: Any, name: str | None = None) -> Any:
     """A local variable with the names of the files that match."""
     with name_scope(name, "matching_filenames", [pattern]) as scope:
         return Variable(
-            name=scope, initial_value=apply_op("MatchingFiles", None, pattern=pattern), trainable=False, validate_shape=False, collections=[GraphKeys.LOCAL_VARIABLES]
+            name=scope,
+            initial_value=apply_op("MatchingFiles", None, pattern=pattern),
+            trainable=False,
+            validate_shape=False,
+            collections=[GraphKeys.LOCAL_VARIABLES],
         )
 
 
@@ -116,22 +120,45 @@ def string_input_producer(
         with get_default_graph().control_dependencies([check]):
             string_tensor = array_ops.identity(string_tensor)
         return input_producer(
-            string_tensor, [], num_epochs, shuffle, seed, capacity, shared_name, name=scope, summary_name=f"fraction_of_{capacity}_full", cancel_op=cancel_op
+            string_tensor,
+            [],
+            num_epochs,
+            shuffle,
+            seed,
+            capacity,
+            shared_name,
+            name=scope,
+            summary_name=f"fraction_of_{capacity}_full",
+            cancel_op=cancel_op,
         )
 
 
 @export("train.range_input_producer")
 def range_input_producer(
-    limit: Any, num_epochs: int | None = None, shuffle: bool = True, seed: int | None = None, capacity: int = 32, shared_name: str | None = None, name: str | None = None
+    limit: Any,
+    num_epochs: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    capacity: int = 32,
+    shared_name: str | None = None,
+    name: str | None = None,
 ) -> QueueBase:
     """A queue of 0, 1, ..., limit - 1."""
     with name_scope(name, "input_producer", [limit]) as scope:
-        return input_producer(math_ops.range(limit), [], num_epochs, shuffle, seed, capacity, shared_name, f"fraction_of_{capacity}_full", scope)
+        return input_producer(
+            math_ops.range(limit), [], num_epochs, shuffle, seed, capacity, shared_name, f"fraction_of_{capacity}_full", scope
+        )
 
 
 @export("train.slice_input_producer")
 def slice_input_producer(
-    tensor_list: Any, num_epochs: int | None = None, shuffle: bool = True, seed: int | None = None, capacity: int = 32, shared_name: str | None = None, name: str | None = None
+    tensor_list: Any,
+    num_epochs: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    capacity: int = 32,
+    shared_name: str | None = None,
+    name: str | None = None,
 ) -> list[Any]:
     """One row of each tensor at a time."""
     with name_scope(name, "input_producer", tensor_list):
@@ -170,10 +197,14 @@ class _Sparse:
 
 
 def _store_op(t: SparseTensor, many: bool, shared_name: str | None) -> Any:
-    return apply_op(_STORING[many], None, sparse_indices=t.indices, sparse_values=t.values, sparse_shape=t.dense_shape, shared_name=shared_name)
+    return apply_op(
+        _STORING[many], None, sparse_indices=t.indices, sparse_values=t.values, sparse_shape=t.dense_shape, shared_name=shared_name
+    )
 
 
-def _store(tensors: list[Any], enqueue_many: bool, keep_input: Any, shared: Sequence[_Sparse] | None = None) -> tuple[list[Any], list[_Sparse]]:
+def _store(
+    tensors: list[Any], enqueue_many: bool, keep_input: Any, shared: Sequence[_Sparse] | None = None
+) -> tuple[list[Any], list[_Sparse]]:
     stored, infos = [], []
     for i, t in enumerate(tensors):
         if not isinstance(t, SparseTensor):
@@ -196,7 +227,9 @@ def _store_one(t: SparseTensor, enqueue_many: bool, keep_input: Any, shared_name
 
         return _store_op(sparse_retain(t, array_ops.gather(keep_input, t.indices[:, 0])), True, shared_name)
     if enqueue_many:
-        found = _smart_cond(keep_input, lambda: _store_op(t, True, shared_name), lambda: -1 * array_ops.ones(array_ops.shape(t.dense_shape)[0:1], int64))
+        found = _smart_cond(
+            keep_input, lambda: _store_op(t, True, shared_name), lambda: -1 * array_ops.ones(array_ops.shape(t.dense_shape)[0:1], int64)
+        )
         found.set_shape([None])
         return found
     return _smart_cond(keep_input, lambda: _store_op(t, False, shared_name), lambda: constant(-1, int64))
@@ -221,7 +254,12 @@ def _restore(stored: Any, infos: list[_Sparse]) -> Any:
     if any(isinstance(t, SparseTensor) for t in tensors):
         everything = [t.values if isinstance(t, SparseTensor) else t for t in tensors]
         # handles can be taken once: whoever wants a part must take all
-        tensors = [SparseTensor(*[with_dependencies(everything, p) for p in t._composite_parts()]) if isinstance(t, SparseTensor) else with_dependencies(everything, t) for t in tensors]
+        tensors = [
+            SparseTensor(*[with_dependencies(everything, p) for p in t._composite_parts()])
+            if isinstance(t, SparseTensor)
+            else with_dependencies(everything, t)
+            for t in tensors
+        ]
     return tensors if is_list else tensors[0]
 
 
@@ -263,7 +301,9 @@ def _types(lists: list[list[Any]]) -> list[Any]:
     types = [t.dtype.base_dtype for t in lists[0]]
     for other in lists[1:]:
         if [t.dtype.base_dtype for t in other] != types:
-            raise TypeError(f"Expected types to be consistent: {', '.join(t.name for t in types)} vs. {', '.join(t.dtype.base_dtype.name for t in other)}.")
+            raise TypeError(
+                f"Expected types to be consistent: {', '.join(t.name for t in types)} vs. {', '.join(t.dtype.base_dtype.name for t in other)}."
+            )
     return types
 
 
@@ -341,7 +381,9 @@ def _batch(
         _summarize(f"fraction_of_{capacity}_full", math_ops.cast(queue.size(), float32) * (1.0 / capacity))
 
     label = "batch_join" if is_join else "batch"
-    return _batched(tensors, is_join, label, batch_size, keep_input, make, summarize, num_threads, enqueue_many, shapes, allow_smaller_final_batch, name)
+    return _batched(
+        tensors, is_join, label, batch_size, keep_input, make, summarize, num_threads, enqueue_many, shapes, allow_smaller_final_batch, name
+    )
 
 
 def _shuffle_batch(
@@ -355,11 +397,15 @@ def _shuffle_batch(
         return RandomShuffleQueue(capacity, min_after_dequeue, dtypes, shapes, seed=seed, shared_name=shared_name)
 
     def summarize(queue: QueueBase) -> None:
-        full = math_ops.cast(apply_op("Maximum", None, x=0, y=queue.size() - min_after_dequeue), float32) * (1.0 / (capacity - min_after_dequeue))
+        full = math_ops.cast(apply_op("Maximum", None, x=0, y=queue.size() - min_after_dequeue), float32) * (
+            1.0 / (capacity - min_after_dequeue)
+        )
         _summarize(f"fraction_over_{min_after_dequeue}_of_{capacity - min_after_dequeue}_full", full)
 
     label = "shuffle_batch_join" if is_join else "shuffle_batch"
-    return _batched(tensors, is_join, label, batch_size, keep_input, make, summarize, num_threads, enqueue_many, shapes, allow_smaller_final_batch, name)
+    return _batched(
+        tensors, is_join, label, batch_size, keep_input, make, summarize, num_threads, enqueue_many, shapes, allow_smaller_final_batch, name
+    )
 
 
 @export("train.batch")
@@ -375,7 +421,20 @@ def batch(
     shared_name: str | None = None,
     name: str | None = None,
 ) -> Any:
-    return _batch(tensors, False, batch_size, True, num_threads, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch(
+        tensors,
+        False,
+        batch_size,
+        True,
+        num_threads,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 @export("train.maybe_batch")
@@ -392,7 +451,20 @@ def maybe_batch(
     shared_name: str | None = None,
     name: str | None = None,
 ) -> Any:
-    return _batch(tensors, False, batch_size, keep_input, num_threads, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch(
+        tensors,
+        False,
+        batch_size,
+        keep_input,
+        num_threads,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 @export("train.batch_join")
@@ -407,7 +479,9 @@ def batch_join(
     shared_name: str | None = None,
     name: str | None = None,
 ) -> Any:
-    return _batch(tensors_list, True, batch_size, True, 1, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch(
+        tensors_list, True, batch_size, True, 1, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name
+    )
 
 
 @export("train.maybe_batch_join")
@@ -423,7 +497,20 @@ def maybe_batch_join(
     shared_name: str | None = None,
     name: str | None = None,
 ) -> Any:
-    return _batch(tensors_list, True, batch_size, keep_input, 1, capacity, enqueue_many, shapes, dynamic_pad, allow_smaller_final_batch, shared_name, name)
+    return _batch(
+        tensors_list,
+        True,
+        batch_size,
+        keep_input,
+        1,
+        capacity,
+        enqueue_many,
+        shapes,
+        dynamic_pad,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
+    )
 
 
 @export("train.shuffle_batch")
@@ -441,7 +528,19 @@ def shuffle_batch(
     name: str | None = None,
 ) -> Any:
     return _shuffle_batch(
-        tensors, False, batch_size, capacity, min_after_dequeue, True, num_threads, seed, enqueue_many, shapes, allow_smaller_final_batch, shared_name, name
+        tensors,
+        False,
+        batch_size,
+        capacity,
+        min_after_dequeue,
+        True,
+        num_threads,
+        seed,
+        enqueue_many,
+        shapes,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
     )
 
 
@@ -461,7 +560,19 @@ def maybe_shuffle_batch(
     name: str | None = None,
 ) -> Any:
     return _shuffle_batch(
-        tensors, False, batch_size, capacity, min_after_dequeue, keep_input, num_threads, seed, enqueue_many, shapes, allow_smaller_final_batch, shared_name, name
+        tensors,
+        False,
+        batch_size,
+        capacity,
+        min_after_dequeue,
+        keep_input,
+        num_threads,
+        seed,
+        enqueue_many,
+        shapes,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
     )
 
 
@@ -479,7 +590,19 @@ def shuffle_batch_join(
     name: str | None = None,
 ) -> Any:
     return _shuffle_batch(
-        tensors_list, True, batch_size, capacity, min_after_dequeue, True, 1, seed, enqueue_many, shapes, allow_smaller_final_batch, shared_name, name
+        tensors_list,
+        True,
+        batch_size,
+        capacity,
+        min_after_dequeue,
+        True,
+        1,
+        seed,
+        enqueue_many,
+        shapes,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
     )
 
 
@@ -498,5 +621,17 @@ def maybe_shuffle_batch_join(
     name: str | None = None,
 ) -> Any:
     return _shuffle_batch(
-        tensors_list, True, batch_size, capacity, min_after_dequeue, keep_input, 1, seed, enqueue_many, shapes, allow_smaller_final_batch, shared_name, name
+        tensors_list,
+        True,
+        batch_size,
+        capacity,
+        min_after_dequeue,
+        keep_input,
+        1,
+        seed,
+        enqueue_many,
+        shapes,
+        allow_smaller_final_batch,
+        shared_name,
+        name,
     )

@@ -15,7 +15,9 @@ def _floor(x: Any) -> Any:
 
 
 @export("train.exponential_decay")
-def exponential_decay(learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None) -> Any:
+def exponential_decay(
+    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None
+) -> Any:
     if global_step is None:
         raise ValueError("global_step is required for exponential_decay.")
     with name_scope(name, "ExponentialDecay", [learning_rate, global_step, decay_steps, decay_rate]) as scope:
@@ -48,7 +50,13 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
 
 @export("train.polynomial_decay")
 def polynomial_decay(
-    learning_rate: Any, global_step: Any, decay_steps: Any, end_learning_rate: Any = 0.0001, power: Any = 1.0, cycle: bool = False, name: str | None = None
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    end_learning_rate: Any = 0.0001,
+    power: Any = 1.0,
+    cycle: bool = False,
+    name: str | None = None,
 ) -> Any:
     if global_step is None:
         raise ValueError("global_step is required for polynomial_decay.")
@@ -69,14 +77,18 @@ def polynomial_decay(
 
 
 @export("train.natural_exp_decay")
-def natural_exp_decay(learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None) -> Any:
+def natural_exp_decay(
+    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None
+) -> Any:
     with name_scope(name, "NaturalExpDecay", [learning_rate, global_step, decay_rate]):
         natural = apply_op("Exp", None, x=math_ops.negative(convert_to_tensor(decay_rate)))
     return exponential_decay(learning_rate, global_step, decay_steps, natural, staircase=staircase, name=name or "natural_exp_decay")
 
 
 @export("train.inverse_time_decay")
-def inverse_time_decay(learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None) -> Any:
+def inverse_time_decay(
+    learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None
+) -> Any:
     with name_scope(name, "InverseTimeDecay", [learning_rate, global_step, decay_rate]) as scope:
         rate = convert_to_tensor(learning_rate, name="learning_rate")
         dtype = rate.dtype
@@ -103,7 +115,13 @@ def cosine_decay(learning_rate: Any, global_step: Any, decay_steps: Any, alpha: 
 
 @export("train.linear_cosine_decay")
 def linear_cosine_decay(
-    learning_rate: Any, global_step: Any, decay_steps: Any, num_periods: float = 0.5, alpha: float = 0.0, beta: float = 0.001, name: str | None = None
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    num_periods: float = 0.5,
+    alpha: float = 0.0,
+    beta: float = 0.001,
+    name: str | None = None,
 ) -> Any:
     with name_scope(name, "LinearCosineDecay", [learning_rate, global_step]) as scope:
         rate = convert_to_tensor(learning_rate, name="learning_rate")
@@ -117,7 +135,13 @@ def linear_cosine_decay(
 
 @export("train.cosine_decay_restarts")
 def cosine_decay_restarts(
-    learning_rate: Any, global_step: Any, first_decay_steps: Any, t_mul: float = 2.0, m_mul: float = 1.0, alpha: float = 0.0, name: str | None = None
+    learning_rate: Any,
+    global_step: Any,
+    first_decay_steps: Any,
+    t_mul: float = 2.0,
+    m_mul: float = 1.0,
+    alpha: float = 0.0,
+    name: str | None = None,
 ) -> Any:
     from runtime.tf1.modules import lookup
 
@@ -138,5 +162,3 @@ def cosine_decay_restarts(
         restart, fraction = lookup("cond")(math_ops.equal(t, 1.0), lambda: compute(False), lambda: compute(True))
         cosine = 0.5 * m**restart * (1.0 + apply_op("Cos", None, x=constant(math.pi) * fraction))
         return math_ops.multiply(rate, (1 - alpha_t) * cosine + alpha_t, name=scope)
-
-

@@ -73,7 +73,13 @@ def add_collection(meta: Any, key: str, items: Any, export_scope: str | None) ->
     proto_type = PROTOS.get(key)
     for item in items:
         if proto_type is not None or hasattr(item, "to_proto"):
-            proto = item if hasattr(item, "SerializeToString") else item.to_proto(export_scope=export_scope) if hasattr(item, "to_proto") else None
+            proto = (
+                item
+                if hasattr(item, "SerializeToString")
+                else item.to_proto(export_scope=export_scope)
+                if hasattr(item, "to_proto")
+                else None
+            )
             if proto is not None:
                 target.bytes_list.value.append(proto.SerializeToString())
         elif isinstance(item, Tensor | Node):
@@ -136,7 +142,9 @@ def _restore_collections(graph: Graph, meta: Any, prefix: str) -> None:
             from runtime.tf1.modules import lookup
 
             for data in values:
-                graph.add_to_collection(key, lookup("train.QueueRunner").from_proto(schema.parse("QueueRunnerDef", data), import_scope=prefix or None))
+                graph.add_to_collection(
+                    key, lookup("train.QueueRunner").from_proto(schema.parse("QueueRunnerDef", data), import_scope=prefix or None)
+                )
         elif kind == "bytes_list":
             for data in values:
                 graph.add_to_collection(key, data)
@@ -163,7 +171,14 @@ def read_meta_graph(path: str) -> Any:
 
 
 @export("import_graph_def")
-def import_graph_def(graph_def: Any, input_map: Any = None, return_elements: Any = None, name: str | None = None, op_dict: Any = None, producer_op_list: Any = None) -> Any:
+def import_graph_def(
+    graph_def: Any,
+    input_map: Any = None,
+    return_elements: Any = None,
+    name: str | None = None,
+    op_dict: Any = None,
+    producer_op_list: Any = None,
+) -> Any:
     """Add a GraphDef's nodes to the default graph, under the name scope `name` ("import" when None)."""
     graph = get_default_graph()
     source = graphdef.from_message(graph_def) if hasattr(graph_def, "node") else graphdef.read(graph_def)
@@ -193,7 +208,9 @@ def import_graph_def(graph_def: Any, input_map: Any = None, return_elements: Any
         node.inputs = [mapped[t.name] if t.name in mapped else tensors[t] for t in old.inputs]
         node.control_inputs = [nodes[c] for c in old.control_inputs]
         if old.attr.get("_class"):
-            node.attr["_class"] = [f"loc:@{prefix}{c[5:]}" if isinstance(c, str) and c.startswith("loc:@") and prefix else c for c in old.attr["_class"]]
+            node.attr["_class"] = [
+                f"loc:@{prefix}{c[5:]}" if isinstance(c, str) and c.startswith("loc:@") and prefix else c for c in old.attr["_class"]
+            ]
     if input_map:
         from graphtools import shapes
 
@@ -231,5 +248,3 @@ def write_graph(graph_or_graph_def: Any, logdir: str, name: str, as_text: bool =
     path = os.path.join(logdir, name)
     write_atomically(path, schema.to_text(message).encode() if as_text else message.SerializeToString(deterministic=True))
     return path
-
-

@@ -47,7 +47,9 @@ class Optimizer:
         """The op of one training step."""
         grads_and_vars = self.compute_gradients(loss, var_list, gate_gradients, aggregation_method, colocate_gradients_with_ops, grad_loss)
         if not any(g is not None for g, _ in grads_and_vars):
-            raise ValueError(f"No gradients provided for any variable, check your graph for ops that do not support gradients, between variables {[str(v) for _, v in grads_and_vars]} and loss {loss}.")
+            raise ValueError(
+                f"No gradients provided for any variable, check your graph for ops that do not support gradients, between variables {[str(v) for _, v in grads_and_vars]} and loss {loss}."
+            )
         return self.apply_gradients(grads_and_vars, global_step=global_step, name=name)
 
     def compute_gradients(
@@ -63,7 +65,9 @@ class Optimizer:
         if callable(loss):
             raise RuntimeError("`loss` passed to Optimizer.compute_gradients should be a tensor: functions need eager execution.")
         if gate_gradients not in (0, 1, 2):
-            raise ValueError(f"gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, Optimizer.GATE_GRAPH.  Not {gate_gradients}")
+            raise ValueError(
+                f"gate_gradients must be one of: Optimizer.GATE_NONE, Optimizer.GATE_OP, Optimizer.GATE_GRAPH.  Not {gate_gradients}"
+            )
         if var_list is None:
             graph = get_default_graph()
             var_list = trainable_variables() + graph.get_collection(GraphKeys.TRAINABLE_RESOURCE_VARIABLES)
@@ -74,7 +78,12 @@ class Optimizer:
             raise ValueError("No variables to optimize.")
         sources = [v.handle if getattr(v, "_is_resource", False) else v._ref() if isinstance(v, Variable) else v for v in variables]
         grads = gradients(
-            loss, sources, grad_ys=grad_loss, gate_gradients=gate_gradients == self.GATE_OP, aggregation_method=aggregation_method, colocate_gradients_with_ops=colocate_gradients_with_ops
+            loss,
+            sources,
+            grad_ys=grad_loss,
+            gate_gradients=gate_gradients == self.GATE_OP,
+            aggregation_method=aggregation_method,
+            colocate_gradients_with_ops=colocate_gradients_with_ops,
         )
         if gate_gradients == self.GATE_GRAPH:
             grads = control_flow_ops.tuple_(grads)
@@ -110,7 +119,9 @@ class Optimizer:
             else:
                 with graph.control_dependencies([self._finish(updates, "update")]), graph.colocate_with(global_step.op):
                     if getattr(global_step, "_is_resource", False):
-                        apply_updates = apply_op("AssignAddVariableOp", scope, resource=global_step.handle, value=convert_to_tensor(1, global_step.dtype))
+                        apply_updates = apply_op(
+                            "AssignAddVariableOp", scope, resource=global_step.handle, value=convert_to_tensor(1, global_step.dtype)
+                        )
                     else:
                         apply_updates = state_ops.assign_add(global_step, 1, name=scope)
             if isinstance(apply_updates, base.Tensor):
@@ -175,7 +186,9 @@ class Optimizer:
         found = self._non_slot_dict.get(key)
         if found is None:
             with graph.colocate_with(colocate_with.op):
-                found = self._non_slot_dict[key] = Variable(initial_value, name=name, trainable=False, use_resource=bool(getattr(colocate_with, "_is_resource", False)))
+                found = self._non_slot_dict[key] = Variable(
+                    initial_value, name=name, trainable=False, use_resource=bool(getattr(colocate_with, "_is_resource", False))
+                )
         return found
 
     def _get_non_slot_variable(self, name: str, graph: Any = None) -> Any:
@@ -239,7 +252,15 @@ def _create_slot_var(primary: Any, val: Any, scope: str, validate_shape: bool, s
     partitioner = current.partitioner
     current.set_partitioner(None)
     try:
-        slot = get_variable(scope, initializer=val, trainable=False, use_resource=bool(getattr(primary, "_is_resource", False)), shape=shape, dtype=dtype, validate_shape=validate_shape)
+        slot = get_variable(
+            scope,
+            initializer=val,
+            trainable=False,
+            use_resource=bool(getattr(primary, "_is_resource", False)),
+            shape=shape,
+            dtype=dtype,
+            validate_shape=validate_shape,
+        )
     finally:
         current.set_partitioner(partitioner)
     info = primary._get_save_slice_info() if isinstance(primary, Variable) else None
@@ -256,9 +277,13 @@ def create_slot(primary: Any, val: Any, name: str, colocate_with_primary: bool =
         return _colocated(primary, colocate_with_primary, lambda: _create_slot_var(primary, val, "", validate, None, None))
 
 
-def create_slot_with_initializer(primary: Any, initializer: Any, shape: Any, dtype: Any, name: str, colocate_with_primary: bool = True) -> Any:
+def create_slot_with_initializer(
+    primary: Any, initializer: Any, shape: Any, dtype: Any, name: str, colocate_with_primary: bool = True
+) -> Any:
     with variable_scope(None, f"{primary.op.name}/{name}"):
-        return _colocated(primary, colocate_with_primary, lambda: _create_slot_var(primary, initializer, "", shape.is_fully_defined(), shape, dtype))
+        return _colocated(
+            primary, colocate_with_primary, lambda: _create_slot_var(primary, initializer, "", shape.is_fully_defined(), shape, dtype)
+        )
 
 
 def _colocated(primary: Any, colocate: bool, make: Any) -> Any:

@@ -17,7 +17,10 @@ def _apply(op_type: str, var: Any, grad: Any, arguments: dict[str, Any], indices
     def state(v: Any) -> Any:
         return v.handle if resource else v._ref()
 
-    given = {k: state(v) if hasattr(v, "_ref") else cast(v, var.dtype.base_dtype) if hasattr(v, "dtype") and v.dtype.is_floating else v for k, v in arguments.items()}
+    given = {
+        k: state(v) if hasattr(v, "_ref") else cast(v, var.dtype.base_dtype) if hasattr(v, "dtype") and v.dtype.is_floating else v
+        for k, v in arguments.items()
+    }
     given["var"] = state(var)
     sparse = indices is not None
     given["delta" if "GradientDescent" in op_type and not sparse else "grad"] = grad
@@ -103,7 +106,9 @@ class MomentumOptimizer(_WithSlots):
     _zeros = ("momentum",)
     _hypers = (("_learning_rate", "lr", "learning_rate"), ("_momentum", "momentum", "momentum"))
 
-    def __init__(self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str = "Momentum", use_nesterov: bool = False) -> None:
+    def __init__(
+        self, learning_rate: Any, momentum: Any, use_locking: bool = False, name: str = "Momentum", use_nesterov: bool = False
+    ) -> None:
         super().__init__(use_locking, name)
         self._learning_rate, self._momentum, self._use_nesterov = learning_rate, momentum, use_nesterov
 
@@ -119,7 +124,9 @@ class AdagradOptimizer(_WithSlots):
     _op = "Adagrad"
     _hypers = (("_learning_rate", "lr", "learning_rate"),)
 
-    def __init__(self, learning_rate: Any, initial_accumulator_value: float = 0.1, use_locking: bool = False, name: str = "Adagrad") -> None:
+    def __init__(
+        self, learning_rate: Any, initial_accumulator_value: float = 0.1, use_locking: bool = False, name: str = "Adagrad"
+    ) -> None:
         if initial_accumulator_value <= 0.0:
             raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
         super().__init__(use_locking, name)
@@ -151,7 +158,9 @@ class AdadeltaOptimizer(_WithSlots):
     _zeros = ("accum", "accum_update")
     _hypers = (("_lr", "lr", "lr"), ("_rho", "rho", "rho"), ("_epsilon", "epsilon", "epsilon"))
 
-    def __init__(self, learning_rate: Any = 0.001, rho: Any = 0.95, epsilon: Any = 1e-8, use_locking: bool = False, name: str = "Adadelta") -> None:
+    def __init__(
+        self, learning_rate: Any = 0.001, rho: Any = 0.95, epsilon: Any = 1e-8, use_locking: bool = False, name: str = "Adadelta"
+    ) -> None:
         super().__init__(use_locking, name)
         self._lr, self._rho, self._epsilon = learning_rate, rho, epsilon
 
@@ -249,10 +258,19 @@ class FtrlOptimizer(_WithSlots):
 @export("train.ProximalGradientDescentOptimizer")
 class ProximalGradientDescentOptimizer(_WithSlots):
     _op = "ProximalGradientDescent"
-    _hypers = (("_learning_rate", "alpha", "learning_rate"), ("_l1", "l1", "l1_regularization_strength"), ("_l2", "l2", "l2_regularization_strength"))
+    _hypers = (
+        ("_learning_rate", "alpha", "learning_rate"),
+        ("_l1", "l1", "l1_regularization_strength"),
+        ("_l2", "l2", "l2_regularization_strength"),
+    )
 
     def __init__(
-        self, learning_rate: Any, l1_regularization_strength: float = 0.0, l2_regularization_strength: float = 0.0, use_locking: bool = False, name: str = "ProximalGradientDescent"
+        self,
+        learning_rate: Any,
+        l1_regularization_strength: float = 0.0,
+        l2_regularization_strength: float = 0.0,
+        use_locking: bool = False,
+        name: str = "ProximalGradientDescent",
     ) -> None:
         super().__init__(use_locking, name)
         self._learning_rate, self._l1, self._l2 = learning_rate, l1_regularization_strength, l2_regularization_strength
@@ -264,7 +282,11 @@ class ProximalGradientDescentOptimizer(_WithSlots):
 @export("train.ProximalAdagradOptimizer")
 class ProximalAdagradOptimizer(_WithSlots):
     _op = "ProximalAdagrad"
-    _hypers = (("_learning_rate", "lr", "learning_rate"), ("_l1", "l1", "l1_regularization_strength"), ("_l2", "l2", "l2_regularization_strength"))
+    _hypers = (
+        ("_learning_rate", "lr", "learning_rate"),
+        ("_l1", "l1", "l1_regularization_strength"),
+        ("_l2", "l2", "l2_regularization_strength"),
+    )
 
     def __init__(
         self,
@@ -297,10 +319,22 @@ def _filled_like(v: Any, value: float) -> Any:
 
 @export("train.RMSPropOptimizer")
 class RMSPropOptimizer(_WithSlots):
-    _hypers = (("_learning_rate", "lr", "learning_rate"), ("_decay", "rho", "decay"), ("_momentum", "momentum", "momentum"), ("_epsilon", "epsilon", "epsilon"))
+    _hypers = (
+        ("_learning_rate", "lr", "learning_rate"),
+        ("_decay", "rho", "decay"),
+        ("_momentum", "momentum", "momentum"),
+        ("_epsilon", "epsilon", "epsilon"),
+    )
 
     def __init__(
-        self, learning_rate: Any, decay: Any = 0.9, momentum: Any = 0.0, epsilon: Any = 1e-10, use_locking: bool = False, centered: bool = False, name: str = "RMSProp"
+        self,
+        learning_rate: Any,
+        decay: Any = 0.9,
+        momentum: Any = 0.0,
+        epsilon: Any = 1e-10,
+        use_locking: bool = False,
+        centered: bool = False,
+        name: str = "RMSProp",
     ) -> None:
         super().__init__(use_locking, name)
         self._learning_rate, self._decay, self._momentum, self._epsilon, self._centered = learning_rate, decay, momentum, epsilon, centered
@@ -332,9 +366,22 @@ class RMSPropOptimizer(_WithSlots):
 class AdamOptimizer(_WithSlots):
     _op = "Adam"
     _zeros = ("m", "v")
-    _hypers = (("_lr", "lr", "learning_rate"), ("_beta1", "beta1", "beta1"), ("_beta2", "beta2", "beta2"), ("_epsilon", "epsilon", "epsilon"))
+    _hypers = (
+        ("_lr", "lr", "learning_rate"),
+        ("_beta1", "beta1", "beta1"),
+        ("_beta2", "beta2", "beta2"),
+        ("_epsilon", "epsilon", "epsilon"),
+    )
 
-    def __init__(self, learning_rate: Any = 0.001, beta1: Any = 0.9, beta2: Any = 0.999, epsilon: Any = 1e-8, use_locking: bool = False, name: str = "Adam") -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta1: Any = 0.9,
+        beta2: Any = 0.999,
+        epsilon: Any = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adam",
+    ) -> None:
         super().__init__(use_locking, name)
         self._lr, self._beta1, self._beta2, self._epsilon = learning_rate, beta1, beta2, epsilon
 
@@ -356,7 +403,13 @@ class AdamOptimizer(_WithSlots):
         powers = self._powers(var.graph)
         resource = bool(getattr(var, "_is_resource", False))
         values = [p.value() if resource else cast(convert_to_tensor(p), var.dtype.base_dtype) for p in powers]
-        return {"m": self.get_slot(var, "m"), "v": self.get_slot(var, "v"), "beta1_power": values[0], "beta2_power": values[1], **self._tensors}
+        return {
+            "m": self.get_slot(var, "m"),
+            "v": self.get_slot(var, "v"),
+            "beta1_power": values[0],
+            "beta2_power": values[1],
+            **self._tensors,
+        }
 
     def _apply_sparse(self, grad: Any, var: Any) -> Any:
         return self._apply_rows(grad.values, var, grad.indices, lambda x, i, v: x.scatter_add(_slices(v, i), use_locking=self._use_locking))

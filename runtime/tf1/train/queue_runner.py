@@ -45,7 +45,9 @@ class QueueRunner:
             self._closed_types: tuple[Any, ...] = (OutOfRangeError,)
         else:
             if not isinstance(queue_closed_exception_types, tuple) or not queue_closed_exception_types:
-                raise TypeError(f"queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: {queue_closed_exception_types}")
+                raise TypeError(
+                    f"queue_closed_exception_types, when provided, must be a tuple of tf.error types, but saw: {queue_closed_exception_types}"
+                )
             self._closed_types = queue_closed_exception_types
 
     def _from_def(self, proto: Any, import_scope: str | None) -> None:
@@ -122,11 +124,17 @@ class QueueRunner:
             self._runs_per_session[sess] = len(self._enqueue_ops)
             self._exceptions_raised = []
         made = [
-            threading.Thread(target=self._run, args=(sess, op, coord), name=f"QueueRunnerThread-{self.name}-{op if isinstance(op, str) else op.name}")
+            threading.Thread(
+                target=self._run, args=(sess, op, coord), name=f"QueueRunnerThread-{self.name}-{op if isinstance(op, str) else op.name}"
+            )
             for op in self._enqueue_ops
         ]
         if coord:
-            made.append(threading.Thread(target=self._close_on_stop, args=(sess, self._cancel_op, coord), name=f"QueueRunnerThread-{self.name}-close_on_stop"))
+            made.append(
+                threading.Thread(
+                    target=self._close_on_stop, args=(sess, self._cancel_op, coord), name=f"QueueRunnerThread-{self.name}-close_on_stop"
+                )
+            )
         for t in made:
             if coord:
                 coord.register_thread(t)
@@ -159,12 +167,16 @@ def add_queue_runner(qr: QueueRunner, collection: str = GraphKeys.QUEUE_RUNNERS)
 
 
 @export("train.start_queue_runners", "train.queue_runner.start_queue_runners")
-def start_queue_runners(sess: Any = None, coord: Any = None, daemon: bool = True, start: bool = True, collection: str = GraphKeys.QUEUE_RUNNERS) -> list[threading.Thread]:
+def start_queue_runners(
+    sess: Any = None, coord: Any = None, daemon: bool = True, start: bool = True, collection: str = GraphKeys.QUEUE_RUNNERS
+) -> list[threading.Thread]:
     """Start the threads of every queue runner of the graph."""
     if sess is None:
         sess = get_default_session()
         if sess is None:
-            raise ValueError("Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass an explicit session to tf.start_queue_runners(sess=sess)")
+            raise ValueError(
+                "Cannot start queue runners: No default session is registered. Use `with sess.as_default()` or pass an explicit session to tf.start_queue_runners(sess=sess)"
+            )
     graph = sess.graph
     runners = graph.get_collection(collection)
     if not runners:

@@ -42,8 +42,6 @@ class SaveableObject:
         raise NotImplementedError("Calling an abstract method.")
 
 
-
-
 class _VariableSaveable(SaveableObject):
     def __init__(self, var: Any, slice_spec: str, name: str) -> None:
         if isinstance(var, Variable) and var._is_resource:
@@ -181,10 +179,24 @@ class Saver:
     def _add_save(self, filename: Any, saveables: list[SaveableObject]) -> Any:
         specs = [s for saveable in saveables for s in saveable.specs]
         if self._write_version == 1:
-            op = apply_op("SaveSlices", None, filename=filename, tensor_names=[s.name for s in specs], shapes_and_slices=[s.slice_spec for s in specs], data=[s.tensor for s in specs])
+            op = apply_op(
+                "SaveSlices",
+                None,
+                filename=filename,
+                tensor_names=[s.name for s in specs],
+                shapes_and_slices=[s.slice_spec for s in specs],
+                data=[s.tensor for s in specs],
+            )
             return control_flow_ops.with_dependencies([op], filename)
         if not self._sharded:
-            op = apply_op("SaveV2", None, prefix=filename, tensor_names=[s.name for s in specs], shape_and_slices=[s.slice_spec for s in specs], tensors=[s.tensor for s in specs])
+            op = apply_op(
+                "SaveV2",
+                None,
+                prefix=filename,
+                tensor_names=[s.name for s in specs],
+                shape_and_slices=[s.slice_spec for s in specs],
+                tensors=[s.tensor for s in specs],
+            )
             return control_flow_ops.with_dependencies([op], filename)
         part = apply_op("StringJoin", None, inputs=[filename, constant("_temp/part")])
         by_device: dict[str, list[SaveSpec]] = {}
@@ -195,16 +207,32 @@ class Saver:
         for i, device in enumerate(sorted(by_device)):
             group = by_device[device]
             shard_name = apply_op("ShardedFilename", None, basename=part, shard=i, num_shards=count)
-            op = apply_op("SaveV2", None, prefix=shard_name, tensor_names=[s.name for s in group], shape_and_slices=[s.slice_spec for s in group], tensors=[s.tensor for s in group])
+            op = apply_op(
+                "SaveV2",
+                None,
+                prefix=shard_name,
+                tensor_names=[s.name for s in group],
+                shape_and_slices=[s.slice_spec for s in group],
+                tensors=[s.tensor for s in group],
+            )
             shards.append(control_flow_ops.with_dependencies([op], shard_name))
         with get_default_graph().control_dependencies([s.node for s in shards]):
-            merge = apply_op("MergeV2Checkpoints", None, checkpoint_prefixes=array_ops.stack(shards), destination_prefix=filename, delete_old_dirs=True)
+            merge = apply_op(
+                "MergeV2Checkpoints", None, checkpoint_prefixes=array_ops.stack(shards), destination_prefix=filename, delete_old_dirs=True
+            )
             with get_default_graph().control_dependencies([merge]):
                 return array_ops.identity(filename)
 
     def _add_restore(self, filename: Any, saveables: list[SaveableObject]) -> Any:
         specs = [s for saveable in saveables for s in saveable.specs]
-        tensors = apply_op("RestoreV2", None, prefix=filename, tensor_names=[s.name for s in specs], shape_and_slices=[s.slice_spec for s in specs], dtypes=[s.dtype for s in specs])
+        tensors = apply_op(
+            "RestoreV2",
+            None,
+            prefix=filename,
+            tensor_names=[s.name for s in specs],
+            shape_and_slices=[s.slice_spec for s in specs],
+            dtypes=[s.dtype for s in specs],
+        )
         assigns: list[Any] = []
         at = 0
         graph = get_default_graph()
@@ -331,7 +359,14 @@ class Saver:
     ) -> Any:  # fmt: skip
         from runtime.tf1.train.meta_graph import export_meta_graph
 
-        return export_meta_graph(filename, saver_def=self.saver_def, collection_list=collection_list, as_text=as_text, export_scope=export_scope, clear_devices=clear_devices)
+        return export_meta_graph(
+            filename,
+            saver_def=self.saver_def,
+            collection_list=collection_list,
+            as_text=as_text,
+            export_scope=export_scope,
+            clear_devices=clear_devices,
+        )
 
 
 def _any_file(path: str) -> str:
@@ -340,7 +375,9 @@ def _any_file(path: str) -> str:
 
 @export("train.checkpoint_exists")
 def checkpoint_exists(checkpoint_prefix: str) -> bool:
-    return os.path.exists(f"{checkpoint_prefix}.index") or os.path.isfile(checkpoint_prefix) or any(True for _ in _shards(checkpoint_prefix))
+    return (
+        os.path.exists(f"{checkpoint_prefix}.index") or os.path.isfile(checkpoint_prefix) or any(True for _ in _shards(checkpoint_prefix))
+    )
 
 
 def _shards(prefix: str) -> Any:
@@ -355,7 +392,13 @@ def remove_checkpoint(checkpoint_prefix: str, checkpoint_format_version: Any = 2
 
     suffix = checkpoint_format_version if isinstance(checkpoint_format_version, str) else meta_graph_suffix
     base_name = glob.escape(checkpoint_prefix)
-    for pattern in (f"{base_name}.index", f"{base_name}.data-?????-of-?????", f"{base_name}.{suffix}", f"{base_name}-?????-of-?????", base_name):
+    for pattern in (
+        f"{base_name}.index",
+        f"{base_name}.data-?????-of-?????",
+        f"{base_name}.{suffix}",
+        f"{base_name}-?????-of-?????",
+        base_name,
+    ):
         for path in glob.glob(pattern):
             if os.path.isfile(path):
                 os.remove(path)
@@ -370,7 +413,14 @@ def update_checkpoint_state(
     if not everything or everything[-1] != model_checkpoint_path:
         everything.append(model_checkpoint_path)
     if not os.path.isabs(save_dir):  # paths in the state file are relative to its folder
-        everything = [p if os.path.isabs(p) else os.path.relpath(p, save_dir) if os.path.dirname(p) and not os.path.exists(os.path.join(save_dir, f"{p}.index")) else p for p in everything]
+        everything = [
+            p
+            if os.path.isabs(p)
+            else os.path.relpath(p, save_dir)
+            if os.path.dirname(p) and not os.path.exists(os.path.join(save_dir, f"{p}.index"))
+            else p
+            for p in everything
+        ]
         newest = everything[-1]
     else:
         newest = model_checkpoint_path
@@ -378,7 +428,9 @@ def update_checkpoint_state(
 
 
 @export("train.generate_checkpoint_state_proto")
-def generate_checkpoint_state_proto(save_dir: str, model_checkpoint_path: str, all_model_checkpoint_paths: Any = None, **unused: Any) -> Any:
+def generate_checkpoint_state_proto(
+    save_dir: str, model_checkpoint_path: str, all_model_checkpoint_paths: Any = None, **unused: Any
+) -> Any:
     everything = list(all_model_checkpoint_paths or [])
     if not everything or everything[-1] != model_checkpoint_path:
         everything.append(model_checkpoint_path)
@@ -467,5 +519,3 @@ def load_variable(ckpt_dir_or_file: str, name: str) -> Any:
 @export("train.list_variables")
 def list_variables(ckpt_dir_or_file: str) -> list[tuple[str, list[int]]]:
     return sorted(load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map().items())
-
-
