@@ -651,4 +651,3 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
     )  # fmt: skip
 
 
-put("newaxis", None)

@@ -513,7 +513,7 @@ def complex_(real: Any, imag: Any, name: str | None = None) -> Any:
         return apply_op("Complex", scope, real=real, imag=imag, Tout="complex64" if real.dtype.base_dtype is float32 else "complex128")
 
 
-def _part(op_type: str, name: str) -> None:
+def _part(op_type: str, name: str) -> Callable[..., Any]:
     def part(input: Any, name: str | None = None) -> Any:
         x = convert_to_tensor(input, name="input")
         if not x.dtype.is_complex:
@@ -523,6 +523,7 @@ def _part(op_type: str, name: str) -> None:
         return apply_op(op_type, name, input=x, Tout=x.dtype.real_dtype)
 
     put(name, part)
+    return part
 
 
 def where_negative_pi(x: Any) -> Any:
@@ -532,7 +533,7 @@ def where_negative_pi(x: Any) -> Any:
     return where(x < 0, ones_like(x) * np.pi, zeros_like(x))
 
 
-_part("Real", "real")
+real = _part("Real", "real")
 _part("Imag", "imag")
 _part("Angle", "angle")
 

@@ -975,3 +975,22 @@ def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) ->
             targets=targets,
             k=math_ops.cast(k, convert_to_tensor(targets).dtype.base_dtype) if isinstance(k, base.Tensor) else k,
         )
+
+
+@export("nn.dilation2d")
+def dilation2d(
+    input: Any, filter: Any = None, strides: Any = None, rates: Any = None, padding: Any = None, name: str | None = None, filters: Any = None, dilations: Any = None
+) -> Any:
+    """Greyscale dilation: the largest sum of a window and the filter."""
+    return apply_op(
+        "Dilation2D", name, input=input, filter=filter if filters is None else filters, strides=strides, rates=rates if dilations is None else dilations, padding=padding
+    )
+
+
+@export("nn.erosion2d")
+def erosion2d(value: Any, kernel: Any, strides: Any, rates: Any, padding: Any, name: str | None = None) -> Any:
+    """Greyscale erosion: the dilation of the negative by the mirrored kernel, negated."""
+    with name_scope(name, "erosion2d", [value, kernel]) as scope:
+        mirrored = array_ops.reverse(kernel, [0, 1])
+        grown = apply_op("Dilation2D", scope, input=math_ops.negative(value), filter=mirrored, strides=strides, rates=rates, padding=padding)
+        return math_ops.negative(grown)
