@@ -758,6 +758,9 @@ def as_attr(kind: str, value: Any, op_type: str = "", name: str = "") -> Any:
 
 def graph_of(values: Iterable[Any]) -> Graph:
     """The graph of the first tensor among these values (lists looked into), else the default graph."""
+    default = get_default_graph()
+    if default.building_function:
+        return default
     for v in values:
         if isinstance(v, list | tuple):
             v = next((e for e in v if isinstance(e, base.Tensor)), None)

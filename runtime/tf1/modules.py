@@ -249,6 +249,12 @@ LAZY: dict[str, tuple[str, ...]] = {
     "train.slice_input_producer": ("train.input",),
     "train.limit_epochs": ("train.input",),
     "train.match_filenames_once": ("train.input",),
+    "data": ("data.structure", "data.options", "data.dataset_ops", "data.iterator_ops", "data.readers"),
+    "TensorSpec": ("data.structure",),
+    "TypeSpec": ("data.structure",),
+    "SparseTensorSpec": ("data.structure",),
+    "OptionalSpec": ("data.structure",),
+    "contrib.data": ("data.structure", "data.options", "data.dataset_ops", "data.iterator_ops", "data.readers"),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }

@@ -1,0 +1,1 @@
+"""tf.data of the stand-in."""
