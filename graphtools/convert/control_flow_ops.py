@@ -98,10 +98,15 @@ def optional_none(op: Builder, node: NodeView) -> Any:
 def optional_get_value(op: Builder, node: NodeView) -> Any:
     found = node.inputs[0]
     if isinstance(found, Dense):  # one that was kept in a list
-        return found.value
+        return _own(op, found.value)
     if not isinstance(found, Maybe) or found.values is None:
         raise node.fail("the optional it reads has no value.")
-    return found.values
+    return [_own(op, v) if isinstance(v, Value) else v for v in found.values]
+
+
+def _own(op: Builder, value: Value) -> Value:
+    """A value of unknown shape as one of its own: each branch that reads it knows another shape."""
+    return value if value.dims is not None else op._append("Identity", [value], {}, 1, "")  # type: ignore[no-any-return]
 
 
 V1 = ("Enter", "RefEnter", "Exit", "RefExit", "Merge", "RefMerge", "NextIteration", "RefNextIteration", "Switch", "RefSwitch", "_SwitchN")

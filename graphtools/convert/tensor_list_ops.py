@@ -71,7 +71,9 @@ def reserve(op: Builder, node: NodeView) -> Any:
 
 @converts("EmptyTensorList")
 def empty(op: Builder, node: NodeView) -> Any:
-    return Items(node.attr["element_dtype"], element_dims(node.node.inputs[0]), [])
+    """Lists and optionals are scalars to TensorFlow; what is in them is not."""
+    dtype = node.attr["element_dtype"]
+    return Items(dtype, None if dtype is variant else element_dims(node.node.inputs[0]), [])
 
 
 @converts("TensorListFromTensor")

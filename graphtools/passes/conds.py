@@ -108,7 +108,11 @@ class _Conds:
     def _guard_of(self, tensor: Tensor) -> Guard:
         """The guard of a tensor: that of its node, and of the side of a Switch."""
         node = tensor.node
-        guard = self.guards[node]
+        guard = self.guards.get(node)
+        if guard is None:
+            raise ConversionError(
+                f"{tensor.name!r} is read before it is made: the loop that {node.name!r} ({node.op}) is part of is not whole."
+            )
         return guard | {(self.preds[node], tensor.index)} if node in self.preds else guard
 
     def _guard(self, node: Node) -> None:

@@ -48,7 +48,7 @@ def find_frames(graph: Graph, home: dict[Node, Frame | None]) -> list[Frame]:
     frames: dict[tuple[str, Frame | None], Frame] = {}
     for node in topological(graph.nodes.values()):
         if node.op in ENTER:
-            key = (str(node.attr["frame_name"]), home.get(node.inputs[0].node))
+            key = (str(node.attr.get("frame_name", "")), home.get(node.inputs[0].node))
             frame = frames.get(key)
             if frame is None:
                 frame = frames[key] = Frame(*key)
@@ -147,12 +147,19 @@ def _raise_frame(graph: Graph, frame: Frame, home: dict[Node, Frame | None]) -> 
 
     truth = {loop.cond.outputs[0]: True}
     cond_nodes = _needed([loop.cond.inputs[0]], [], inside, stops, passed)
-    base = frame.name.removesuffix("/while_context")
-    cond = outline(graph, f"{base}_cond", cond_nodes, parameters, [_follow(loop.cond.inputs[0], passed)], dropped=edges)
     nexts = [m for m in frame.nodes if m.op in NEXT]
     effects = [c for n in (*nexts, *loop.switches, *loop.merges) for c in n.control_inputs]
     body_nodes = _needed(loop.nexts, effects, inside, stops, passed)
-    _rewire(body_nodes, passed)
+    _rewire([*cond_nodes, *body_nodes], passed)
+    # What members take from outside without an Enter.
+    taken = {t for n in (*cond_nodes, *body_nodes) for t in n.inputs} | {_follow(t, passed) for t in (loop.cond.inputs[0], *loop.nexts)}
+    for tensor in sorted(taken - stops - set(truth), key=lambda t: t.name):
+        if tensor.node not in inside and tensor.node not in edges:
+            parameters.append(Parameter(tensor.node.name, tensor.dtype, tensor.dims, [tensor]))
+            loop.sources.append(tensor)
+            stops.add(tensor)
+    base = frame.name.removesuffix("/while_context")
+    cond = outline(graph, f"{base}_cond", cond_nodes, parameters, [_follow(loop.cond.inputs[0], passed)], dropped=edges)
     results = [_follow(t, passed) for t in loop.nexts] + [p.tensors[0] for p in parameters[len(loop.merges) :]]
     body = outline(
         graph,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from graphtools.dtypes import DType
+from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Function, Graph, Node, Tensor
 
 
@@ -80,16 +81,24 @@ def outline(
     gone = set(dropped)
     for old in members:
         node = copies[old]
-        node.inputs = [mapped[t] for t in old.inputs]
+        node.inputs = [_mapped(t, mapped, old) for t in old.inputs]
         for control in old.control_inputs:
             if control in copies:
                 node.control_inputs.append(copies[control])
             elif control not in gone:
                 outside[control] = None
-    function = Function(unique_function(graph, name), body, inputs, [mapped[t] for t in results])
+    function = Function(unique_function(graph, name), body, inputs, [_mapped(t, mapped, None) for t in results])
     function.control_outputs = [copies[e] for e in effects if e in copies]
     graph.functions[function.name] = function
     return Outlined(function, copies, mapped, list(outside))
+
+
+def _mapped(tensor: Tensor, mapped: Mapping[Tensor, Tensor], reader: Node | None) -> Tensor:
+    found = mapped.get(tensor)
+    if found is None:
+        where = "a loop or branch gives" if reader is None else f"Node {reader.name!r} ({reader.op}) in a loop or branch reads"
+        raise ConversionError(f"{where} {tensor.name!r}, which does not enter it: its control flow is not whole.")
+    return found
 
 
 def free_name(graph: Graph, name: str) -> str:

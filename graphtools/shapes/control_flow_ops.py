@@ -9,7 +9,7 @@ from graphtools.graph import Dims, Func, Function, Graph, Node, topological
 from graphtools.shapes import infer, infer_graph, load, shape
 
 # Functions that call functions are followed this deep: each call is inferred anew, which doubles with each level.
-MAX_DEPTH = 8
+MAX_DEPTH = 6
 _DEPTH: ContextVar[int] = ContextVar("depth", default=0)
 
 
@@ -71,7 +71,7 @@ def infer_loop(cond: Function | None, body: Function, dims: Sequence[Dims], inva
     current = [
         tuple(i) if i is not None and s is not None and len(i) == len(s) else s for s, i in zip(dims, invariants, strict=False)
     ] or list(dims)
-    for _ in range(20):
+    for _ in range(8 if _DEPTH.get() < 2 else 2):
         after = infer_function(body, current)
         joined = [join(pair) for pair in zip(current, after, strict=True)]
         if joined == current:
