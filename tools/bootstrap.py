@@ -70,7 +70,7 @@ def main() -> None:
     command, *rest = sys.argv[1:] or [""]
     if command not in ("demo", "test", "setup"):
         sys.exit(__doc__)
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 (the first thing to say on an older Python)
         sys.exit(f"CPython 3.11 or newer is needed; this is {sys.version.split()[0]}.")
     set_up()
     if command == "demo":

@@ -17,7 +17,7 @@ def load_contrib() -> None:
 
     import tensorflow as tf
 
-    for library in sorted(l for path in tf.__path__ for l in pathlib.Path(path).glob("contrib/*/python/ops/_*.so")):
+    for library in sorted(lib for path in tf.__path__ for lib in pathlib.Path(path).glob("contrib/*/python/ops/_*.so")):
         try:
             tf.load_op_library(str(library))
         except (tf.errors.OpError, RuntimeError) as e:  # one made for other machines

@@ -8,7 +8,6 @@ from graphtools import opdefs
 from graphtools.graph import Dims, Node
 from graphtools.shapes import SHAPES, shape
 
-
 # Iterators and optional rows; every dataset is one variant too.
 HANDLES = (
     "AnonymousIterator", "AnonymousIteratorV2", "AnonymousIteratorV3", "DatasetFromGraph", "Iterator", "IteratorFromStringHandle", "IteratorFromStringHandleV2",

@@ -15,7 +15,6 @@ from runtime.tf1.registry import NOTHING, export, put
 from runtime.tf1.tensor import Tensor
 from runtime.tf1.tensor_shape import as_dims
 
-
 put("newaxis", NOTHING)
 
 

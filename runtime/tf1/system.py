@@ -255,7 +255,7 @@ class GFile:
                     self._mode,
                     newline="" if "b" not in self._mode else None,
                     encoding=None if "b" in self._mode else "utf-8",
-                )  # noqa: SIM115
+                )
             except FileNotFoundError:
                 raise NotFoundError(None, None, f"{_path(self._name)}; No such file or directory") from None
             except IsADirectoryError:
