@@ -46,7 +46,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
 
         Example: tfrevive inspect frozen.pb
         """
-        with failing():
+        with Failing():
             if ops:
                 typer.echo(coverage())
                 return
@@ -102,7 +102,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
 
         Example: tfrevive convert frozen.pb -o model.onnx --outputs softmax:0
         """
-        with failing():
+        with Failing():
             from graphtools import to_onnx
             from graphtools.shapes import refine
 
@@ -262,7 +262,7 @@ def coverage() -> str:
     return "\n".join(lines)
 
 
-class failing:
+class Failing:
     """Turns the errors a user can meet into a line on stderr and an exit code: 2 unreadable, 1 not convertible."""
 
     def __enter__(self) -> None:

@@ -10,7 +10,7 @@ import typer
 
 import graphtools.cli
 import migrate.cli
-from graphtools.cli import failing, stop
+from graphtools.cli import Failing, stop
 
 if TYPE_CHECKING:
     from graphtools.graph import Graph
@@ -109,7 +109,7 @@ def predict(
 
     Example: tfrevive predict frozen.pb --input x:0=images.npy
     """
-    with failing():
+    with Failing():
         from runtime import predict as prediction
 
         feeds = prediction.read_inputs(input)

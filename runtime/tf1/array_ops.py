@@ -160,7 +160,7 @@ def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = 
     if num is None:
         num = sizes.dims[0] if sizes.dims else None
         if num is None:
-            raise ValueError("Cannot infer num from shape %s" % (num_or_size_splits,))
+            raise ValueError(f"Cannot infer num from shape {num_or_size_splits}")
     return apply_op("SplitV", name, value=value, size_splits=sizes, split_dim=axis, num_split=num)
 
 

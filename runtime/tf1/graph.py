@@ -646,7 +646,7 @@ def apply_op(op_type: str, name: str | None = None, **arguments: Any) -> Any:
     with graph.as_default(), graph.name_scope(name or op_type) as scope:
         attr = {k: v for k, v in arguments.items() if k in opdef.attrs or k.startswith("_")}
         attr = {k: as_attr(opdef.attrs[k].type, v, op_type, k) if k in opdef.attrs else v for k, v in attr.items() if v is not None}
-        known: dict[str, Any] = {k: v for k, v in attr.items()}
+        known: dict[str, Any] = dict(attr)
         inputs = [_input(opdef, arg, arguments[arg.name], known) for arg in opdef.inputs]
         node = graph.create(op_type, inputs, attr, scope)
     return pack_outputs(node)

@@ -250,7 +250,7 @@ class GFile:
     def _open(self) -> Any:
         if self._file is None:
             try:
-                self._file = open(
+                self._file = open(  # noqa: SIM115 (closed by close())
                     _path(self._name),
                     self._mode,
                     newline="" if "b" not in self._mode else None,
