@@ -11,16 +11,22 @@ from graphtools.convert.lists import plain, same_value
 from graphtools.dtypes import int64
 from graphtools.graph import Function, Tensor
 
+MAX_CHAIN = 100_000  # nodes that hand a value on: more is a cycle
+
 
 def origin(tensor: Tensor) -> Tensor:
-    while tensor.node.op in ("Identity", "RefIdentity", "StopGradient", "LoopCond", "EnsureShape"):
+    for _ in range(MAX_CHAIN):
+        if tensor.node.op not in ("Identity", "RefIdentity", "StopGradient", "LoopCond", "EnsureShape"):
+            break
         tensor = tensor.node.inputs[0]
     return tensor
 
 
 def passes_through(result: Tensor, parameter: Tensor, depth: int = 0) -> bool:
     """Whether a function's result is its parameter, unchanged on every way through branches and inner loops."""
-    while result is not parameter:
+    for _ in range(MAX_CHAIN):
+        if result is parameter:
+            return True
         node = result.node
         if node.op in ("Identity", "RefIdentity", "EnsureShape"):
             result = node.inputs[0]
@@ -33,7 +39,7 @@ def passes_through(result: Tensor, parameter: Tensor, depth: int = 0) -> bool:
             result = inner
         else:
             return False
-    return True
+    return False
 
 
 def _handed_on(node: Any, index: int, depth: int) -> Tensor | None:

@@ -73,7 +73,9 @@ def find_frames(graph: Graph, home: dict[Node, Frame | None]) -> list[Frame]:
 
 def origin(tensor: Tensor) -> Tensor:
     """The tensor behind Identity nodes."""
-    while tensor.node.op in ("Identity", "RefIdentity"):
+    for _ in range(100_000):  # more is a cycle
+        if tensor.node.op not in ("Identity", "RefIdentity"):
+            break
         tensor = tensor.node.inputs[0]
     return tensor
 
