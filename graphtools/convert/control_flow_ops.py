@@ -106,7 +106,7 @@ def optional_get_value(op: Builder, node: NodeView) -> Any:
 
 def _own(op: Builder, value: Value) -> Value:
     """A value of unknown shape as one of its own: each branch that reads it knows another shape."""
-    return value if value.dims is not None else op._append("Identity", [value], {}, 1, "")  # type: ignore[no-any-return]
+    return value if value.dims is not None else op._append("Identity", [value], {}, 1, "")
 
 
 V1 = ("Enter", "RefEnter", "Exit", "RefExit", "Merge", "RefMerge", "NextIteration", "RefNextIteration", "Switch", "RefSwitch", "_SwitchN")
