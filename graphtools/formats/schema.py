@@ -48,9 +48,13 @@ def _pool() -> descriptor_pool.DescriptorPool:
     }
     main = files[_PACKAGE]
     main.dependency.append("google/protobuf.proto")
+    owners: dict[str, descriptor_pb2.DescriptorProto] = {}
     for name, values in enums.items():
-        # an enum's values are names of the scope around it, so each enum gets a scope of its own
-        enum = main.message_type.add(name=f"{name}_Enum").enum_type.add(name=name)
+        # an enum's values are names of the scope around it: the message it is declared in (RunOptions.FULL_TRACE), else a scope of its own
+        scope, short = _enum_scope(name)
+        if scope not in owners:
+            owners[scope] = main.message_type.add(name=scope)
+        enum = owners[scope].enum_type.add(name=short)
         numbers = [v.rpartition("=")[::2] for v in values.split()]
         enum.options.allow_alias = len({n for _, n in numbers}) < len(numbers)
         if not enum.options.allow_alias:
@@ -59,7 +63,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
             enum.value.add(name=label, number=int(number))
     for name, fields in messages.items():
         package, _, short = name.rpartition(".")
-        message = files[package or _PACKAGE].message_type.add(name=short)
+        message = owners[name] if name in owners else files[package or _PACKAGE].message_type.add(name=short)
         oneofs: dict[str, int] = {}
         for text in fields.split():
             _add_field(message, text, oneofs, enums)
@@ -67,6 +71,12 @@ def _pool() -> descriptor_pool.DescriptorPool:
     for file in files.values():
         pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
     return pool
+
+
+def _enum_scope(name: str) -> tuple[str, str]:
+    """The message around an enum and the enum's name in it."""
+    owner, _, short = name.rpartition("_")
+    return (owner, short) if owner in _table()[0] else (f"{name}_Enum", name)
 
 
 def _add_field(message: descriptor_pb2.DescriptorProto, text: str, oneofs: dict[str, int], enums: dict[str, str]) -> None:
@@ -93,7 +103,7 @@ def _add_field(message: descriptor_pb2.DescriptorProto, text: str, oneofs: dict[
     if kind in _SCALARS:
         field.type = _SCALARS[kind]
     elif kind in enums:
-        field.type, field.type_name = _FIELD.TYPE_ENUM, f".{_PACKAGE}.{kind}_Enum.{kind}"
+        field.type, field.type_name = _FIELD.TYPE_ENUM, ".".join(("", _PACKAGE, *_enum_scope(kind)))
     else:
         field.type, field.type_name = _FIELD.TYPE_MESSAGE, f".{kind}" if "." in kind else f".{_PACKAGE}.{kind}"
 
@@ -112,7 +122,7 @@ def names() -> frozenset[str]:
 
 def enum_value(enum: str, label: str) -> int:
     """The number of an enum's value."""
-    descriptor = _pool().FindEnumTypeByName(f"{_PACKAGE}.{enum}_Enum.{enum}")
+    descriptor = _pool().FindEnumTypeByName(".".join((_PACKAGE, *_enum_scope(enum))))
     number: int = descriptor.values_by_name[label].number
     return number
 
