@@ -22,6 +22,7 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "metrics": ("metrics", "metrics_at_k",),
     "linalg": ("linalg_ops",),
     "norm": ("linalg_ops",),
     "svd": ("linalg_ops",),
@@ -249,12 +250,13 @@ LAZY: dict[str, tuple[str, ...]] = {
     "train.slice_input_producer": ("train.input",),
     "train.limit_epochs": ("train.input",),
     "train.match_filenames_once": ("train.input",),
+    "data.experimental": ("data.experimental",),
     "data": ("data.structure", "data.options", "data.dataset_ops", "data.iterator_ops", "data.readers"),
     "TensorSpec": ("data.structure",),
     "TypeSpec": ("data.structure",),
     "SparseTensorSpec": ("data.structure",),
     "OptionalSpec": ("data.structure",),
-    "contrib.data": ("data.structure", "data.options", "data.dataset_ops", "data.iterator_ops", "data.readers"),
+    "contrib.data": ("data.experimental", "data.iterator_ops"),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }
