@@ -1,0 +1,1 @@
+"""tf.contrib: what scripts of TensorFlow 1.x took from outside the core API."""
