@@ -24,7 +24,7 @@ from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
 from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, source_variable, variable_of
-from runtime import host
+from runtime import assertions, host
 from runtime.errors import UnimplementedError
 
 # Ops that the host runs although they have a conversion: what they do besides computing a value (drawing from TensorFlow's
@@ -122,6 +122,31 @@ class Plan:
     final_loads: list[Load]
     graph: Graph
     folded: list[Node]  # nodes whose value was known when planning
+    seconds: float = 0.0  # what it cost to make
+    exact: ExactPlans | None = None  # for a plan that leaves dimensions of feeds open
+
+
+class ExactPlans:
+    """Plans for the very shapes that a plan has been run with: with all dimensions known, what computes shapes folds away.
+
+    One is worth its making once runs with its shapes have taken as long as planning did, so that nothing ever takes more
+    than about twice the time it would take without them.
+    """
+
+    LIMIT = 8  # plans kept for one set of feeds; other shapes are run by the general plan
+
+    def __init__(self) -> None:
+        self.spent: dict[Any, float] = {}
+        self.plans: dict[Any, Plan] = {}
+
+    def is_due(self, key: Any, seconds: float, cost: float) -> bool:
+        """Note a run of the general plan; whether these shapes have earned a plan of their own."""
+        if len(self.plans) >= self.LIMIT:
+            return False
+        if len(self.spent) > 1000:
+            self.spent.clear()
+        spent = self.spent[key] = self.spent.get(key, 0.0) + seconds
+        return spent > cost
 
 
 class Planner:
@@ -139,12 +164,14 @@ class Planner:
         changed = False
         for tensor, dims in zip(feeds, feed_dims, strict=True):
             here = tensors[tensor]
-            if dims is not None and here.dims is None:
+            if dims is not None and here.dims != dims:
                 here.dims = here.node.attr["shape"] = dims
                 changed = True
         if changed:
             shapes.infer_graph(part)
+            _size_elements(part)
         passes.run(part)
+        assertions.settle(part, graph.functions)
         self.graph = part
         self.feeds = [part.nodes[tensors[t].node.name].outputs[tensors[t].index] for t in feeds]
         self.bound = {part.nodes[tensors[t].node.name].outputs[0]: v for t, v in (bound or {}).items()}
@@ -493,6 +520,18 @@ class Planner:
             last = self.last_version.get(variable.key, 0)
             return Source(self._state_slot(variable, last, target.node.name, loads))
         return self._source(target, target.node)
+
+
+def _size_elements(graph: Graph) -> None:
+    """Give TensorArrays of identical elements the shape of what is scattered into them."""
+    for node in graph:
+        if node.op != "TensorArrayScatterV3":
+            continue
+        array, dims = node.inputs[0].node, node.input("value").dims
+        if dims and None not in dims and array.op == "TensorArrayV3" and array.attr.get("identical_element_shapes"):
+            known = array.attr.get("element_shape")
+            if known is None or (len(known) == len(dims) - 1 and None in known):
+                array.attr["element_shape"] = dims[1:]
 
 
 def stack_keys(node: Node, graph: Graph) -> list[str]:

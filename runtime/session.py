@@ -11,13 +11,14 @@ import numpy as np
 
 from graphtools.convert.walk import resolve
 from graphtools.dtypes import DType, resource, string, variant
-from graphtools.graph import Func, Graph, Node, Tensor
+from graphtools.errors import ConversionError, ShapeError
+from graphtools.graph import Dims, Func, Graph, Node, Tensor
 from graphtools.state import VARIABLES, Variable, variable_of
 from runtime import ort
-from runtime.errors import CancelledError, DeadlineExceededError, FailedPreconditionError
+from runtime.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, OpError
 from runtime.execute import Execution
 from runtime.fetches import Fetches
-from runtime.plan import Plan, Planner
+from runtime.plan import ExactPlans, Plan, Planner
 from runtime.profile import Profiler
 
 T = TypeVar("T")
@@ -83,12 +84,42 @@ class Session:
         direct = [f for f in fetches if not (isinstance(f, Tensor) and f in feeds)] if feeds else fetches
         plan = self.plan(direct, feeds)
         timeout = getattr(options, "timeout_in_ms", 0) or 0
-        execution = Execution(self, plan, time.monotonic() + timeout / 1000 if timeout else None)
-        values = execution.run(list(feeds.values()))
+        deadline = time.monotonic() + timeout / 1000 if timeout else None
+        if plan.exact is None:
+            values = Execution(self, plan, deadline).run(list(feeds.values()))
+        else:
+            values = self._run_exact(plan, plan.exact, direct, feeds, deadline)
         if len(direct) != len(fetches):
             rest = iter(values)
             return [feeds[f] if isinstance(f, Tensor) and f in feeds else next(rest) for f in fetches]
         return values
+
+    def _run_exact(
+        self, plan: Plan, exact: ExactPlans, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any], deadline: float | None
+    ) -> list[Any]:
+        """Run the plan for these very shapes where there is one, else the general plan; a plan that is due is made for the next run."""
+        arrays = list(feeds.values())
+        key = tuple([a.shape for a in arrays])
+        known = exact.plans.get(key)
+        if known is not None:
+            return Execution(self, known, deadline).run(arrays)
+        started = time.perf_counter()
+        values = Execution(self, plan, deadline).run(arrays)
+        if exact.is_due(key, time.perf_counter() - started, plan.seconds):
+            with self._plan_lock:
+                if key not in exact.plans:
+                    try:
+                        exact.plans[key] = self._make(fetches, list(feeds), key)
+                    except (ConversionError, ShapeError, OpError):
+                        exact.plans[key] = plan  # shapes contradict each other in a part that such a run never reaches
+        return values
+
+    def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims]) -> Plan:
+        started = time.perf_counter()
+        plan = Planner(self.graph, fetches, feeds, dims).plan()
+        self.engine.prepare(plan)
+        plan.seconds = time.perf_counter() - started
+        return plan
 
     def plan(self, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any]) -> Plan:
         """The plan for these fetches and feeds, made once for each set and rank of feeds."""
@@ -99,8 +130,9 @@ class Session:
                 plan = self._plans.get(key)
                 if plan is None:
                     dims = [t.dims if t.dims is not None else (None,) * np.ndim(v) for t, v in feeds.items()]
-                    plan = Planner(self.graph, fetches, list(feeds), dims).plan()
-                    self.engine.prepare(plan)
+                    plan = self._make(fetches, list(feeds), dims)
+                    if any(d is not None and None in d for d in dims):
+                        plan.exact = ExactPlans()
                     self._plans[key] = plan
         return plan
 
