@@ -434,6 +434,11 @@ def topological(targets: Iterable[Node], stop: Iterable[Tensor] = ()) -> list[No
 
 
 def _needs(node: Node, fed: set[Tensor]) -> list[Node]:
-    needs = [t.node for t in node.inputs if t not in fed] if fed else [t.node for t in node.inputs]
-    needs.extend(node.control_inputs)
-    return needs
+    if not fed:
+        return [*(t.node for t in node.inputs), *node.control_inputs]
+    # TensorFlow replaces a fed Placeholder: what waits for it waits for the feed. Any other fed node still runs for those that wait for it.
+    return [*(t.node for t in node.inputs if t not in fed), *(c for c in node.control_inputs if not is_fed_placeholder(c, fed))]
+
+
+def is_fed_placeholder(node: Node, fed: set[Tensor]) -> bool:
+    return node.op in ("Placeholder", "PlaceholderV2") and node.outputs[0] in fed

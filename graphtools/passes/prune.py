@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphtools.graph import Graph, Node, Tensor, topological
+from graphtools.graph import Graph, Node, Tensor, is_fed_placeholder, topological
 
 # Ops that make a lookup table, and those that fill one.
 TABLES = frozenset(
@@ -70,5 +70,5 @@ def extract(
     for old in order:
         node = nodes[old]
         node.inputs = [tensors[t] for t in old.inputs]
-        node.control_inputs = [nodes[c] for c in old.control_inputs]
+        node.control_inputs = [nodes[c] for c in old.control_inputs if not is_fed_placeholder(c, fed_set)]
     return new, tensors, nodes
