@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import tempfile
+import uuid
 from typing import Any
 
 import ml_dtypes
@@ -35,30 +37,40 @@ class Engine:
     def prepare(self, plan: Plan) -> None:
         """Create the InferenceSession of every segment."""
         for step in plan.steps:
-            if isinstance(step, Segment) and step.model:
+            if isinstance(step, Segment) and step.model and step.session is None:
                 step.session = self.create(step)
-                step.model = b""
         if self.log_device_placement:
             placement.log(placement.of_plan(plan))
 
     def create(self, segment: Segment) -> Any:
         """The InferenceSession of a segment, as ONNX Runtime's own object (its Python wrapper costs more than a small run)."""
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = self.threads if segment.is_heavy else 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if segment.external:
-            values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for a in segment.external.values()]
-            options.add_external_initializers(list(segment.external), values)
+        options = self._options(segment, segment.external)
         if self.log_device_placement:
             options.add_session_config_entry(*placement.RECORD)
         if self.profiler is not None:
             self.profiler.enable(options)
         session = onnxruntime.InferenceSession(segment.model, options, providers=self.providers)
         if self.profiler is not None:
-            self.profiler.add(session)
+            self.profiler.add(session, segment.nodes)
         segment.external = {"": (session, segment.external)}  # keeps the shared initializers alive
         return session._sess
+
+    def twin(self, segment: Segment) -> Any:
+        """Another InferenceSession of a segment that was created, profiled from its first run on; initializers are shared."""
+        options = self._options(segment, segment.external[""][1])
+        options.enable_profiling = True
+        options.profile_file_prefix = os.path.join(tempfile.gettempdir(), f"tfrevive-trace-{os.getpid()}-{uuid.uuid4().hex}")
+        return onnxruntime.InferenceSession(segment.model, options, providers=self.providers)
+
+    def _options(self, segment: Segment, external: dict[str, Any]) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = self.threads if segment.is_heavy else 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if external:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for a in external.values()]
+            options.add_external_initializers(list(external), values)
+        return options
 
 
 def share(array: np.ndarray[Any, Any]) -> Any:
@@ -96,6 +108,10 @@ def own(value: Any) -> Any:
     return owned
 
 
+# ONNX Runtime's 64-bit integers are C's long long, which NumPy prints as another type than its own int64.
+_PLAIN = {"q": np.int64, "Q": np.uint64}
+
+
 def to_numpy(value: Any) -> Any:
     """A value as an array, sharing an OrtValue's memory where that is on the CPU."""
     if not isinstance(value, OrtValue):
@@ -104,4 +120,5 @@ def to_numpy(value: Any) -> Any:
         shape = value.shape()
         buffer = (ctypes.c_char * (2 * int(np.prod(shape, dtype=np.int64)))).from_address(value.data_ptr())
         return np.frombuffer(bytes(buffer), ml_dtypes.bfloat16).reshape(shape)
-    return value.numpy()
+    array = value.numpy()
+    return array.view(_PLAIN[array.dtype.char]) if array.dtype.char in _PLAIN else array
