@@ -15,7 +15,7 @@ MODULES = frozenset(
         "python.framework.ops", "python.framework.dtypes", "python.framework.graph_util", "python.framework.tensor_shape", "python.framework.tensor_util",
         "python.framework.constant_op", "python.framework.random_seed", "python.framework.function", "python.framework.graph_io", "python.framework.errors", "python.framework.importer",
         "python.layers", "python.ops", "python.platform", "python.platform.gfile", "python.platform.flags", "python.platform.app", "python.platform.test", "python.platform.tf_logging",
-        "python.training", "python.util", "python.util.nest", "python.debug", "python.debug.cli_shared", "python.saved_model", "python.summary", "python.tools", "python.tools.freeze_graph",
+        "python.training", "python.training.moving_averages", "python.util", "python.util.nest", "python.debug", "python.debug.cli_shared", "python.saved_model", "python.summary", "python.tools", "python.tools.freeze_graph",
     }
 )  # fmt: skip
 
