@@ -178,9 +178,12 @@ class Execution:
     def call(self, function: Func, args: Sequence[Any], graph: Graph | None = None) -> list[Any]:
         """Run a function of the graph's library on values."""
         plan = self.session.function_plan(graph or self.plan.graph, function, args)
-        inner = Execution(self.session, plan, self.deadline)
         self.keep.append(args)
-        return inner.run([None if isinstance(a, Variable) else a for a in args], give_away=False)
+        return self.inner(plan).run([None if isinstance(a, Variable) else a for a in args], give_away=False)
+
+    def inner(self, plan: Plan) -> Execution:
+        """The run of a function's plan inside this one."""
+        return Execution(self.session, plan, self.deadline)
 
     def kernel_state(self, node: Node, make: Callable[[], T]) -> T:
         return self.session.kernel_state(node, make)

@@ -14,7 +14,7 @@ from graphtools.dtypes import DType, resource, string, variant
 from graphtools.errors import ConversionError, ShapeError
 from graphtools.graph import Dims, Func, Graph, Node, Tensor
 from graphtools.state import VARIABLES, Variable, variable_of
-from runtime import ort
+from runtime import ort, trace
 from runtime.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, OpError
 from runtime.execute import Execution
 from runtime.fetches import Fetches
@@ -76,16 +76,20 @@ class Session:
             raise RuntimeError("Attempted to use a closed Session.")
         structure = Fetches.of(self.graph, fetches)
         feeds = self._feeds(feed_dict) if feed_dict else {}
-        values = self.run_flat(structure.flat, feeds, options)
+        values = self.run_flat(structure.flat, feeds, options, run_metadata)
         return structure.rebuild(values)
 
-    def run_flat(self, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any], options: Any = None) -> list[Any]:
+    def run_flat(
+        self, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any], options: Any = None, run_metadata: Any = None
+    ) -> list[Any]:
         """The values of `fetches` (None for ops), in order. Feeds are arrays of the tensors' dtypes."""
         direct = [f for f in fetches if not (isinstance(f, Tensor) and f in feeds)] if feeds else fetches
         plan = self.plan(direct, feeds)
         timeout = getattr(options, "timeout_in_ms", 0) or 0
         deadline = time.monotonic() + timeout / 1000 if timeout else None
-        if plan.exact is None:
+        if run_metadata is not None and options is not None and trace.is_wanted(options):
+            values = trace.run(self, plan, deadline, list(feeds.values()), options, run_metadata)
+        elif plan.exact is None:
             values = Execution(self, plan, deadline).run(list(feeds.values()))
         else:
             values = self._run_exact(plan, plan.exact, direct, feeds, deadline)
