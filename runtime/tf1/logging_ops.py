@@ -28,7 +28,7 @@ def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | 
         shown = [str(v if not isinstance(v, base.Tensor) else known_value(v) if known_value(v) is not None else v.name) for v in data]
         raise InvalidArgumentError(None, None, f"Expected '{condition}' to be true. Summarized data: " + "\n".join(shown))
     with name_scope(name, "Assert", [condition, *data]):
-        data = [convert_to_tensor(v) for v in data]
+        given, data = list(data), [convert_to_tensor(v) for v in data]
         condition = convert_to_tensor(condition, bool_)
         if all(t.dtype.name in ("string", "int32") for t in data):
             return apply_op("Assert", "Assert", condition=condition, data=data, summarize=3 if summarize is None else summarize)
@@ -36,7 +36,7 @@ def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | 
         from runtime.tf1.control_flow_ops import no_op
 
         def fail() -> Any:
-            return apply_op("Assert", "Assert", condition=condition, data=data, summarize=3 if summarize is None else summarize)
+            return apply_op("Assert", "Assert", condition=condition, data=given, summarize=3 if summarize is None else summarize)
 
         guarded = cond(condition, no_op, fail, name="AssertGuard")
         return guarded.node if isinstance(guarded, base.Tensor) else guarded
@@ -68,6 +68,8 @@ def print_(*inputs: Any, **kwargs: Any) -> Any:
 @export("py_func")
 def py_func(func: Any, inp: Any, Tout: Any, stateful: bool = True, name: str | None = None) -> Any:
     """The values of a Python function of tensors' values, called when the graph runs."""
+    if not callable(func):
+        raise ValueError(f"Expected func to be callable, got func of type {type(func)}")
     token = register_py_func(func)
     several = isinstance(Tout, list | tuple)
     types = [as_dtype(t) for t in (Tout if several else [Tout])]

@@ -7,6 +7,7 @@ from typing import Any
 from runtime.tf1 import array_ops, math_ops, nn_ops
 from runtime.tf1.graph import GraphKeys, apply_op, constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.registry import export
+from runtime.tf1.weights_broadcast_ops import assert_broadcastable, broadcast_weights
 
 
 @export("losses.Reduction")
@@ -59,30 +60,6 @@ def num_present(losses: Any, weights: Any, per_batch: bool = False) -> Any:
         return math_ops.reduce_sum(present, name=scope)
 
 
-def broadcast_weights(weights: Any, values: Any) -> Any:
-    with name_scope(None, "broadcast_weights", [weights, values]) as scope:
-        values = convert_to_tensor(values, name="values")
-        weights = convert_to_tensor(weights, dtype=values.dtype.base_dtype, name="weights")
-        if weights.dims is not None and values.dims is not None and None not in weights.dims and weights.dims == values.dims:
-            return weights
-        check_weights(weights, values)
-        return math_ops.multiply(weights, array_ops.ones_like(values), name=scope)
-
-
-def check_weights(weights: Any, values: Any) -> None:
-    """Raises ValueError when weights can not be broadcast to values: scalar, or of the same rank with each size 1 or equal."""
-    w, v = weights.dims, values.dims
-    if w is None or v is None or not w:
-        return
-    if len(w) != len(v):
-        raise ValueError(
-            f"weights can not be broadcast to values. values.rank={len(v)}. weights.rank={len(w)}. values.shape={values.shape}. weights.shape={weights.shape}."
-        )
-    for a, b in zip(w, v, strict=True):
-        if a is not None and a != 1 and b is not None and a != b:
-            raise ValueError(f"weights can not be broadcast to values. values.shape={values.shape}. weights.shape={weights.shape}.")
-
-
 @export("losses.compute_weighted_loss")
 def compute_weighted_loss(
     losses: Any,
@@ -93,27 +70,26 @@ def compute_weighted_loss(
 ) -> Any:
     Reduction.validate(reduction)
     with name_scope(scope, "weighted_loss", (losses, weights)):
-        weights_tensor = convert_to_tensor(weights) if not isinstance(weights, float | int) else None
-        losses = convert_to_tensor(losses)
-        if weights_tensor is not None:
-            check_weights(weights_tensor, losses)
-        given = losses.dtype
-        losses = math_ops.cast(losses, "float32")
-        weights = math_ops.cast(weights, "float32")
-        losses = math_ops.multiply(losses, weights)
-        if reduction == Reduction.NONE:
-            loss = losses
-        else:
-            loss = math_ops.reduce_sum(losses)
-            if reduction == Reduction.MEAN:
-                loss = safe_mean(loss, math_ops.reduce_sum(array_ops.ones_like(losses) * weights))
-            elif reduction == Reduction.SUM_OVER_NONZERO_WEIGHTS:
-                loss = safe_mean(loss, num_present(losses, weights))
-            elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
-                loss = safe_mean(loss, num_elements(losses))
-        loss = math_ops.cast(loss, given)
-        add_loss(loss, loss_collection)
-        return loss
+        graph = get_default_graph()
+        with graph.control_dependencies([assert_broadcastable(weights, losses)]):
+            losses = convert_to_tensor(losses)
+            given = losses.dtype
+            losses = math_ops.cast(losses, "float32")
+            weights = math_ops.cast(weights, "float32")
+            losses = math_ops.multiply(losses, weights)
+            if reduction == Reduction.NONE:
+                loss = losses
+            else:
+                loss = math_ops.reduce_sum(losses)
+                if reduction == Reduction.MEAN:
+                    loss = safe_mean(loss, math_ops.reduce_sum(array_ops.ones_like(losses) * weights))
+                elif reduction == Reduction.SUM_OVER_NONZERO_WEIGHTS:
+                    loss = safe_mean(loss, num_present(losses, weights))
+                elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
+                    loss = safe_mean(loss, num_elements(losses))
+            loss = math_ops.cast(loss, given)
+            add_loss(loss, loss_collection)
+            return loss
 
 
 def _pair(labels: Any, predictions: Any) -> tuple[Any, Any]:
@@ -192,12 +168,11 @@ def huber_loss(
     with name_scope(scope, "huber_loss", (predictions, labels, weights)) as scope:
         labels, predictions = _pair(labels, predictions)
         error = math_ops.abs_(math_ops.subtract(predictions, labels))
-        limit = convert_to_tensor(delta, dtype=error.dtype)
-        quadratic = math_ops.minimum(error, limit)
+        quadratic = math_ops.minimum(error, delta)
         linear = math_ops.subtract(error, quadratic)
         losses = math_ops.add(
             math_ops.multiply(convert_to_tensor(0.5, dtype=quadratic.dtype), math_ops.multiply(quadratic, quadratic)),
-            math_ops.multiply(limit, linear),
+            math_ops.multiply(delta, linear),
         )
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction=reduction)
 
