@@ -104,40 +104,45 @@ def case(pred_fn_pairs: Any, default: Any = None, exclusive: bool = False, stric
         if not callable(pair[1]):
             raise TypeError(f"fn for pred {pair[0]} must be callable.")
     with name_scope(name, "case", [p for p, _ in pairs]):
-        guards: list[Any] = []
-        if exclusive:
-            guards.append(_at_most_one([p for p, _ in pairs]))
-        if default is None:
-            *pairs, (last_pred, default) = pairs
-            if not pairs or not exclusive:
-                guards.append(_at_least_one([*(p for p, _ in pairs), last_pred]))
         graph = get_default_graph()
-        with graph.control_dependencies(guards):
-            function = default
-            for pred, fn in reversed(pairs):
-                function = functools.partial(cond, pred, true_fn=fn, false_fn=function, strict=strict)
+        if default is None:
+            default, pairs = _last_as_default(pairs), pairs[:-1]
+        function = default
+        for pred, fn in reversed(pairs):
+            function = functools.partial(cond, pred, true_fn=fn, false_fn=function, strict=strict)
+        if not exclusive:
+            return function()
+        with graph.control_dependencies([_at_most(1, [p for p, _ in pairs], "Input error: exclusive=True")]):
             return function()
 
 
-def _at_most_one(preds: list[Any]) -> Any:
-    from runtime.tf1.math_ops import cast, less, reduce_sum
+def _last_as_default(pairs: list[Any]) -> Any:
+    """The last function, after asserting that its predicate alone holds."""
     from runtime.tf1.modules import lookup
 
-    stacked = array_ops.stack(preds, name="preds_c")
+    last, function = pairs[-1]
+
+    def default() -> Any:
+        shown = ("Input error: None of conditions evaluated as True:", array_ops.stack([p for p, _ in pairs], name="preds_c"))
+        reason = f"Implementation error: selected default action #{len(pairs) - 1} was called, but some of other predicates are True: "
+        with get_default_graph().control_dependencies(
+            [_at_most(0, [p for p, _ in pairs[:-1]], reason), lookup("Assert")(last, list(shown))]
+        ):
+            return function()
+
+    return default
+
+
+def _at_most(n: int, preds: list[Any], reason: str) -> Any:
+    """An assertion that at most n of the predicates hold."""
+    from runtime.tf1.math_ops import cast, less_equal, reduce_sum
+    from runtime.tf1.modules import lookup
+
+    stacked = array_ops.stack(preds, name="preds_c") if preds else constant([], "bool", name="preds_c")
     count = reduce_sum(cast(stacked, "int32"), name="num_true_conds")
-    return lookup("Assert")(
-        less(count, constant(2, name="two_true_conds")),
-        ["Input error: exclusive=True: more than 1 conditions evaluated as True", stacked],
-        summarize=len(preds),
-    )
-
-
-def _at_least_one(preds: list[Any]) -> Any:
-    from runtime.tf1.math_ops import reduce_any
-    from runtime.tf1.modules import lookup
-
-    stacked = array_ops.stack(preds, name="preds_c")
-    return lookup("Assert")(reduce_any(stacked), ["None of conditions evaluated as True", stacked], summarize=len(preds))
+    names = ", ".join(getattr(p, "name", "?") for p in preds)
+    message = [f"{reason}: more than {n} conditions ({names}) evaluated as True:", stacked]
+    return lookup("Assert")(less_equal(count, constant(n, name="n_true_conds")), message, summarize=max(len(preds), 1))
 
 
 @export("switch_case")

@@ -31,7 +31,7 @@ def Assert(condition: Any, data: Any, summarize: int | None = None, name: str | 
         given, data = list(data), [convert_to_tensor(v) for v in data]
         condition = convert_to_tensor(condition, bool_)
         if all(t.dtype.name in ("string", "int32") for t in data):
-            return apply_op("Assert", "Assert", condition=condition, data=data, summarize=3 if summarize is None else summarize)
+            return apply_op("Assert", "Assert", condition=condition, data=given, summarize=3 if summarize is None else summarize)
         from runtime.tf1.control_flow import cond
         from runtime.tf1.control_flow_ops import no_op
 

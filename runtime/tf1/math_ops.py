@@ -242,7 +242,7 @@ def matmul(
         if transpose_b and adjoint_b:
             raise ValueError("Only one of transpose_b and adjoint_b can be True.")
         a = convert_to_tensor(a, name="a")
-        b = convert_to_tensor(b, a.dtype.base_dtype, name="b")
+        b = convert_to_tensor(b, name="b")
         ranks = (a.rank, b.rank)
         if (ranks[0] is None or ranks[0] > 2) and (ranks[1] is None or ranks[1] > 2):
             if transpose_a:
@@ -390,15 +390,14 @@ def reduce_logsumexp(
     axis = reduction_indices if axis is None else axis
     keep = bool(keepdims if keepdims is not None else keep_dims)
     input_tensor = convert_to_tensor(input_tensor)
-    with name_scope(name, "ReduceLogSumExp", [input_tensor]) as scope:
+    with name_scope(name, "ReduceLogSumExp", [input_tensor]):
         largest = reduce_max(input_tensor, axis=axis, keepdims=True)
         finite = apply_op("IsFinite", None, x=largest)
         shift = stop_gradient(where(finite, largest, zeros_like(largest)))
         result = apply_op("Log", None, x=reduce_sum(apply_op("Exp", None, x=subtract(input_tensor, shift)), axis, keepdims=keep))
         if not keep:
             shift = reshape(shift, shape(result))
-        result = add(result, shift, name=scope)
-        return _may_reduce_to_scalar(keep, axis, result)
+        return _may_reduce_to_scalar(keep, axis, apply_op("Add", None, x=result, y=shift))
 
 
 @export("math.reduce_variance")
@@ -557,20 +556,20 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
                 raise ValueError("tensordot needs tensors of known rank.")
             summed = [i % x.rank for i in summed]
             free = [i for i in np.arange(x.rank).tolist() if i not in summed]
-            perm = free + summed if summed_last else summed + free
             if None not in x.dims:
+                perm = free + summed if summed_last else summed + free
                 free_dims = [x.dims[i] for i in free]
                 sizes = [int(np.prod(free_dims)), int(np.prod([x.dims[i] for i in summed]))]
-                moved = array_ops.transpose(x, perm) if perm != list(np.arange(x.rank)) else x
-                return array_ops.reshape(moved, sizes if summed_last else sizes[::-1]), free_dims, free_dims
+                return array_ops.reshape(array_ops.transpose(x, perm), sizes if summed_last else sizes[::-1]), free_dims, free_dims
+            static = [x.dims[i] for i in free]
+            axes_t = convert_to_tensor(np.array(summed, np.int32), int32, name="axes")
+            free_t = convert_to_tensor(np.array(free, np.int32), int32, name="free")
             shape = array_ops.shape(x)
-            free_dims = array_ops.gather(shape, constant(free, int32))
-            sizes = [reduce_prod(free_dims), reduce_prod(array_ops.gather(shape, constant(summed, int32)))]
-            return (
-                array_ops.reshape(array_ops.transpose(x, perm), array_ops.stack(sizes if summed_last else sizes[::-1])),
-                free_dims,
-                [x.dims[i] for i in free],
-            )
+            free_dims, axes_dims = array_ops.gather(shape, free_t), array_ops.gather(shape, axes_t)
+            counts = [reduce_prod(free_dims), reduce_prod(axes_dims)]
+            order = array_ops.concat([free_t, axes_t] if summed_last else [axes_t, free_t], 0)
+            new_shape = array_ops.stack(counts if summed_last else counts[::-1])
+            return array_ops.reshape(array_ops.transpose(x, order), new_shape), free_dims, static
 
         left, left_dims, left_static = matrix(a, a_axes, True)
         right, right_dims, right_static = matrix(b, b_axes, False)
@@ -586,7 +585,7 @@ def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Any:
 @export("trace")
 def trace(x: Any, name: str | None = None) -> Any:
     with name_scope(name, "Trace", [x]) as scope:
-        return reduce_sum(apply_op("MatrixDiagPart", None, input=convert_to_tensor(x, name="x")), [-1], name=scope)
+        return reduce_sum(apply_op("MatrixDiagPart", "diag_part", input=convert_to_tensor(x, name="x")), [-1], name=scope)
 
 
 @export("bincount")

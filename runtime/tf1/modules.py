@@ -22,6 +22,10 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "image": ("image_ops", "image_color_ops",),
+    "extract_image_patches": ("image_ops",),
+    "io.is_jpeg": ("image_ops",),
+    "io.decode_image": ("image_ops",),
     "metrics": ("metrics", "metrics_at_k",),
     "linalg": ("linalg_ops",),
     "norm": ("linalg_ops",),
