@@ -153,6 +153,7 @@ def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unst
 @export("split")
 def split(value: Any, num_or_size_splits: Any, axis: Any = 0, num: int | None = None, name: str = "split") -> Any:
     if isinstance(num_or_size_splits, int | np.integer):
+        convert_to_tensor(num_or_size_splits)  # TensorFlow makes this constant too, and op counts seed random ops
         return apply_op("Split", name, split_dim=axis, num_split=int(num_or_size_splits), value=value)
     sizes = convert_to_tensor(num_or_size_splits)
     if sizes.dims == () and known_value(sizes) is not None:
@@ -440,7 +441,7 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
             )
         else:
             maxlen = convert_to_tensor(maxlen)
-        row = math_ops.range(constant(0, maxlen.dtype), maxlen, constant(1, maxlen.dtype))
+        row = apply_op("Range", None, start=constant(0, maxlen.dtype), limit=maxlen, delta=constant(1, maxlen.dtype))
         result = row < math_ops.cast(expand_dims(lengths, -1), maxlen.dtype)
         return result if as_dtype(dtype).base_dtype.is_compatible_with(result.dtype.base_dtype) else math_ops.cast(result, dtype)
 
@@ -591,9 +592,9 @@ def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: 
             diagonal_shape = [*batch, smaller]
         diagonal = ones(diagonal_shape, dtype)
         if square:
-            return apply_op("MatrixDiag", None, diagonal=diagonal)
+            return apply_op("MatrixDiag", "diag", diagonal=diagonal)
         whole = concat([batch, [num_rows, columns]], 0) if isinstance(diagonal_shape, base.Tensor) else [*batch, num_rows, columns]
-        return apply_op("MatrixSetDiag", None, input=zeros(whole, dtype), diagonal=diagonal)
+        return apply_op("MatrixSetDiag", "set_diag", input=zeros(whole, dtype), diagonal=diagonal)
 
 
 @export("matrix_diag")

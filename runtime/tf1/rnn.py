@@ -57,11 +57,11 @@ def _step(
 ) -> Any:
     """One step in which the examples that have ended keep their state and give zeros."""
     flat_state, flat_zero = nest.flatten(state), nest.flatten(zero_output)
+    ended = time >= sequence_length
 
     def keep(old: Any, new: Any) -> Any:
         if hasattr(old, "handle") or old.rank == 0:
             return new
-        ended = time >= sequence_length
         with get_default_graph().colocate_with(new.node):
             return array_ops.where(ended, old, new)
 
@@ -161,7 +161,7 @@ def _loop(cell: Any, inputs: Any, state: Any, parallel_iterations: int, swap_mem
                 raise ValueError(f"{what} is not the same for all the elements in the input in a batch.")
     kind = _state_dtype(dtype, state)
     zero_output = nest.pack_sequence_as(
-        cell.output_size, [array_ops.zeros(array_ops.stack(_concat(batch_size, s)), kind) for s in flat_sizes]
+        cell.output_size, [array_ops.zeros(_concat(batch_size, s), kind) for s in flat_sizes]
     )
     max_length = steps
     min_length = None

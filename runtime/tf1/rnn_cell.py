@@ -21,26 +21,29 @@ from runtime.tf1.variable_scope import get_variable_scope, variable_scope
 BIAS, KERNEL = "bias", "kernel"
 
 
+def _part(value: Any, role: str) -> tuple[Any, list[int | None] | None]:
+    """One end of a shape: as a tensor where it can be one, and as static dims."""
+    if isinstance(value, base.Tensor):
+        known = known_value(value)
+        if value.rank not in (0, 1):
+            raise ValueError(f"{role} tensor must be either a scalar or vector, but saw tensor: {value}")
+        static: list[int | None] | None = [int(d) for d in known.ravel()] if known is not None else [None] if value.rank == 0 else None
+        return array_ops.expand_dims(value, 0) if value.rank == 0 else value, static
+    dims = as_dims(value)
+    if dims is None:
+        return None, None
+    return (None if None in dims else constant(list(dims), "int32")), list(dims)  # type: ignore[arg-type]
+
+
 def _concat(prefix: Any, suffix: Any, static: bool = False) -> Any:
-    """The shape prefix + suffix: static dims, or a tensor where the prefix is one."""
-    if isinstance(prefix, base.Tensor):
-        known = known_value(prefix)
-        if static:
-            head: list[Any] = [None] if known is None else [int(d) for d in known.ravel()]
-        elif known is None:
-            front = array_ops.expand_dims(prefix, 0) if prefix.rank == 0 else prefix
-            back = constant([int(d) for d in as_dims(suffix) or ()], "int32")  # type: ignore[arg-type]
-            return array_ops.concat([front, back], 0)
-        else:
-            head = [int(d) for d in known.ravel()]
-    else:
-        head = list(as_dims(prefix) or ())
-    tail = list(as_dims(suffix) or ())
+    """The shape prefix + suffix, as a tensor or static. Makes the same ops either way, as TensorFlow does."""
+    head, head_dims = _part(prefix, "prefix")
+    tail, tail_dims = _part(suffix, "suffix")
     if static:
-        return TensorShape([*head, *tail])
-    if None in head or None in tail:
+        return TensorShape(None if head_dims is None or tail_dims is None else [*head_dims, *tail_dims])
+    if head is None or tail is None:
         raise ValueError(f"Provided a prefix or suffix of None: {prefix} and {suffix}")
-    return array_ops.concat([constant(head, "int32"), constant(tail, "int32")], 0)
+    return array_ops.concat((head, tail), 0)
 
 
 def zero_state_tensors(state_size: Any, batch_size: Any, dtype: Any) -> Any:

@@ -117,18 +117,18 @@ class TensorArray:
         return value
 
     def write(self, index: Any, value: Any, name: str | None = None) -> TensorArray:
-        with name_scope(name, "TensorArrayWrite", [self._handle, index, value]) as scope:
+        with name_scope(name, "TensorArrayWrite", [self._handle, index, value]):
             value = convert_to_tensor(value, preferred_dtype=self._dtype, name="value")
             if value.dtype.base_dtype is not self._dtype:
                 raise TypeError(f"TensorArray dtype is {self._dtype.name} but value has dtype {value.dtype.base_dtype.name}")
             self._merge(value.shape)
             with self._near(value):
-                flow = apply_op("TensorArrayWriteV3", scope, handle=self._handle, index=index, value=value, flow_in=self._flow)
+                flow = apply_op("TensorArrayWriteV3", name, handle=self._handle, index=index, value=value, flow_in=self._flow)
             return self._with_flow(flow)
 
     def stack(self, name: str | None = None) -> Any:
-        with get_default_graph().colocate_with(self._handle.node), name_scope(name, "TensorArrayStack", [self._handle]) as scope:
-            return self.gather(math_ops.range(0, self.size()), name=scope)
+        with get_default_graph().colocate_with(self._handle.node), name_scope(name, "TensorArrayStack", [self._handle]):
+            return self.gather(math_ops.range(0, self.size()), name=name)
 
     def gather(self, indices: Any, name: str | None = None) -> Any:
         value = apply_op(
@@ -154,25 +154,25 @@ class TensorArray:
         return value
 
     def unstack(self, value: Any, name: str | None = None) -> TensorArray:
-        with name_scope(name, "TensorArrayUnstack", [self._handle, value]) as scope:
+        with name_scope(name, "TensorArrayUnstack", [self._handle, value]):
             count = array_ops._slice_helper(array_ops.shape(value), 0)
-            return self.scatter(math_ops.range(0, count), value, name=scope)
+            return self.scatter(math_ops.range(0, count), value, name=name)
 
     def scatter(self, indices: Any, value: Any, name: str | None = None) -> TensorArray:
-        with name_scope(name, "TensorArrayScatter", [self._handle, value, indices]) as scope:
+        with name_scope(name, "TensorArrayScatter", [self._handle, value, indices]):
             value = convert_to_tensor(value, preferred_dtype=self._dtype, name="value")
             if value.dims is not None:
                 self._merge(value.shape[1:])
             with self._near(value):
-                flow = apply_op("TensorArrayScatterV3", scope, handle=self._handle, indices=indices, value=value, flow_in=self._flow)
+                flow = apply_op("TensorArrayScatterV3", name, handle=self._handle, indices=indices, value=value, flow_in=self._flow)
             return self._with_flow(flow)
 
     def split(self, value: Any, lengths: Any, name: str | None = None) -> TensorArray:
-        with name_scope(name, "TensorArraySplit", [self._handle, value, lengths]) as scope:
+        with name_scope(name, "TensorArraySplit", [self._handle, value, lengths]):
             value = convert_to_tensor(value, name="value")
             lengths = math_ops.cast(convert_to_tensor(lengths), "int64")
             with self._near(value):
-                flow = apply_op("TensorArraySplitV3", scope, handle=self._handle, value=value, lengths=lengths, flow_in=self._flow)
+                flow = apply_op("TensorArraySplitV3", name, handle=self._handle, value=value, lengths=lengths, flow_in=self._flow)
             return self._with_flow(flow)
 
     def size(self, name: str | None = None) -> Any:
