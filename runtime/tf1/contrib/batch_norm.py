@@ -13,6 +13,7 @@ from runtime.tf1.contrib.variables import model_variable
 from runtime.tf1.graph import GraphKeys
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
+from runtime.tf1.train.moving_averages import assign_moving_average
 
 tf: Any = module("")
 
@@ -32,40 +33,6 @@ def _smart_cond(pred: Any, true_fn: Any, false_fn: Any) -> Any:
     if known is None:
         return tf.cond(pred, true_fn, false_fn)
     return true_fn() if known else false_fn()
-
-
-def _unique(name: str) -> str:
-    scope = tf.get_variable_scope()
-    if scope.reuse:
-        return name
-    taken = {v.op.name for v in scope.global_variables()}
-    full, i = f"{scope.name}/{name}", 1
-    if full not in taken:
-        return name
-    while f"{full}_{i}" in taken:
-        i += 1
-    return f"{name}_{i}"
-
-
-def assign_moving_average(variable: Any, value: Any, decay: Any, zero_debias: bool = True, name: str | None = None) -> Any:
-    """variable -= (variable - value) (1 - decay); with zero_debias, divided by 1 - decay^steps, which is what starting from zero takes away."""
-    with tf.name_scope(name, "AssignMovingAvg", [variable, value, decay]) as scope:
-        rate = tf.convert_to_tensor(1.0 - decay, name="decay")
-        if rate.dtype != variable.dtype.base_dtype:
-            rate = tf.cast(rate, variable.dtype.base_dtype)
-        if not zero_debias:
-            with tf.get_default_graph().colocate_with(variable.op):
-                return tf.assign_sub(variable, (variable - value) * rate, name=scope)
-        with tf.variable_scope(variable.name[: -len(":0")], values=[variable, value, rate]):
-            with tf.get_default_graph().colocate_with(variable.op):
-                dtype = variable.dtype.base_dtype
-                biased = tf.get_variable(_unique("biased"), initializer=tf.zeros_initializer(), shape=variable.get_shape(), dtype=dtype, trainable=False)
-                local_step = tf.get_variable(_unique("local_step"), shape=[], dtype=dtype, initializer=tf.zeros_initializer(), trainable=False)
-        with tf.get_default_graph().colocate_with(variable.op):
-            update = tf.assign_sub(biased, (biased - value) * rate)
-            steps = local_step.assign_add(1)
-            bias = 1 - tf.pow(1.0 - rate, steps)
-            return tf.assign(variable, update / bias, name=f"{tf.get_default_graph().get_name_scope()}/")
 
 
 class _Parameters:

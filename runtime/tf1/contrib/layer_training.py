@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphtools import graph as base
-from runtime.tf1.contrib.batch_norm import assign_moving_average
+from runtime.tf1.train.moving_averages import assign_moving_average
 from runtime.tf1.contrib.variables import model_variable
 from runtime.tf1.graph import GraphKeys
 from runtime.tf1.modules import module
