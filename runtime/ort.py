@@ -121,4 +121,8 @@ def to_numpy(value: Any) -> Any:
         buffer = (ctypes.c_char * (2 * int(np.prod(shape, dtype=np.int64)))).from_address(value.data_ptr())
         return np.frombuffer(bytes(buffer), ml_dtypes.bfloat16).reshape(shape)
     array = value.numpy()
+    if array.dtype.kind == "O":  # strings, which TensorFlow keeps as bytes
+        result = np.empty(array.shape, object)
+        result.ravel()[:] = [v.encode("utf-8", "surrogateescape") if isinstance(v, str) else v for v in array.ravel().tolist()]
+        return result
     return array.view(_PLAIN[array.dtype.char]) if array.dtype.char in _PLAIN else array

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from graphtools.graph import Graph
     from migrate.source import SourceError
@@ -59,7 +61,7 @@ def run_script(
     if on_run is not None:
         client.observers.append(on_run)
     try:
-        with importer.installed():
+        with importer.installed(), np.printoptions(legacy="1.25"):  # numbers print as in the script's time: False, not np.False_
             try:
                 exec(compiled, module.__dict__)
             finally:
