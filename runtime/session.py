@@ -260,7 +260,5 @@ def to_array(value: Any, dtype: DType) -> Array:
             raise TypeError(
                 f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type {numpy_type}. Try explicitly setting the type of the feed tensor to a larger type (e.g. int64)."
             )
-        if array.dtype.kind in "OUS":
-            raise ValueError(f"Cannot feed {array.dtype} values where {dtype.name} is expected: {str(value)[:60]!r}")
-        array = array.astype(numpy_type)
+        array = np.asarray(value, dtype=numpy_type) if array.dtype.kind in "OUS" else array.astype(numpy_type)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)

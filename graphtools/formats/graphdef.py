@@ -339,10 +339,7 @@ def to_message(graph: Graph) -> Any:
     """The GraphDef message of a graph."""
     message = schema.message("GraphDef")()
     for node in graph:
-        node_def = message.node.add()
-        _write_node(node, node_def)
-        node_def.input.extend(_input_name(t) for t in node.inputs)
-        node_def.input.extend("^" + c.name for c in node.control_inputs)
+        _write_whole_node(node, message.node.add())
     for function in graph.functions.values():
         _write_function(function, message.library.function.add())
     for name, gradient in graph.function_gradients.items():
@@ -350,6 +347,19 @@ def to_message(graph: Graph) -> Any:
     if graph.producer or graph.min_consumer:
         message.versions.producer, message.versions.min_consumer = graph.producer, graph.min_consumer
     return message
+
+
+def node_message(node: Node) -> Any:
+    """The NodeDef message of a node."""
+    message = schema.message("NodeDef")()
+    _write_whole_node(node, message)
+    return message
+
+
+def _write_whole_node(node: Node, node_def: Any) -> None:
+    _write_node(node, node_def)
+    node_def.input.extend(_input_name(t) for t in node.inputs)
+    node_def.input.extend("^" + c.name for c in node.control_inputs)
 
 
 def _input_name(source: Tensor) -> str:

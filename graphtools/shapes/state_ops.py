@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphtools import opdefs
-from graphtools.errors import ShapeError
 from graphtools.graph import Dims, Node, Tensor
 from graphtools.shapes import shape
+from graphtools.shapes.dims import merge
 from graphtools.state import source_variable, variable_of
 
 
@@ -27,10 +27,7 @@ def assign(node: Node) -> Sequence[Dims]:
     ref, value = node.inputs
     if not node.attr["validate_shape"]:
         return [value.dims]
-    if ref.dims is not None and value.dims is not None:
-        if len(ref.dims) != len(value.dims) or any(a is not None and b is not None and a != b for a, b in zip(ref.dims, value.dims, strict=True)):
-            raise ShapeError(f"Dimension mismatch: cannot assign a value of shape {list(value.dims)} to {ref.name!r} of shape {list(ref.dims)} in '{node.name}' (op: 'Assign').")
-    return [value.dims if ref.dims is None else ref.dims]
+    return [merge(ref.dims, value.dims)]
 
 
 def handle_dims(handle: Tensor) -> Dims:

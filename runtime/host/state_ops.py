@@ -53,10 +53,13 @@ def check_numerics(run: Any, node: Node, tensor: Any) -> Any:
     return tensor
 
 
+# What C++ calls the dtypes that it calls by other names.
+_CPP_NAMES = {"bfloat16": "bfloat16", "float16": "half", "float32": "float", "float64": "double"}
+
+
 @host("Placeholder", "PlaceholderV2", "_Arg")
 def placeholder(run: Any, node: Node) -> Any:
     dims = node.attr.get("shape")
+    dtype = _CPP_NAMES.get(node.attr["dtype"].name, node.attr["dtype"].name)
     shape = "" if dims is None else f" and shape [{','.join('?' if d is None else str(d) for d in dims)}]"
-    raise InvalidArgumentError(None, None, f"You must feed a value for placeholder tensor '{node.name}' with dtype {node.attr['dtype'].name}{shape}")
-
-
+    raise InvalidArgumentError(None, None, f"You must feed a value for placeholder tensor '{node.name}' with dtype {dtype}{shape}")

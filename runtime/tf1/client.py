@@ -60,6 +60,8 @@ class BaseSession:
     """What tf.Session and tf.InteractiveSession share."""
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        if not isinstance(target, str | bytes):
+            raise TypeError(f"target must be a string, but got {type(target)}")
         if target and not str(target).startswith(("local", "grpc://localhost")):
             raise NotImplementedError(
                 f"A session on the remote target {target!r} is not supported: run the script on this machine, with target ''."
@@ -86,7 +88,7 @@ class BaseSession:
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Compute `fetches`; see runtime.session.Session.run."""
-        feeds = _expand_feeds(feed_dict) if feed_dict else None
+        feeds = _expand_feeds(self._graph, feed_dict) if feed_dict else None
         result = self._session.run(fetches, feeds, options, run_metadata)
         if observers and not _internal(1):
             for observer in observers:
@@ -106,7 +108,9 @@ class BaseSession:
         def call(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
             if len(values) != len(keys):
                 raise ValueError(f"Expected {len(keys)} feeds, got {len(values)}.")
-            return self._session.run(fetches, _expand_feeds(dict(zip(keys, values, strict=True))) if keys else None, options, run_metadata)
+            return self._session.run(
+                fetches, _expand_feeds(self._graph, dict(zip(keys, values, strict=True))) if keys else None, options, run_metadata
+            )
 
         return call
 
@@ -153,21 +157,30 @@ def _engine_options(config: Any) -> dict[str, Any]:
     return made
 
 
-def _expand_feeds(feed_dict: Any) -> dict[Any, Any]:
+def _tensor_named(graph: Graph, name: str | bytes) -> Any:
+    try:
+        return graph.as_graph_element(name, allow_operation=False)
+    except (KeyError, ValueError) as e:
+        raise TypeError(f"Cannot interpret feed_dict key as Tensor: {e.args[0]}") from None
+
+
+def _expand_feeds(graph: Graph, feed_dict: Any) -> dict[Any, Any]:
     """Feeds of SparseTensors, IndexedSlices, variables and tuples as feeds of their tensors."""
     if not isinstance(feed_dict, dict):
-        raise TypeError(f"feed_dict must be a dictionary, but was {type(feed_dict)}: {feed_dict!r}")
+        raise TypeError("input must be a dictionary")
     feeds: dict[Any, Any] = {}
     for key, value in feed_dict.items():
-        if isinstance(key, base.Tensor | str):
+        if isinstance(key, base.Tensor):
             feeds[key] = value
+        elif isinstance(key, str | bytes):
+            feeds[_tensor_named(graph, key)] = value
         elif hasattr(key, "_feed_parts"):
             feeds.update(key._feed_parts(value))
         elif isinstance(key, IndexedSlices):
             parts = [key.values, key.indices] + ([key.dense_shape] if key.dense_shape is not None else [])
             feeds.update(zip(parts, value, strict=False))
         elif isinstance(key, tuple | list):
-            feeds.update(_expand_feeds(dict(zip(key, value, strict=True))))
+            feeds.update(_expand_feeds(graph, dict(zip(key, value, strict=True))))
         elif hasattr(key, "_as_graph_element"):
             feeds[key._as_graph_element()] = value
         else:
@@ -185,7 +198,7 @@ class _PartialRun:
         self.values: dict[Any, Any] = {}
 
     def run(self, fetches: Any, feed_dict: Any) -> Any:
-        self.feeds.update(_expand_feeds(feed_dict))
+        self.feeds.update(_expand_feeds(self.session.graph, feed_dict))
         wanted = Fetches.of(self.session.graph, fetches)
         for f in wanted.flat:
             if f not in self.allowed:
@@ -238,9 +251,11 @@ def run_in_default(fetch: Any, feed_dict: Any, session: Any, graph: Any) -> Any:
     if session is None:
         session = get_default_session()
         if session is None:
-            what = "evaluate tensor using `eval()`" if isinstance(fetch, base.Tensor) else "execute operation using `run()`"
+            is_tensor = isinstance(fetch, base.Tensor)
             raise ValueError(
-                f"Cannot {what}: No default session is registered. Use `with sess.as_default()` or pass an explicit session to the call (session=sess)"
+                "Cannot evaluate tensor using `eval()`: No default session is registered. Use `with sess.as_default()` or pass an explicit session to `eval(session=sess)`"
+                if is_tensor
+                else "Cannot execute operation using `run()`: No default session is registered. Use `with sess.as_default():` or pass an explicit session to `run(session=sess)`"
             )
         if session.graph is not graph:
             raise ValueError(

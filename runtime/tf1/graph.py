@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,9 @@ from graphtools.gradients import IndexedSlices
 from runtime.tf1.registry import export
 from runtime.tf1.tensor import Operation, Tensor
 from runtime.tf1.tensor_shape import Dimension, TensorShape, as_dims
+
+_OP_NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\\-/]*$")
+_SCOPE_NAME = re.compile(r"^[A-Za-z0-9_.\\\-/]*$")
 
 C = TypeVar("C", bound=type)
 _PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -97,6 +101,8 @@ class Graph(base.Graph):
     def create(self, op_type: str, inputs: Sequence[Any], attr: Mapping[str, Any], name: str) -> base.Node:
         if self._finalized:
             raise RuntimeError("Graph is finalized and cannot be modified.")
+        if not _OP_NAME.match(name):
+            raise ValueError(f"{name!r} is not a valid node name")
         extra = {k: v for scope in self._attr_scopes for k, v in scope.items()}
         override = self._gradient_overrides.get(op_type)
         if override is not None:
@@ -119,6 +125,11 @@ class Graph(base.Graph):
         return merge_devices(self._devices, op_type)
 
     # -- scopes --------------------------------------------------------------------------------------------------
+
+    def name_scope(self, name: str | None) -> contextlib.AbstractContextManager[str]:
+        if name and not (_SCOPE_NAME if self.scope else _OP_NAME).match(name):
+            raise ValueError(f"{name!r} is not a valid scope name")
+        return super().name_scope(name)
 
     @contextlib.contextmanager
     def as_default(self) -> Iterator[Graph]:
@@ -227,6 +238,8 @@ class Graph(base.Graph):
                 if obj not in self.nodes:
                     raise KeyError(f"The name {obj!r} refers to an Operation not in the graph.")
                 return self.nodes[obj]
+            if not allow_tensor:
+                raise ValueError(f"Name {obj!r} appears to refer to a Tensor, not a Operation.")
             if obj in self.nodes:
                 raise ValueError(
                     f'The name {obj!r} refers to an Operation, not a Tensor. Tensor names must be of the form "<op_name>:<output_index>".'
@@ -263,8 +276,6 @@ class Graph(base.Graph):
             self.add_to_collection(name, value)
 
     def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:
-        import re
-
         found = self._collections.get(name, [])
         if scope is None:
             return list(found)
@@ -488,6 +499,8 @@ def convert_to_tensor(
             result = function(value, dtype=wanted, name=name, as_ref=as_ref)
             if result is not NotImplemented:
                 return result  # type: ignore[no-any-return]
+    if isinstance(value, IndexedSlices):
+        return _dense(value, wanted, name)
     if isinstance(value, TensorShape):
         if not value.is_fully_defined():
             raise ValueError(f"Cannot convert a partially known TensorShape to a Tensor: {value}")
@@ -507,6 +520,14 @@ def convert_to_tensor(
         except (TypeError, ValueError):
             pass
     return constant(value, wanted, name=name or "Const")
+
+
+def _dense(slices: IndexedSlices, dtype: DType | None, name: str | None) -> Tensor:
+    if dtype is not None and not dtype.is_compatible_with(slices.values.dtype):
+        raise ValueError(f"Tensor conversion requested dtype {dtype.name} for IndexedSlices with dtype {slices.values.dtype.name}")
+    if slices.dense_shape is None:
+        raise ValueError(f"Tensor conversion requested for IndexedSlices without dense_shape: {slices}")
+    return apply_op("UnsortedSegmentSum", name, data=slices.values, segment_ids=slices.indices, num_segments=slices.dense_shape[0])  # type: ignore[no-any-return]
 
 
 def _holds_tensor(values: Any) -> bool:
@@ -550,7 +571,16 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
             array, found = array.astype(dtype.as_numpy_dtype), dtype
         return array, found
     plain = _plain(value)
-    array = np.asarray(plain) if not _has_text(plain) else np.asarray(plain, dtype=object)
+    try:
+        array = np.asarray(plain) if not _has_text(plain) else np.asarray(plain, dtype=object)
+    except ValueError as e:
+        if "inhomogeneous" not in str(e):
+            raise
+        shape, level = [], [plain]
+        while all(isinstance(v, list) for v in level) and len({len(v) for v in level}) == 1:
+            shape.append(len(level[0]))
+            level = [item for v in level for item in v]
+        raise ValueError(f"Argument must be a dense tensor: {value} - got shape {shape}, but wanted {_dense_dims(plain)}.") from e
     if array.dtype.kind in "SUO":
         if array.dtype.kind == "O" and array.size and not all(isinstance(v, str | bytes) for v in array.ravel().tolist()):
             bad = next(v for v in array.ravel().tolist() if not isinstance(v, str | bytes))
@@ -584,6 +614,11 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
         first = array.ravel()[0].item()
         raise TypeError(f"Expected {dtype.name}, got {first!r} of type {type(first).__name__!r} instead.")
     return array.astype(dtype.as_numpy_dtype), dtype
+
+
+def _dense_dims(value: Any) -> list[int]:
+    """The shape that the first elements of nested lists promise."""
+    return [len(value), *(_dense_dims(value[0]) if value else [])] if isinstance(value, list) else []
 
 
 def _plain(value: Any) -> Any:
@@ -646,6 +681,11 @@ def apply_op(op_type: str, name: str | None = None, **arguments: Any) -> Any:
     with graph.as_default(), graph.name_scope(name or op_type) as scope:
         attr = {k: v for k, v in arguments.items() if k in opdef.attrs or k.startswith("_")}
         attr = {k: as_attr(opdef.attrs[k].type, v, op_type, k) if k in opdef.attrs else v for k, v in attr.items() if v is not None}
+        for key, value in attr.items():
+            allowed = opdef.attrs[key].allowed if isinstance(value, str) and key in opdef.attrs else None
+            if allowed is not None and value not in allowed:
+                listed = ", ".join(f'"{a}"' for a in allowed)
+                raise ValueError(f"Attr {key!r} of {op_type!r} Op passed string {value!r} not in: {listed}.")
         known: dict[str, Any] = dict(attr)
         inputs = [_input(opdef, arg, arguments[arg.name], known) for arg in opdef.inputs]
         node = graph.create(op_type, inputs, attr, scope)
@@ -689,23 +729,22 @@ def _input(opdef: opdefs.OpDef, arg: opdefs.Arg, value: Any, known: dict[str, An
         return tensors
     try:
         tensor = convert_to_tensor(value, dtype if not arg.is_ref else None, name=arg.name, preferred_dtype=preferred, as_ref=arg.is_ref)
-    except (TypeError, ValueError) as e:
+    except TypeError as e:
         if dtype is None:
             raise
+        raise TypeError(
+            f"Expected {dtype.name} passed to parameter '{arg.name}' of op '{opdef.name}', got {value!r} of type {type(value).__name__!r} instead. Error: {e}"
+        ) from None
+    except ValueError:
         try:
             observed = convert_to_tensor(value).dtype.name
-        except (TypeError, ValueError):
-            raise e from None
-        if arg.type_attr is None or arg.type is not None:
-            raise TypeError(
-                f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match expected type of {dtype.name}."
-            ) from None
+        except ValueError as e:
+            raise ValueError(f"Tried to convert '{arg.name}' to a tensor and failed. Error: {e}") from None
+        prefix = f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match"
+        if arg.type_attr is None or dtype is None:
+            raise TypeError(f"{prefix} expected type of {arg.type.name if arg.type is not None else dtype}.") from None
         first = next((a.name for a in opdef.inputs if a.type_attr == arg.type_attr), arg.name)
-        if not isinstance(value, base.Tensor):
-            raise e
-        raise TypeError(
-            f"Input '{arg.name}' of '{opdef.name}' Op has type {observed} that does not match type {dtype.name} of argument '{first}'."
-        ) from None
+        raise TypeError(f"{prefix} type {dtype.name} of argument '{first}'.") from None
     if arg.type_attr is not None:
         known.setdefault(arg.type_attr, tensor.dtype.base_dtype)
         allowed = opdef.attrs[arg.type_attr].allowed

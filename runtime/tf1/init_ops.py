@@ -209,7 +209,7 @@ class Orthogonal(Initializer):
         flat = (max(columns, rows), min(columns, rows))
         a = random_ops.random_normal(flat, dtype=dtype, seed=self.seed)
         q, r = apply_op("Qr", None, input=a, full_matrices=False)
-        d = apply_op("MatrixDiagPart", None, input=r)
+        d = apply_op("MatrixDiagPart", "diag_part", input=r)
         q = q * apply_op("Sign", None, x=d)
         if rows < columns:
             q = array_ops.transpose(q)

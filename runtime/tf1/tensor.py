@@ -10,6 +10,10 @@ from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape, as_dims, as_shape
 
 
+class OperatorNotAllowedInGraphError(TypeError):
+    """A tensor was used as a Python bool or sequence."""
+
+
 @export("Operation", "compat.v1.Operation")
 class Operation(base.Node):
     """A node of the script's graph."""
@@ -127,7 +131,9 @@ class Tensor(base.Tensor):
         return self.rank
 
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError("Tensor objects are only iterable when eager execution is enabled. To iterate over this tensor use tf.map_fn.")
+        raise OperatorNotAllowedInGraphError(
+            "iterating over `tf.Tensor` is not allowed in Graph execution. Use Eager execution or decorate this function with @tf.function."
+        )
 
     def __len__(self) -> int:
         raise TypeError(
@@ -135,8 +141,8 @@ class Tensor(base.Tensor):
         )
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            "Using a `tf.Tensor` as a Python `bool` is not allowed. Use `if t is not None:` instead of `if t:` to test if a tensor is defined, and use TensorFlow ops such as tf.cond to execute subgraphs conditioned on the value of a tensor."
+        raise OperatorNotAllowedInGraphError(
+            "using a `tf.Tensor` as a Python `bool` is not allowed in Graph execution. Use Eager execution or decorate this function with @tf.function."
         )
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:

@@ -195,6 +195,8 @@ class VariableScope:
             use_resource = self._use_resource if self._use_resource is not None else _resource_default[0]
         if dtype is None:
             dtype = getattr(initializer, "dtype", None) if isinstance(initializer, base.Tensor) else self._dtype
+        if trainable is None:
+            trainable = synchronization != VariableSynchronization.ON_READ
         full_name = f"{self._name}/{name}" if self._name else name
         with get_default_graph().name_scope(None):
             arguments = dict(
@@ -257,6 +259,8 @@ def _single(
     store: _Store, name: str, shape: Any, initializer: Any, settings: dict[str, Any], slice_info: SaveSliceInfo | None = None
 ) -> Any:
     reuse, dtype = settings["reuse"], as_dtype(settings["dtype"]).base_dtype
+    if shape is not None and initializer is not None and not callable(initializer):
+        raise ValueError("If initializer is a constant, do not specify shape.")
     dims = as_dims(shape) if shape is not None else None
     found = store.variables.get(name)
     if found is not None:
@@ -269,9 +273,7 @@ def _single(
         if not TensorShape(dims).is_compatible_with(found.shape):
             raise ValueError(f"Trying to share variable {name}, but specified shape {TensorShape(dims)} and found shape {found.shape}.")
         if not dtype.is_compatible_with(found.dtype.base_dtype):
-            raise ValueError(
-                f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.base_dtype.name}."
-            )
+            raise ValueError(f"Trying to share variable {name}, but specified dtype {dtype.name} and found dtype {found.dtype.name}.")
         return found
     if reuse is True:
         raise ValueError(
@@ -286,7 +288,10 @@ def _single(
         if callable(initializer) and not isinstance(initializer, base.Tensor):
             if dims is None or None in dims:
                 if shape is not None or "shape" in _parameters(initializer):
-                    raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {TensorShape(dims)}.")
+                    raise ValueError(
+                        "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be provided or an instance of "
+                        "`tf.keras.initializers.*' and `shape` should be fully defined."
+                    )
                 initial: Any = initializer
             elif "shape" in _parameters(initializer) or not _parameters(initializer):
                 keywords = {"dtype": dtype} if _takes(initializer, "dtype") else {}
@@ -298,10 +303,6 @@ def _single(
                 initial = functools.partial(initializer, list(dims), **keywords)
         else:
             initial = convert_to_tensor(initializer, dtype) if not isinstance(initializer, base.Tensor) else initializer
-            if dims is not None and not TensorShape(dims).is_compatible_with(initial.shape):
-                raise ValueError(
-                    f"The initializer's shape {initial.shape} of variable {name} is not the shape {TensorShape(dims)} that was given."
-                )
         made = Variable(
             initial_value=initial, name=name, trainable=settings["trainable"], collections=settings["collections"], caching_device=settings["caching_device"],
             dtype=dtype, validate_shape=settings["validate_shape"], constraint=settings["constraint"], use_resource=bool(settings["use_resource"]),

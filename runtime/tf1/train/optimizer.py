@@ -76,6 +76,9 @@ class Optimizer:
             variables.extend(v if isinstance(v, PartitionedVariable) else [v])
         if not variables:
             raise ValueError("No variables to optimize.")
+        for v in variables:
+            if not isinstance(v, Variable) and not getattr(v, "_is_resource", False):
+                raise NotImplementedError("Trying to update a Tensor ", v)
         sources = [v.handle if getattr(v, "_is_resource", False) else v._ref() if isinstance(v, Variable) else v for v in variables]
         grads = gradients(
             loss,

@@ -101,7 +101,7 @@ def saveables_of(var_list: Any) -> list[SaveableObject]:
             for part in op:
                 info = part._get_save_slice_info()
                 found.append(_VariableSaveable(part, info.spec if info is not None else "", name))
-        elif isinstance(op, Variable | base.Tensor):
+        elif isinstance(op, Variable) or (isinstance(op, base.Tensor) and op.op.type in ("Variable", "VariableV2", "VarHandleOp")):
             found.append(_VariableSaveable(op, "", name))
         elif hasattr(op, "_saveable"):
             found.append(op._saveable(name))
