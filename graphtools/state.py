@@ -25,6 +25,9 @@ HANDS_ON = frozenset(
      "NextIteration", "RefNextIteration", "RefSelect", "PreventGradient", "StopGradient"}
 )  # fmt: skip
 
+# Ops that give their input's buffer as their output, a ref's as a plain tensor.
+SHARES = frozenset({"Identity", "PreventGradient", "StopGradient"})
+
 # Ops with a ref or resource input that only look at the variable.
 READS = frozenset(
     {"IsVariableInitialized", "ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VarIsInitializedOp", "VariableShape", "DestroyTemporaryVariable",
@@ -85,6 +88,15 @@ def source_variable(tensor: Tensor, bound: dict[Tensor, str] | None = None) -> s
         if not node.inputs or not (tensor.dtype.is_ref or (tensor.dtype is resource and node.op in HANDS_ON)):
             return None
         tensor = node.inputs[tensor.index if node.op == "IdentityN" else 0]
+    return None
+
+
+def shared_ref(tensor: Tensor) -> Tensor | None:
+    """The ref whose buffer a plain tensor is, and so changes with: that of `v` for `v/read`. None for other tensors."""
+    while tensor.node.op in SHARES and not tensor.dtype.is_ref:
+        tensor = tensor.node.inputs[0]
+        if tensor.dtype.is_ref:
+            return tensor
     return None
 
 

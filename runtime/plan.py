@@ -23,7 +23,7 @@ from graphtools.dtypes import resource, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
-from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, source_variable, variable_of
+from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, shared_ref, source_variable, variable_of
 from runtime import assertions, host
 from runtime.errors import UnimplementedError
 
@@ -515,7 +515,7 @@ class Planner:
     def _fetch(self, target: Tensor | Node, loads: list[Load]) -> Source | None:
         if isinstance(target, Node):
             return None
-        variable = self._variable(target)
+        variable = self._variable(shared_ref(target) or target)
         if variable is not None:
             last = self.last_version.get(variable.key, 0)
             return Source(self._state_slot(variable, last, target.node.name, loads))

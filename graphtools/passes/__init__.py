@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from graphtools.graph import Graph
 
-# functions: inline the calls of library functions. control_flow: raise v1 frames and conds to functional While and If.
+# functions: inline the calls of library functions. reads: what reads a ref variable sees the writes before it. control_flow: raise v1 frames and conds to functional While and If.
 # atrous: convolutions over space moved to the batch become dilated ones.
-ORDER = ("functions", "control_flow", "atrous")
+ORDER = ("functions", "reads", "control_flow", "atrous")
 
 
 def run(graph: Graph) -> bool:

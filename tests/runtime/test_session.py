@@ -75,17 +75,19 @@ def test_uninitialized_variable_is_named() -> None:
 
 
 def test_reads_see_the_writes_they_depend_on() -> None:
-    """A read that is not ordered against a write sees the old value; one behind it the new; the fetched ref the last."""
+    """As in TensorFlow: what is computed before a write is so from the old value, what is computed after it from the new, through
+    whichever read; a fetched read shares the variable's buffer, and so gives the last."""
     graph = Graph()
     ref, init = variable(graph, "v", [1.0])
     before = graph.op("Identity", ref, name="before")
     write = graph.op("AssignAdd", ref, graph.constant([10.0], float32), name="write")
     with graph.control_dependencies([write.node]):
-        after = graph.op("Identity", ref, name="after")
+        after = graph.op("Neg", before, name="after")
+    negated = graph.op("Neg", before, name="negated")
     session = Session(graph, device="cpu")
     session.run(init)
-    got = session.run([before, after, ref, write])
-    assert [float(v[0]) for v in got] == [1.0, 11.0, 11.0, 11.0]
+    got = session.run([negated, after, before, ref, write])
+    assert [float(v[0]) for v in got] == [-1.0, -11.0, 11.0, 11.0, 11.0]
     assert float(session.run(ref)[0]) == 11.0
 
 
