@@ -78,7 +78,8 @@ class Engine:
         for key, value in THREADING:
             options.add_session_config_entry(key, value)
         if external:
-            values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(a)) for a in external.values()]
+            external.update({k: np.ascontiguousarray(a) for k, a in external.items()})  # the caller keeps this memory alive
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in external.values()]
             options.add_external_initializers(list(external), values)
         return options
 
