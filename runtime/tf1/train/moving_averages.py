@@ -1,145 +1,134 @@
-"""Moving averages: tf.train.ExponentialMovingAverage and the updates it is made of."""
+"""tf.train.ExponentialMovingAverage."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from graphtools import dtypes
-from runtime.tf1 import control_flow_ops, init_ops, math_ops, state_ops
-from runtime.tf1.graph import GraphKeys, add_to_collection, convert_to_tensor, get_default_graph, init_scope, name_scope
-from runtime.tf1.registry import export, put
+from graphtools.dtypes import float32
+from runtime.tf1 import init_ops, math_ops, variable_scope
+from runtime.tf1.control_flow_ops import group
+from runtime.tf1.graph import GraphKeys, apply_op, convert_to_tensor, get_default_graph, init_scope, name_scope
+from runtime.tf1.registry import export
+from runtime.tf1.state_ops import assign, assign_sub
 from runtime.tf1.train.optimizer import create_slot, create_zeros_slot
-from runtime.tf1.variable_scope import get_variable, get_variable_scope, variable_scope
 from runtime.tf1.variables import Variable, global_variables, moving_average_variables, trainable_variables
 
-AVERAGED = (dtypes.bfloat16, dtypes.float16, dtypes.float32, dtypes.float64)
 
-
+@export("python.training.moving_averages.assign_moving_average")
 def assign_moving_average(variable: Any, value: Any, decay: Any, zero_debias: bool = True, name: str | None = None) -> Any:
-    """variable -= (variable - value) (1 - decay).
-
-    With `zero_debias` the average is kept in a variable of its own and divided by 1 - decay^steps, which is what starting from
-    zero takes away (section 3 of Kingma and Ba, Adam, arXiv:1412.6980).
-    """
+    """variable -= (variable - value) * (1 - decay); with `zero_debias`, as if the average had not started at zero."""
     with name_scope(name, "AssignMovingAvg", [variable, value, decay]) as scope:
-        dtype = variable.dtype.base_dtype
-        rate = convert_to_tensor(1.0 - decay, name="decay")
-        if rate.dtype != dtype:
-            rate = math_ops.cast(rate, dtype)
-        graph = get_default_graph()
-        if not zero_debias:
-            with graph.colocate_with(variable.op):
-                return state_ops.assign_sub(variable, (variable - value) * rate, name=scope)
-        with variable_scope(variable.op.name, values=[variable, value, rate]), graph.colocate_with(variable.op):
-            biased = get_variable(
-                _unique("biased"), initializer=init_ops.Zeros(), shape=variable.get_shape(), dtype=dtype, trainable=False
+        decay = convert_to_tensor(1.0 - decay, name="decay")
+        if decay.dtype.base_dtype is not variable.dtype.base_dtype:
+            decay = math_ops.cast(decay, variable.dtype.base_dtype)
+        if zero_debias:
+            return _zero_debias(variable, value, decay)
+        with get_default_graph().colocate_with(variable.op):
+            return assign_sub(variable, (variable - value) * decay, name=scope)
+
+
+def _zero_debias(unbiased: Any, value: Any, decay: Any) -> Any:
+    with variable_scope.variable_scope(unbiased.name.removesuffix(":0"), values=[unbiased, value, decay]):
+        with init_scope():
+            biased_initializer, step_initializer = init_ops.Zeros(), init_ops.Zeros()
+
+        def unique(name: str) -> str:
+            scope = variable_scope.get_variable_scope()
+            if scope.reuse:
+                return name
+            taken = {v.op.name for v in get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)}
+            full, n = f"{scope.name}/{name}", 1
+            if full not in taken:
+                return name
+            while f"{full}_{n}" in taken:
+                n += 1
+            return f"{name}_{n}"
+
+        with get_default_graph().colocate_with(unbiased.op):
+            biased = variable_scope.get_variable(
+                unique("biased"), initializer=biased_initializer, shape=unbiased.get_shape(), dtype=unbiased.dtype.base_dtype, trainable=False
             )
-            local_step = get_variable(_unique("local_step"), shape=[], dtype=dtype, initializer=init_ops.Zeros(), trainable=False)
-        with graph.colocate_with(variable.op):
-            update = state_ops.assign_sub(biased, (biased - value) * rate)
-            steps = local_step.assign_add(1)
-            bias = 1 - (1.0 - rate) ** steps
-            return state_ops.assign(variable, update / bias, name=f"{graph.get_name_scope()}/")
+            step = variable_scope.get_variable(unique("local_step"), shape=[], dtype=unbiased.dtype.base_dtype, initializer=step_initializer, trainable=False)
+        with get_default_graph().colocate_with(unbiased.op):
+            new = assign_sub(biased, (biased - value) * decay)
+            new_step = step.assign_add(1)
+            factor = 1 - math_ops.pow_(1.0 - decay, new_step)
+            return assign(unbiased, new / factor, name=f"{get_default_graph().get_name_scope()}/")
 
 
-def _unique(name: str) -> str:
-    """`name`, numbered where the variable scope has such a variable already and does not reuse it."""
-    scope = get_variable_scope()
-    taken = set() if scope.reuse else {v.op.name for v in scope.global_variables()}
-    full, i = f"{scope.name}/{name}", 0
-    while f"{full}_{i}" in taken if i else full in taken:
-        i += 1
-    return f"{name}_{i}" if i else name
-
-
-def weighted_moving_average(
-    value: Any, decay: Any, weight: Any, truediv: bool = True, collections: Any = None, name: str | None = None
-) -> Any:
-    """The moving average of value * weight over the moving average of weight."""
+@export("python.training.moving_averages.weighted_moving_average")
+def weighted_moving_average(value: Any, decay: Any, weight: Any, truediv: bool = True, collections: Any = None, name: str | None = None) -> Any:
+    """The moving average of value * weight over that of weight."""
     collections = [GraphKeys.GLOBAL_VARIABLES] if collections is None else collections
-    with variable_scope(name, "WeightedMovingAvg", [value, weight, decay]) as scope:
+    with variable_scope.variable_scope(name, "WeightedMovingAvg", [value, weight, decay]) as scope:
 
-        def variable(name: str, like: Any) -> Any:
-            return get_variable(
-                name, shape=like.get_shape(), dtype=like.dtype, initializer=init_ops.Zeros(), trainable=False, collections=collections
+        def average(label: str, like: Any, update: Any) -> Any:
+            variable = variable_scope.get_variable(
+                label, shape=like.get_shape(), dtype=like.dtype, initializer=init_ops.Zeros(), trainable=False, collections=collections
             )
+            return assign_moving_average(variable, update, decay, zero_debias=False)
 
-        top, bottom = variable("value_x_weight", value), variable("weight", weight)
-        numerator = assign_moving_average(top, value * weight, decay, zero_debias=False)
-        denominator = assign_moving_average(bottom, weight, decay, zero_debias=False)
+        numerator = average("value_x_weight", value, value * weight)
+        denominator = average("weight", weight, weight)
         return (math_ops.truediv if truediv else math_ops.div)(numerator, denominator, name=scope.name)
 
 
 @export("train.ExponentialMovingAverage")
 class ExponentialMovingAverage:
-    """Shadow variables that follow variables or tensors: shadow -= (1 - decay) (shadow - value).
+    """Keeps moving averages of variables: shadow = decay * shadow + (1 - decay) * variable."""
 
-    With `num_updates`, decay is min(decay, (1 + num_updates) / (10 + num_updates)).
-    """
-
-    def __init__(
-        self, decay: Any, num_updates: Any = None, zero_debias: bool = False, name: str = "ExponentialMovingAverage"
-    ) -> None:
+    def __init__(self, decay: Any, num_updates: Any = None, zero_debias: bool = False, name: str = "ExponentialMovingAverage") -> None:
         self._decay, self._num_updates, self._zero_debias, self._name = decay, num_updates, zero_debias, name
         self._averages: dict[Any, Any] = {}
 
-    @property
-    def name(self) -> str:
-        return self._name
+    name = property(lambda self: self._name)
 
     def apply(self, var_list: Any = None) -> Any:
-        """The op that updates the averages of `var_list` (default: the trainable variables), which it makes where they are new.
-
-        Raises:
-            TypeError: a variable is not of a floating type.
-        """
-        var_list = trainable_variables() if var_list is None else var_list
+        """The op that updates the averages, which are made the first time."""
+        var_list = trainable_variables() if var_list is None else list(var_list)
         debiased = set()
         for var in var_list:
-            if var.dtype.base_dtype not in AVERAGED:
+            if not var.dtype.base_dtype.is_floating:
                 raise TypeError(f"The variables must be half, float, or double: {var.name}")
             if var in self._averages:
                 continue
             with init_scope():
                 if isinstance(var, Variable):
-                    self._averages[var] = create_slot(var, var.initialized_value(), self.name)
-                    add_to_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, var)
+                    average = create_slot(var, var.initialized_value(), self._name, colocate_with_primary=True)
+                    get_default_graph().add_to_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, var)
                 else:
-                    near = var.op.type in ("Variable", "VariableV2", "VarHandleOp")
-                    self._averages[var] = create_zeros_slot(var, self.name, colocate_with_primary=near)
+                    average = create_zeros_slot(var, self._name, colocate_with_primary=var.op.type in ("Variable", "VariableV2", "VarHandleOp"))
                     if self._zero_debias:
-                        debiased.add(var)
-        with name_scope(self.name) as scope:
+                        debiased.add(average)
+            self._averages[var] = average
+        with name_scope(self._name, None, ()) as scope:
             decay = convert_to_tensor(self._decay, name="decay")
             if self._num_updates is not None:
-                steps = math_ops.cast(self._num_updates, dtypes.float32, name="num_updates")
-                decay = math_ops.minimum(decay, (1.0 + steps) / (10.0 + steps))
-            updates = [assign_moving_average(self._averages[var], var, decay, var in debiased) for var in var_list]
-            return control_flow_ops.group(*updates, name=scope)
+                count = math_ops.cast(self._num_updates, float32, name="num_updates")
+                decay = apply_op("Minimum", None, x=decay, y=(1.0 + count) / (10.0 + count))
+            updates = [assign_moving_average(self._averages[v], v, decay, self._averages[v] in debiased) for v in var_list]
+            return group(*updates, name=scope)
 
     def average(self, var: Any) -> Any:
-        """The variable with the average of `var`; None where none is kept."""
         return self._averages.get(var)
 
     def average_name(self, var: Any) -> str:
-        """The name of the variable with the average of `var`, kept or not."""
         if var in self._averages:
             return str(self._averages[var].op.name)
-        return get_default_graph().unique_name(f"{var.op.name}/{self.name}", mark_as_used=False)
+        return get_default_graph().unique_name(f"{var.op.name}/{self._name}", mark_as_used=False)
 
     def variables_to_restore(self, moving_avg_variables: Any = None) -> dict[str, Any]:
-        """Names in a checkpoint to variables: the average's name for those that have one, else the variable's own."""
+        """Checkpoint name -> variable, with the averages in place of the variables they are of."""
         if moving_avg_variables is None:
             moving_avg_variables = [*trainable_variables(), *moving_average_variables()]
-        averaged = dict.fromkeys(moving_avg_variables)
-        found = {self.average_name(v): v for v in averaged}
-        names = {v.name for v in averaged}
+        moving = dict.fromkeys(moving_avg_variables)
+        found = {self.average_name(v): v for v in moving}
+        names = {v.name for v in moving}
         for v in dict.fromkeys(global_variables()):
-            if v.name not in names:
-                found.setdefault(v.op.name, v)
+            if v.name not in names and v.op.name not in found:
+                found[v.op.name] = v
         return found
 
 
-put("python.training.moving_averages.assign_moving_average", assign_moving_average)
-put("python.training.moving_averages.weighted_moving_average", weighted_moving_average)
-put("python.training.moving_averages.ExponentialMovingAverage", ExponentialMovingAverage)
+export("python.training.slot_creator.create_slot")(create_slot)
+export("python.training.slot_creator.create_zeros_slot")(create_zeros_slot)

@@ -63,3 +63,21 @@ def assert_global_step(global_step_tensor: Any) -> None:
         raise TypeError(f'Existing "global_step" does not have integer type: {global_step_tensor.dtype}')
     if global_step_tensor.get_shape().ndims not in (0, None):
         raise TypeError(f'Existing "global_step" is not scalar: {global_step_tensor.get_shape()}')
+
+
+def get_or_create_global_step_read(graph: Graph | None = None) -> Any:
+    """A tensor of the global step that its updates in the same run do not change; None without a global step."""
+    from runtime.tf1.variables import Variable
+
+    graph = graph or get_default_graph()
+    found = graph.get_collection("global_step_read_op_cache")
+    if found:
+        return found[0]
+    step = get_global_step(graph)
+    if step is None:
+        return None
+    with graph.as_default(), graph.name_scope(None), graph.name_scope(f"{step.op.name}/"):
+        value = step.initialized_value() if isinstance(step, Variable) else step
+        read = value + 0
+        graph.add_to_collection("global_step_read_op_cache", read)
+    return read
