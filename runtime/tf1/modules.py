@@ -110,7 +110,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "clip_by_norm": ("clip_ops",),
     "clip_by_global_norm": ("clip_ops",),
     "clip_by_average_norm": ("clip_ops",),
-    "contrib.rnn": ("rnn_cell", "rnn", "contrib.rnn_wrappers"),
+    "contrib.rnn": ("rnn_cell", "rnn", "contrib.rnn_wrappers", "contrib.rnn_cells"),
     "contrib.crf": ("contrib.crf",),
     "nn.ctc_loss": ("ctc_ops",),
     "nn.ctc_loss_v2": ("ctc_ops",),

@@ -183,7 +183,7 @@ def _named_only(function: str, sentinel: Any, labels: Any, logits: Any) -> None:
 @export("nn.sparse_softmax_cross_entropy_with_logits")
 def sparse_softmax_cross_entropy_with_logits(_sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None) -> Any:
     _named_only("sparse_softmax_cross_entropy_with_logits", _sentinel, labels, logits)
-    with name_scope(name, "SparseSoftmaxCrossEntropyWithLogits", [labels, logits]) as scope:
+    with name_scope(name, "SparseSoftmaxCrossEntropyWithLogits", [labels, logits]):
         labels = convert_to_tensor(labels)
         logits = convert_to_tensor(logits)
         half = logits.dtype.base_dtype in (float16, bfloat16)
@@ -197,12 +197,12 @@ def sparse_softmax_cross_entropy_with_logits(_sentinel: Any = None, labels: Any 
                 f"Rank mismatch: Rank of labels (received {labels.rank}) should equal rank of logits minus 1 (received {logits.rank})."
             )
         if logits.rank == 2:
-            cost, _ = apply_op("SparseSoftmaxCrossEntropyWithLogits", scope, features=precise, labels=labels)
+            cost, _ = apply_op("SparseSoftmaxCrossEntropyWithLogits", name, features=precise, labels=labels)
             return math_ops.cast(cost, logits.dtype) if half else cost
         classes = array_ops._slice_helper(array_ops.shape(logits), array_ops.rank(logits) - 1)
         precise = array_ops.reshape(precise, [-1, classes])
         labels = array_ops.reshape(labels, [-1])
-        cost, _ = apply_op("SparseSoftmaxCrossEntropyWithLogits", scope, features=precise, labels=labels)
+        cost, _ = apply_op("SparseSoftmaxCrossEntropyWithLogits", name, features=precise, labels=labels)
         cost = array_ops.reshape(cost, labels_shape)
         cost.set_shape(static)
         return math_ops.cast(cost, logits.dtype) if half else cost
