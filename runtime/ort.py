@@ -36,12 +36,23 @@ class Engine:
     """Makes and holds the InferenceSessions of one Session."""
 
     def __init__(
-        self, device: str = "auto", *, log_device_placement: bool = False, threads: int | None = None, profiler: Profiler | None = None
+        self,
+        device: str = "auto",
+        *,
+        log_device_placement: bool = False,
+        threads: int | None = None,
+        profiler: Profiler | None = None,
+        config: devices.DeviceConfig | None = None,
     ) -> None:
         self.log_device_placement = log_device_placement
         self.threads = threads or os.cpu_count() or 1
         self.profiler = profiler
-        self.providers = devices.providers(device)
+        self.config = config or devices.DeviceConfig()
+        self.gpus = devices.gpus(device, self.config)
+        self.available = devices.available(len(self.gpus), self.config.cpus)
+        self._logged: set[str] = set()
+        if log_device_placement:
+            placement.log([placement.mapping(self.available, self.gpus)])
 
     def prepare(self, plan: Plan) -> None:
         """Create the InferenceSession of every segment."""
@@ -49,7 +60,9 @@ class Engine:
             if isinstance(step, Segment) and step.model and step.session is None:
                 step.session = self.create(step)
         if self.log_device_placement:
-            placement.log(placement.of_plan(plan))
+            new = [p for p in placement.of_plan(plan) if p.name not in self._logged]
+            self._logged.update(p.name for p in new)
+            placement.log(new)
 
     def create(self, segment: Segment) -> Any:
         """The InferenceSession of a segment, as ONNX Runtime's own object (its Python wrapper costs more than a small run)."""
@@ -58,9 +71,9 @@ class Engine:
             options.add_session_config_entry(*placement.RECORD)
         if self.profiler is not None:
             self.profiler.enable(options)
-        session = onnxruntime.InferenceSession(segment.model, options, providers=self.providers)
+        session = self._session(segment, options)
         if self.profiler is not None:
-            self.profiler.add(session, segment.nodes)
+            self.profiler.add(session, segment.nodes, segment.gpu)
         segment.external = {"": (session, segment.external)}  # keeps the shared initializers alive
         return session._sess
 
@@ -69,11 +82,22 @@ class Engine:
         options = self._options(segment, segment.external[""][1])
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(tempfile.gettempdir(), f"tfrevive-trace-{os.getpid()}-{uuid.uuid4().hex}")
-        return onnxruntime.InferenceSession(segment.model, options, providers=self.providers)
+        return self._session(segment, options)
+
+    def _session(self, segment: Segment, options: Any) -> Any:
+        gpu = placement.gpu_of(segment.nodes, self.gpus)
+        if gpu is not None:
+            segment.gpu = gpu[0]
+            if steering := placement.steering(segment.nodes):
+                options.add_session_config_entry(placement.STEER, steering)
+        providers = devices.provider_list(gpu[1] if gpu is not None else None, self.config)
+        return onnxruntime.InferenceSession(segment.model, options, providers=providers)
 
     def _options(self, segment: Segment, external: dict[str, Any]) -> Any:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        if self.config.optimization != devices.Levels.ORT_ENABLE_ALL:
+            options.graph_optimization_level = self.config.optimization
         options.intra_op_num_threads = self.threads if segment.is_heavy else 1
         for key, value in THREADING:
             options.add_session_config_entry(key, value)

@@ -99,6 +99,7 @@ class Segment:
     loads: list[Load] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
     session: Any = None
+    gpu: int = 0  # TensorFlow's number of the GPU that the session is on, where it is on one
 
 
 @dataclass(slots=True)

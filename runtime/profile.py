@@ -17,7 +17,8 @@ from typing import Any
 
 from graphtools.graph import Node
 from graphtools.state import called_functions
-from runtime.devices import LOCAL, device_name
+from runtime.device_names import LOCAL
+from runtime.devices import device_name
 
 HOST = f"{LOCAL}/device:CPU:0 (host)"
 CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})  # ops whose time includes that of others

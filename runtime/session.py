@@ -15,9 +15,11 @@ from graphtools.errors import ConversionError, ShapeError
 from graphtools.graph import Dims, Func, Graph, Node, Tensor
 from graphtools.state import VARIABLES, Variable, variable_of
 from runtime import ort, trace
+from runtime.devices import DeviceConfig
 from runtime.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, OpError
 from runtime.execute import Execution
 from runtime.fetches import Fetches
+from runtime.placer import place
 from runtime.plan import ExactPlans, Plan, Planner
 from runtime.profile import Profiler
 
@@ -55,14 +57,16 @@ class Session:
         log_device_placement: bool = False,
         threads: int | None = None,
         profiler: Profiler | None = None,
+        config: DeviceConfig | None = None,
     ) -> None:
         self.graph = graph
         self.state = State()
-        self.engine = ort.Engine(device, log_device_placement=log_device_placement, threads=threads, profiler=profiler)
+        self.engine = ort.Engine(device, log_device_placement=log_device_placement, threads=threads, profiler=profiler, config=config)
         self._plans: dict[Any, Plan] = {}
         self._fetches: dict[Any, Fetches] = {}
         self._plan_lock = threading.Lock()
         self._closed = False
+        self._placed: tuple[int, dict[str, str]] = (-1, {})
         for node in graph:
             if node.op in VARIABLES and (value := graph.values.get(variable_of(node).key)) is not None:
                 self.state.variables[variable_of(node).key] = ort.own(np.asarray(value))
@@ -120,10 +124,22 @@ class Session:
 
     def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims]) -> Plan:
         started = time.perf_counter()
-        plan = Planner(self.graph, fetches, feeds, dims).plan()
+        planner = Planner(self.graph, fetches, feeds, dims)
+        for name, device in self._placements().items():
+            if (node := planner.graph.nodes.get(name)) is not None:
+                node.device = device
+        plan = planner.plan()
         self.engine.prepare(plan)
         plan.seconds = time.perf_counter() - started
         return plan
+
+    def _placements(self) -> dict[str, str]:
+        """The devices that the graph's nodes ask for; the whole graph is checked, as TensorFlow does when a graph is new or has grown."""
+        count = len(self.graph.nodes)
+        if self._placed[0] != count:
+            soft = self.engine.config.soft_placement
+            self._placed = count, place(self.graph, self.engine.available, soft=soft is not False, strict=soft is not None)
+        return self._placed[1]
 
     def plan(self, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any]) -> Plan:
         """The plan for these fetches and feeds, made once for each set and rank of feeds."""

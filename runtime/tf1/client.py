@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from graphtools import graph as base
 from graphtools.formats import schema
 from graphtools.gradients import IndexedSlices
+from runtime import devices
 from runtime import session as engine
 from runtime.fetches import Fetches, register_fetch_type
 from runtime.tf1.graph import Graph, _DefaultStack, get_default_graph
@@ -152,8 +154,9 @@ def _engine_options(config: Any) -> dict[str, Any]:
             made["log_device_placement"] = True
         if config.intra_op_parallelism_threads:
             made["threads"] = int(config.intra_op_parallelism_threads)
-        if dict(config.device_count).get("GPU") == 0:
-            made["device"] = "cpu"
+    soft = made.pop("soft_placement", False)
+    settings = devices.config_of(config)
+    made["config"] = dataclasses.replace(settings, soft_placement=True) if soft else settings
     return made
 
 

@@ -24,9 +24,16 @@ class DeviceAttributes(NamedTuple):
 
 def list_devices(session: Any = None) -> list[DeviceAttributes]:
     """The CPU, and the GPU where ONNX Runtime can use one."""
-    found = [DeviceAttributes(devices.device_name("CPUExecutionProvider"), "CPU", 256 << 20)]
-    if devices.cuda_problem() is None:
-        found.append(DeviceAttributes(devices.device_name("CUDAExecutionProvider"), "GPU"))
+    names = session.engine.available if session is not None else devices.available(len(devices.gpus("auto")))
+    found = []
+    for name in names:
+        kind = name.rpartition("device:")[2].partition(":")[0]
+        memory = 256 << 20 if kind == "CPU" else 16 << 30
+        description = "" if kind in ("CPU", "GPU") else f"device: {kind} device"
+        if kind == "GPU":
+            memory = devices.gpu_memory(int(name.rpartition(":")[2])) or memory
+            description = f"device: {name.rpartition(':')[2]}, CUDA, through ONNX Runtime's CUDAExecutionProvider"
+        found.append(DeviceAttributes(name, kind, memory, physical_device_desc=description))
     return found
 
 

@@ -17,6 +17,7 @@ from graphtools import opdefs
 from graphtools.dtypes import DType, as_dtype, int32, string
 from graphtools.errors import ShapeError
 from graphtools.gradients import IndexedSlices
+from runtime.device_names import override_device
 from runtime.tf1.registry import export
 from runtime.tf1.tensor import Operation, Tensor
 from runtime.tf1.tensor_shape import Dimension, TensorShape, as_dims
@@ -430,42 +431,6 @@ def merge_devices(scopes: Sequence[Any], op_type: str) -> str:
         part = part if isinstance(part, str) else part.to_string()
         merged = override_device(merged, part) if part else merged
     return merged
-
-
-def override_device(outer: str, inner: str) -> str:
-    """`outer` with the parts that `inner` names replaced, in canonical form."""
-    fields = device_fields(outer) | device_fields(inner)
-    return device_string(fields)
-
-
-def device_fields(device: str) -> dict[str, str]:
-    """The parts of a device string: job, replica, task, type, index."""
-    fields: dict[str, str] = {}
-    for part in device.split("/"):
-        bits = part.split(":")
-        key = bits[0].lower()
-        if key in ("job", "replica", "task") and len(bits) == 2:
-            fields[key] = bits[1]
-        elif key in ("cpu", "gpu") and len(bits) <= 2:
-            fields["type"] = key.upper()
-            if len(bits) == 2:
-                fields["index"] = bits[1]
-            else:
-                fields.pop("index", None)
-        elif key == "device" and len(bits) in (2, 3):
-            fields["type"] = bits[1].upper() if bits[1].lower() in ("cpu", "gpu") else bits[1]
-            if len(bits) == 3:
-                fields["index"] = bits[2]
-        elif part:
-            raise ValueError(f"Unknown attribute: {key!r} in {device!r}")
-    return fields
-
-
-def device_string(fields: Mapping[str, str]) -> str:
-    parts = [f"/{k}:{fields[k]}" for k in ("job", "replica", "task") if k in fields]
-    if "type" in fields:
-        parts.append(f"/device:{fields['type']}:{fields.get('index', '*')}")
-    return "".join(parts)
 
 
 # -- Python values as tensors --------------------------------------------------------------------------------------
