@@ -22,6 +22,8 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "estimator": ("estimator.spec", "estimator.estimator", "estimator.training",),
+    "estimator.inputs": ("estimator.inputs",),
     "image": ("image_ops", "image_color_ops",),
     "extract_image_patches": ("image_ops",),
     "io.is_jpeg": ("image_ops",),
