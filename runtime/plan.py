@@ -176,6 +176,8 @@ class Planner:
         self.graph = part
         self.feeds = [part.nodes[tensors[t].node.name].outputs[tensors[t].index] for t in feeds]
         self.bound = {part.nodes[tensors[t].node.name].outputs[0]: v for t, v in (bound or {}).items()}
+        for parameter, inside in zip(bound or (), self.bound, strict=True):
+            inside.dtype = parameter.dtype  # a feed's placeholder is no ref, but what reads a variable must know that it is one
         self.targets = [
             part.nodes[nodes[f].name] if isinstance(f, Node) else part.nodes[tensors[f].node.name].outputs[tensors[f].index]
             for f in fetches
@@ -610,6 +612,8 @@ def kind_of(node: Node) -> int | None:
         and not node.op.startswith(COMPILED_HANDLES)
     ):
         return HOST
+    if node.op == "Assign" and node.attr["validate_shape"] and (node.inputs[1].dims is None or None in node.inputs[1].dims):
+        return HOST  # the shapes are compared when it runs
     if converted:
         return ONNX
     return HOST if has_host else None
