@@ -313,7 +313,7 @@ def merge(inputs: Any, name: str | None = None) -> Any:
     """The input that is available, of tensors or of IndexedSlices."""
     if all(isinstance(i, Tensor) for i in inputs):
         graph = inputs[0].node.graph
-        return graph.op("RefMerge" if all(i.dtype.is_ref for i in inputs) else "Merge", list(inputs), name=name)[0]
+        return graph.op("RefMerge" if all(i.dtype.is_ref for i in inputs) else "Merge", list(inputs), name=name or "Merge")[0]
     slices = [as_slices(i) for i in inputs]
     values = merge([s.values for s in slices], name)
     indices = merge([s.indices for s in slices], "indices")

@@ -101,6 +101,12 @@ def _attr_value(kind: str, value: Any) -> Any:
         if isinstance(value, dict):
             value = value["shape"]
         return None if value is None else tuple(None if d in (None, -1) else int(d) for d in value)
+    if kind == "tensor" and isinstance(value, dict):
+        from google.protobuf import text_format
+
+        from graphtools.formats import schema, tensor
+
+        return tensor.to_array(text_format.Parse(value["tensor"], schema.message("TensorProto")()))
     return value
 
 

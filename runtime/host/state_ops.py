@@ -19,7 +19,11 @@ def is_initialized(run: Any, node: Node, variable: Any) -> Any:
 
 @host("Assign", "AssignVariableOp")
 def assign(run: Any, node: Node, variable: Any, value: Any) -> Any:
-    """Assignment of dtypes that ONNX Runtime does not hold; conversion does the others."""
+    """Assignment of dtypes that ONNX Runtime does not hold, and of shapes that are only known now; conversion does the others."""
+    wanted = node.inputs[0].dims if node.op == "Assign" and node.attr["validate_shape"] else None
+    if wanted is not None and None not in wanted and np.shape(value) != wanted:
+        lhs, rhs = (f"[{','.join(str(d) for d in s)}]" for s in (wanted, np.shape(value)))
+        raise InvalidArgumentError(None, None, f"Assign requires shapes of both tensors to match. lhs shape= {lhs} rhs shape= {rhs}")
     run.write(variable, value)
     return value if node.outputs else None
 

@@ -99,16 +99,14 @@ def tensor_summary(
     if summary_description is not None:
         metadata.summary_description = summary_description
     with _scope(name, family, "TensorSummary", [tensor]) as (tag, scope):
-        made = apply_op(
-            "TensorSummaryV2", scope, tag=tag, tensor=tensor, serialized_summary_metadata=constant(metadata.SerializeToString())
-        )
+        made = apply_op("TensorSummaryV2", scope, tag=tag, tensor=tensor, serialized_summary_metadata=metadata.SerializeToString())
         return _collect(made, collections)
 
 
 @export("summary.merge")
 def merge(inputs: Any, collections: Any = None, name: str | None = None) -> Any:
     with name_scope(name, "Merge", inputs):
-        made = apply_op("MergeSummary", None, inputs=list(inputs))
+        made = apply_op("MergeSummary", name, inputs=list(inputs))
         get_default_graph().add_to_collections(collections or [], made)
         return made
 

@@ -21,7 +21,7 @@ def exponential_decay(
     if global_step is None:
         raise ValueError("global_step is required for exponential_decay.")
     with name_scope(name, "ExponentialDecay", [learning_rate, global_step, decay_steps, decay_rate]) as scope:
-        rate = convert_to_tensor(learning_rate, name="learning_rate")
+        rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
         decay_steps = math_ops.cast(decay_steps, dtype)
         decay_rate = math_ops.cast(decay_rate, dtype)
@@ -61,18 +61,20 @@ def polynomial_decay(
     if global_step is None:
         raise ValueError("global_step is required for polynomial_decay.")
     with name_scope(name, "PolynomialDecay", [learning_rate, global_step]) as scope:
-        rate = convert_to_tensor(learning_rate, name="learning_rate")
+        rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
         end = math_ops.cast(end_learning_rate, dtype)
         power = math_ops.cast(power, dtype)
         step = math_ops.cast(global_step, dtype)
         steps = math_ops.cast(decay_steps, dtype)
         if cycle:
-            multiplier = array_ops.where(math_ops.equal(step, 0), constant(1.0, dtype), apply_op("Ceil", None, x=step / decay_steps))
+            from runtime.tf1.control_flow import cond
+
+            multiplier = cond(math_ops.equal(step, 0), lambda: 1.0, lambda: apply_op("Ceil", None, x=step / decay_steps))
             steps = math_ops.multiply(steps, multiplier)
         else:
-            step = math_ops.minimum(step, steps)
-        p = apply_op("RealDiv", None, x=step, y=steps)
+            step = math_ops.minimum(step, decay_steps)
+        p = step / steps
         return math_ops.add(math_ops.multiply(rate - end, math_ops.pow_(1 - p, power)), end, name=scope)
 
 
@@ -80,9 +82,8 @@ def polynomial_decay(
 def natural_exp_decay(
     learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None
 ) -> Any:
-    with name_scope(name, "NaturalExpDecay", [learning_rate, global_step, decay_rate]):
-        natural = apply_op("Exp", None, x=math_ops.negative(convert_to_tensor(decay_rate)))
-    return exponential_decay(learning_rate, global_step, decay_steps, natural, staircase=staircase, name=name or "natural_exp_decay")
+    natural = apply_op("Exp", None, x=math_ops.negative(decay_rate))
+    return exponential_decay(learning_rate, global_step, decay_steps, natural, staircase=staircase, name=name)
 
 
 @export("train.inverse_time_decay")
@@ -90,7 +91,7 @@ def inverse_time_decay(
     learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any, staircase: bool = False, name: str | None = None
 ) -> Any:
     with name_scope(name, "InverseTimeDecay", [learning_rate, global_step, decay_rate]) as scope:
-        rate = convert_to_tensor(learning_rate, name="learning_rate")
+        rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
         p = math_ops.cast(global_step, dtype) / math_ops.cast(decay_steps, dtype)
         if staircase:
@@ -107,7 +108,7 @@ def _completed(global_step: Any, decay_steps: Any, dtype: Any) -> Any:
 @export("train.cosine_decay")
 def cosine_decay(learning_rate: Any, global_step: Any, decay_steps: Any, alpha: float = 0.0, name: str | None = None) -> Any:
     with name_scope(name, "CosineDecay", [learning_rate, global_step]):
-        rate = convert_to_tensor(learning_rate, name="learning_rate")
+        rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         fraction = _completed(global_step, decay_steps, rate.dtype)
         cosine = 0.5 * (1.0 + apply_op("Cos", None, x=constant(math.pi) * fraction))
         return math_ops.multiply(rate, (1 - alpha) * cosine + alpha)
@@ -124,7 +125,7 @@ def linear_cosine_decay(
     name: str | None = None,
 ) -> Any:
     with name_scope(name, "LinearCosineDecay", [learning_rate, global_step]) as scope:
-        rate = convert_to_tensor(learning_rate, name="learning_rate")
+        rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
         steps = math_ops.cast(decay_steps, dtype)
         step = math_ops.minimum(math_ops.cast(global_step, dtype), steps)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.tf1.graph import apply_op, convert_to_tensor
+from runtime.tf1.array_ops import identity
+from runtime.tf1.graph import apply_op, constant, convert_to_tensor, get_default_graph
 from runtime.tf1.math_ops import cast
 from runtime.tf1.registry import export
 from runtime.tf1.train.optimizer import Optimizer
@@ -192,24 +193,24 @@ class AdagradDAOptimizer(_WithSlots):
 
     def _create_slots(self, var_list: Any) -> None:
         for v in var_list:
-            self._zeros_slot(v, "gradient_accumulator", f"{self._name}/gradient_accumulator")
-            _constant_slot(self, v, self._initial, "gradient_squared_accumulator", f"{self._name}/gradient_squared_accumulator")
+            with get_default_graph().colocate_with(v.op):
+                zero, first = (constant(value, v.dtype.base_dtype, v.shape) for value in (0.0, self._initial))
+            self._get_or_make_slot(v, zero, "gradient_accumulator", self._name)
+            self._get_or_make_slot(v, first, "gradient_squared_accumulator", self._name)
 
     def _prepare(self) -> None:
         super()._prepare()
+        with get_default_graph().colocate_with(self._tensors["lr"].op):
+            self._step = identity(self._global_step) + 1
 
     def _arguments(self, var: Any) -> dict[str, Any]:
-        from graphtools.dtypes import int64
-        from runtime.tf1.array_ops import identity
-        from runtime.tf1.graph import get_default_graph
-
         with get_default_graph().device(var.op.device or None):
-            step = cast(identity(self._global_step) + 1, int64)
+            step = identity(self._step)
         return {
             "gradient_accumulator": self.get_slot(var, "gradient_accumulator"),
             "gradient_squared_accumulator": self.get_slot(var, "gradient_squared_accumulator"),
-            "l1": cast(convert_to_tensor(self._l1), var.dtype.base_dtype),
-            "l2": cast(convert_to_tensor(self._l2), var.dtype.base_dtype),
+            "l1": cast(self._l1, var.dtype.base_dtype),
+            "l2": cast(self._l2, var.dtype.base_dtype),
             "global_step": step,
             **self._tensors,
         }
@@ -219,7 +220,6 @@ class AdagradDAOptimizer(_WithSlots):
 class FtrlOptimizer(_WithSlots):
     _hypers = (
         ("_learning_rate", "lr", "learning_rate"), ("_l1", "l1", "l1_regularization_strength"), ("_l2", "l2", "l2_regularization_strength"),
-        ("_lr_power", "lr_power", "learning_rate_power"),
     )  # fmt: skip
 
     def __init__(
@@ -248,8 +248,10 @@ class FtrlOptimizer(_WithSlots):
 
     def _prepare(self) -> None:
         super()._prepare()
+        shrinkage = self._hyper("l2_shrinkage_regularization_strength", self._shrinkage)
+        self._tensors["lr_power"] = self._hyper("learning_rate_power", self._lr_power)
         if self._op == "FtrlV2":
-            self._tensors["l2_shrinkage"] = self._hyper("l2_shrinkage_regularization_strength", self._shrinkage)
+            self._tensors["l2_shrinkage"] = shrinkage
 
     def _arguments(self, var: Any) -> dict[str, Any]:
         return {"accum": self.get_slot(var, "accum"), "linear": self.get_slot(var, "linear"), **self._tensors}

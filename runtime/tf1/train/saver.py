@@ -10,6 +10,7 @@ import numpy as np
 
 from graphtools import graph as base
 from graphtools.formats import checkpoint, schema
+from runtime.errors import InvalidArgumentError, NotFoundError
 from runtime.tf1 import array_ops, control_flow_ops
 from runtime.tf1.client import internal_runs
 from runtime.tf1.graph import GraphKeys, apply_op, constant, get_default_graph, name_scope
@@ -64,6 +65,18 @@ class _VariableSaveable(SaveableObject):
         ref = self.op._ref() if isinstance(self.op, Variable) else self.op
         known = self.op.get_shape().is_fully_defined() and restored_shapes is None
         return apply_op("Assign", None, ref=ref, value=value, validate_shape=known, use_locking=True)
+
+
+# Dtypes whose enum names are not their names in upper case.
+_ENUM_NAMES = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE"}
+
+
+def _restore_error(error: Any, cause: str) -> Any:
+    return type(error)(
+        error.node_def,
+        error.op,
+        f"Restoring from checkpoint failed. This is most likely due to {cause} from the checkpoint. Please ensure that you have not altered the graph expected based on the checkpoint. Original error:\n\n{error.message}",
+    )
 
 
 def _by_name(var_list: Any) -> dict[str, Any]:
@@ -325,8 +338,13 @@ class Saver:
         save_path = os.fspath(save_path)
         if not checkpoint_exists(save_path):
             raise ValueError(f"The passed save_path is not a valid checkpoint: {save_path}")
-        with internal_runs():
-            sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
+        try:
+            with internal_runs():
+                sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: save_path})
+        except NotFoundError as e:
+            raise _restore_error(e, "a Variable name or other graph key that is missing") from e
+        except InvalidArgumentError as e:
+            raise _restore_error(e, "a mismatch between the current graph and the graph") from e
 
     # -- what was saved ------------------------------------------------------------------------------------------
 
@@ -494,7 +512,11 @@ class CheckpointReader:
         return np.array(self._checkpoint[name.decode() if isinstance(name, bytes) else name])
 
     def debug_string(self) -> bytes:
-        return "\n".join(f"{n} ({self._checkpoint.dtype(n).name}) {list(self._checkpoint.shape(n))}" for n in self._checkpoint).encode()
+        c = self._checkpoint
+        lines = [
+            f"{n} (DT_{_ENUM_NAMES.get(c.dtype(n).name, c.dtype(n).name.upper())}) [{','.join(str(d) for d in c.shape(n))}]\n" for n in c
+        ]
+        return "".join(lines).encode()
 
 
 def _resolved(path: str) -> str:
