@@ -614,6 +614,8 @@ def kind_of(node: Node) -> int | None:
         return HOST
     if node.op == "Assign" and node.attr["validate_shape"] and (node.inputs[1].dims is None or None in node.inputs[1].dims):
         return HOST  # the shapes are compared when it runs
+    if node.op == "Assign" and node.attr["validate_shape"] and (node.inputs[1].dims is None or None in node.inputs[1].dims):
+        return HOST  # the shapes are compared when it runs
     if converted:
         return ONNX
     return HOST if has_host else None
