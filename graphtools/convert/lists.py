@@ -8,7 +8,7 @@ ONNX sequence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -148,7 +148,7 @@ class TensorList:
             return result
         if isinstance(other, Items) or other.is_pending:
             return other.add(op, self)
-        return Dense(op.Add(self.stack(op), other.stack(op)), self.array)
+        return Dense(_summed(op, self, other), self.array)
 
     def as_items(self, op: Builder) -> TensorList:
         """The same list in a form in which single elements can be replaced."""
@@ -202,6 +202,23 @@ def zeros(op: Builder, dtype: DType, shape: Sequence[Value | int]) -> Value:
     if dtype.is_complex:
         result.dtype, result.dims = dtype, None if result.dims is None else result.dims[:-1]
     return result
+
+
+def _summed(op: Builder, a: TensorList, b: TensorList) -> Value:
+    """The stacked elements of two lists, added. What was never written may be stacked to no elements, and adds nothing."""
+    x, y = a.stack(op), b.stack(op)
+    if not any(isinstance(c, Carried) and (c.element is None or None in c.element) for c in (a, b)):
+        return op.Add(x, y)  # type: ignore[no-any-return]
+
+    def unless_empty(of: Value, op: Builder, instead: Value, otherwise: Callable[[Builder], Value]) -> Value:
+        then, other = op.subgraph(), op.subgraph()
+        then.output(then._append("Identity", [instead], {}, 1, ""))
+        other.output(otherwise(other))
+        result: Value = op.If(op.Equal(op.Size(of), op.const(np.array(0, np.int64))), then_branch=then, else_branch=other)
+        result.dtype, result.dims = a.dtype, joined(x.dims, y.dims)
+        return result
+
+    return unless_empty(x, op, y, lambda op: unless_empty(y, op, x, lambda op: op.Add(x, y)))  # type: ignore[no-any-return]
 
 
 class Blank(TensorList):
@@ -605,4 +622,4 @@ class Carried(TensorList):
     def add(self, op: Builder, other: TensorList) -> TensorList:
         if isinstance(other, Blank) or (isinstance(other, Writes) and self.adds):
             return super().add(op, other)
-        return Dense(op.Add(self.stack(op), other.stack(op)), self.array)
+        return Dense(_summed(op, self, other), self.array)
