@@ -112,7 +112,12 @@ def _add_field(message: descriptor_pb2.DescriptorProto, text: str, oneofs: dict[
 def message(name: str) -> Any:
     """The class of the message called `name`, as "GraphDef" or "AttrValue_ListValue"."""
     full_name = name if "." in name else f"{_PACKAGE}.{name}"
-    return message_factory.GetMessageClass(_pool().FindMessageTypeByName(full_name))
+    found = message_factory.GetMessageClass(_pool().FindMessageTypeByName(full_name))
+    for other in _table()[0]:  # what is declared inside a message is found there too: Summary.Value
+        owner, _, short = other.rpartition("_")
+        if owner == name:
+            setattr(found, short, message(other))
+    return found
 
 
 def names() -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphtools.formats import schema
 from runtime.events import EventsWriter
-from runtime.tf1.graph import Graph, GraphKeys, apply_op, constant, convert_to_tensor, get_default_graph, name_scope
+from runtime.tf1.graph import Graph, GraphKeys, apply_op, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.registry import export, put
 
 for _name in ("Summary", "SummaryDescription", "Event", "SessionLog"):

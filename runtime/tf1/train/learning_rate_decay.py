@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from runtime.tf1 import array_ops, math_ops
+from runtime.tf1 import math_ops
 from runtime.tf1.graph import apply_op, constant, convert_to_tensor, name_scope
 from runtime.tf1.registry import export
 
