@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools import graph as base
 from graphtools.dtypes import as_dtype
-from runtime.tf1.graph import Graph, GraphKeys, apply_op, convert_to_tensor, get_default_graph, name_scope
+from runtime.tf1.graph import Graph, GraphKeys, apply_op, constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape, as_dims
 
@@ -489,8 +489,56 @@ def _outside_control_flow(graph: Graph) -> Any:
 
 
 def _uninitialised_free(value: Any) -> Any:
-    """The initial value with every variable it reads replaced by that variable's initialised value."""
-    return value
+    """The initial value with every variable it reads replaced by that variable's initialised value; as it is where it has a loop."""
+    if not isinstance(value, base.Tensor) or _has_cycle(value.node):
+        return value
+    return _initialised(value, {})
+
+
+def _has_cycle(node: Any) -> bool:
+    state: dict[Any, bool] = {}  # node -> whether it is done
+    stack = [(node, iter([*(t.node for t in node.inputs), *node.control_inputs]))]
+    state[node] = False
+    while stack:
+        current, needs = stack[-1]
+        need = next(needs, None)
+        if need is None:
+            state[current] = True
+            stack.pop()
+        elif need not in state:
+            state[need] = False
+            stack.append((need, iter([*(t.node for t in need.inputs), *need.control_inputs])))
+        elif not state[need]:
+            return True
+    return False
+
+
+def _initialised(tensor: Any, made: dict[Any, Any]) -> Any:
+    node = tensor.node
+    if node not in made:
+        made[node] = _initialised_node(node, made)
+    return made[node].outputs[tensor.index]
+
+
+def _initialised_node(node: Any, made: dict[Any, Any]) -> Any:
+    """The node, or a copy of it that reads initialised values where it reads variables."""
+    if node.op in ("IsVariableInitialized", "VarIsInitializedOp", "ReadVariableOp", "If"):
+        return node
+    graph = node.graph
+    if node.op in ("Variable", "VariableV2", "VarHandleOp"):
+        for key in (GraphKeys.GLOBAL_VARIABLES, GraphKeys.LOCAL_VARIABLES):
+            for variable in graph.get_collection(key):
+                if isinstance(variable, Variable) and variable.name in (node.name, f"{node.name}:0"):
+                    return variable.initialized_value().op
+        return node
+    inputs = [_initialised(t, made) for t in node.inputs]
+    opdef = node.opdef
+    if all(a is b for a, b in zip(inputs, node.inputs, strict=True)) or opdef is None:
+        return node
+    arranged = [inputs[start:stop] if arg.is_list else inputs[start] for arg, start, stop in opdef.input_slices(node.attr).values()]
+    op_type = "Switch" if node.op == "RefSwitch" else node.op
+    name = f"{node.name}_{graph.scope}".replace(":", "_")
+    return graph.create(op_type, arranged, node.attr, name if name not in graph.nodes else graph.unique_name(name))
 
 
 @export("is_variable_initialized", "compat.v1.is_variable_initialized")
@@ -557,8 +605,8 @@ def report_uninitialized_variables(var_list: Any = None, name: str = "report_uni
         if not var_list:
             return convert_to_tensor(np.array([], object), name=name)
         flags = [is_variable_initialized(v) for v in var_list]
-        names = convert_to_tensor([v.name.rpartition(":")[0] for v in var_list])
         missing = lookup("logical_not")(lookup("stack")(flags))
+        names = constant([v.name.rpartition(":")[0] for v in var_list])
         return lookup("boolean_mask")(names, missing)
 
 

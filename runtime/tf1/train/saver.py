@@ -211,7 +211,7 @@ class Saver:
                 tensors=[s.tensor for s in specs],
             )
             return control_flow_ops.with_dependencies([op], filename)
-        part = apply_op("StringJoin", None, inputs=[filename, constant("_temp/part")])
+        part = apply_op("StringJoin", None, inputs=[filename, "_temp/part"])
         by_device: dict[str, list[SaveSpec]] = {}
         for s in specs:
             by_device.setdefault(s.tensor.node.device, []).append(s)
@@ -231,7 +231,7 @@ class Saver:
             shards.append(control_flow_ops.with_dependencies([op], shard_name))
         with get_default_graph().control_dependencies([s.node for s in shards]):
             merge = apply_op(
-                "MergeV2Checkpoints", None, checkpoint_prefixes=array_ops.stack(shards), destination_prefix=filename, delete_old_dirs=True
+                "MergeV2Checkpoints", None, checkpoint_prefixes=shards, destination_prefix=filename, delete_old_dirs=True
             )
             with get_default_graph().control_dependencies([merge]):
                 return array_ops.identity(filename)
@@ -258,6 +258,8 @@ class Saver:
             with graph.control_dependencies(assigns[-1:] if self._sequentially and assigns else []):
                 assigns.append(saveable.restore(mine, shapes))
         ops = [a.node if isinstance(a, base.Tensor) else a for a in assigns]
+        if self._sharded:
+            ops = [control_flow_ops.group(*ops, name="restore_shard")]
         return control_flow_ops.group(*ops, name="restore_all")
 
     # -- saving --------------------------------------------------------------------------------------------------
