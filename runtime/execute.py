@@ -12,7 +12,7 @@ import numpy as np
 from graphtools.dtypes import resource, variant
 from graphtools.graph import Func, Graph, Node
 from graphtools.state import Variable
-from runtime import ort
+from runtime import denormals, ort
 from runtime.errors import InvalidArgumentError, OpError
 from runtime.ort import OrtValue
 from runtime.plan import HostStep, Load, Plan, Segment, Source
@@ -77,9 +77,12 @@ class Execution:
                 value = ort.share(value)
             feeds[name] = value
         try:
+            denormals.flush()
             results = session.run_with_ort_values(feeds, [name for name, _ in step.outputs], None)
         except Exception as e:
             raise self._segment_error(step, e) from e
+        finally:
+            denormals.keep()
         for i, (_, slot) in enumerate(step.outputs):
             values[slot] = results[i]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import platform
+import sys
 import threading
 from typing import Any
 
@@ -186,3 +188,15 @@ def test_shape_errors_at_run_name_the_node() -> None:
     product = graph.op("MatMul", a, b, name="product")
     with pytest.raises(errors.InvalidArgumentError, match="product"):
         Session(graph, device="cpu").run(product, {a: np.zeros((2, 3)), b: np.zeros((2, 3))})
+
+
+def test_denormals_are_zero_while_a_segment_runs_only() -> None:
+    graph = Graph()
+    x = graph.op("Placeholder", dtype=float32, shape=(None,), name="x")
+    half = graph.op("Mul", x, graph.constant(0.5, float32))
+    tiny = np.array([1e-39, 1.5e-38, 1.0], np.float32)
+    got = Session(graph, device="cpu").run(half, {x: tiny})
+    assert got[2] == 0.5
+    if platform.machine() == "x86_64" and sys.platform == "linux":
+        np.testing.assert_array_equal(got, np.array([0, 0, 0.5], np.float32))
+    assert (tiny * np.float32(0.5))[0] > 0
