@@ -22,6 +22,7 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "distributions": ("distributions",),
     "estimator": ("estimator.spec", "estimator.estimator", "estimator.training",),
     "estimator.inputs": ("estimator.inputs",),
     "image": ("image_ops", "image_color_ops",),
@@ -135,6 +136,9 @@ LAZY: dict[str, tuple[str, ...]] = {
     "scan": ("functional_ops",),
     "map_fn": ("functional_ops",),
     "layers": ("layer", "core_layers"),
+    "keras": (
+        "keras.backend_ops", "keras.layers.core", "keras.engine.sequential", "keras.callbacks",
+    ),
     "foldr": ("functional_ops",),
     "foldl": ("functional_ops",),
     "TensorArray": ("tensor_array",),

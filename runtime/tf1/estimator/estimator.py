@@ -13,6 +13,7 @@ import numpy as np
 from graphtools.dtypes import int64
 from graphtools.formats import schema
 from runtime.tf1 import random_ops, state_ops
+from runtime.tf1.array_ops import identity
 from runtime.tf1.client import internal_runs
 from runtime.tf1.control_flow_ops import group
 from runtime.tf1.estimator.spec import EstimatorSpec, ModeKeys, RunConfig, session_config
@@ -208,6 +209,8 @@ class Estimator:
             collections=[GraphKeys.LOCAL_VARIABLES, GraphKeys.EVAL_STEP],
         )
         fetches = [op for op in (update, state_ops.assign_add(count, 1, use_locking=True)) if op is not None]
+        with get_default_graph().control_dependencies(fetches):
+            identity(count.read_value())
         final = lookup("train.FinalOpsHook")(values)
         creator = lookup("train.ChiefSessionCreator")(
             scaffold=spec.scaffold, checkpoint_filename_with_path=path, config=session_config(self._config)
