@@ -70,6 +70,12 @@ def run(
     export: Annotated[
         Path | None, typer.Option("--export", metavar="DIR", help="Write the graph, checkpoint and ONNX model of what the script built.")
     ] = None,
+    allow_soft_placement: Annotated[
+        bool,
+        typer.Option(
+            "--allow-soft-placement", help="Run ops on another device where the one they ask for is missing, whatever the script says."
+        ),
+    ] = False,
 ) -> None:
     """Execute a TensorFlow 0.x or 1.x script on ONNX Runtime, without TensorFlow.
 
@@ -81,7 +87,15 @@ def run(
     if not script.exists():
         stop(f"There is no file {script}.", 2)
     try:
-        scripts.run_script(script, args or (), device=device, log_device_placement=log_device_placement, profile=profile, export=export)
+        scripts.run_script(
+            script,
+            args or (),
+            device=device,
+            log_device_placement=log_device_placement,
+            profile=profile,
+            export=export,
+            allow_soft_placement=allow_soft_placement,
+        )
     except SourceError as e:
         stop(scripts.describe_source_error(e), 2)
     except SystemExit:
@@ -94,7 +108,9 @@ def run(
 @app.command("predict")
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx file, or a model of any format that `convert` takes.")],
-    input: Annotated[list[str], typer.Option("--input", "-i", metavar="NAME=FILE.npy", help="An input tensor's values; may be repeated.")],
+    input: Annotated[
+        list[str] | None, typer.Option("--input", "-i", metavar="NAME=FILE.npy", help="An input tensor's values; may be repeated.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the outputs as .npz. [default: print them]")] = None,
     outputs: Annotated[str | None, typer.Option("--outputs", help="Output tensors, comma separated.")] = None,
     checkpoint: graphtools.cli.Checkpoint = None,
@@ -104,18 +120,136 @@ def predict(
     device: Device = "auto",
     log_device_placement: LogPlacement = False,
     profile: Profile = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data", metavar="DIR|FILE", help="Rows to run in batches: .npy, .npz or .parquet files, or folders of them; may be repeated."
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="With --data: rows at a time.")] = 32,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="With --data: where the parts are written. Run again after a kill: finished parts are kept."
+        ),
+    ] = None,
+    data_input: Annotated[
+        str | None, typer.Option("--data-input", help="With --data: the input that the rows of .npy files are fed to.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="With --data: parts at a time.")] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="tcp://HOST:PORT", help="With --data: compute the parts on a Dask cluster that sees the same files."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the outputs, or what became of the parts.")] = False,
 ) -> None:
     """Run a model of any supported format on ONNX Runtime.
 
     Example: tfrevive predict frozen.pb --input x:0=images.npy
+
+    Example: tfrevive predict frozen.pb --data images/ --batch 64 --out answers/
     """
     with Failing():
+        if data:
+            if out is None:
+                stop("--data needs --out DIR.", 2)
+            predict_batches(
+                model,
+                data,
+                out,
+                batch,
+                input or [],
+                outputs,
+                checkpoint,
+                weights,
+                signature,
+                tag,
+                device,
+                data_input,
+                jobs,
+                cluster,
+                as_json,
+            )
+            return
         from runtime import predict as prediction
 
-        feeds = prediction.read_inputs(input)
+        feeds = prediction.read_inputs(input or [])
         made = prediction.load_model(model, graphtools.cli.names(outputs), checkpoint, weights, signature, tag, device)
         results = made.run(feeds, log_device_placement=log_device_placement, profile=profile)
-        prediction.write_outputs(results, output)
+        if as_json and output is None:
+            import json
+
+            typer.echo(
+                json.dumps({k: {"dtype": str(v.dtype), "shape": list(v.shape), "values": prediction.plain(v)} for k, v in results.items()})
+            )
+        else:
+            prediction.write_outputs(results, output)
+
+
+def predict_batches(
+    model: Path, data: list[Path], out: Path, batch: int, input: list[str], outputs: str | None, checkpoint: Path | None, weights: Path | None,
+    signature: str | None, tag: list[str] | None, device: str, data_input: str | None, jobs: int, cluster: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """`predict --data`: parts of the data, each computed once and written whole."""
+    import json
+
+    from runtime import batches
+    from runtime import predict as prediction
+
+    constants = prediction.read_inputs(input)
+    parts = batches.parts_of(batches.data_files(data), batch)
+    path = prediction.onnx_file(model, out, graphtools.cli.names(outputs), checkpoint, weights, signature, tag)
+    work = batches.Work(str(path.resolve()), str(out.resolve()), batch, device, data_input, constants)
+    executor, at_once = (None, jobs) if cluster is None else batches.cluster(cluster)
+    shown = sys.stderr.isatty()
+
+    def progress(done: int, total: int) -> None:
+        typer.echo(f"\r{done} of {total} parts", err=True, nl=done == total)
+
+    outcome = batches.run_job(work, parts, executor, jobs=at_once, on_part=progress if shown else None)
+    if as_json:
+        typer.echo(json.dumps({"parts": outcome.parts, "rows": outcome.rows, "kept": outcome.kept, "failed": outcome.failed}))
+    else:
+        kept = f", {outcome.kept} of them from before" if outcome.kept else ""
+        typer.echo(f"{outcome.parts - len(outcome.failed)} of {outcome.parts} parts are in {out}{kept}: {outcome.rows} rows in all.")
+    if outcome.failed:
+        stop("\n".join(["These parts failed; run the same command again to compute what is missing:", *outcome.failed.values()]), 1)
+
+
+@app.command("compile")
+def compile_model(
+    model: graphtools.cli.Model,
+    fetch: Annotated[list[str], typer.Option("--fetch", metavar="NAME", help="A tensor to compute; may be repeated.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write: model.onnx and compile.json.")],
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--feed", metavar="NAME[=1x28x28]", help="A tensor that will be fed, and its shape (? leaves a size open); may be repeated."
+        ),
+    ] = None,
+    checkpoint: graphtools.cli.Checkpoint = None,
+    weights: graphtools.cli.Weights = None,
+    signature: graphtools.cli.SignatureName = None,
+    tag: graphtools.cli.Tag = None,
+    device: Device = "auto",
+    portable: Annotated[bool, typer.Option("--portable", help="Optimise only what holds on every machine.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Compile the subgraph between feeds and fetches ahead of time, as tfcompile did, and say what that fixed.
+
+    Example: tfrevive compile frozen.pb --feed x:0=1x784 --fetch prob:0 -o compiled/
+    """
+    with Failing():
+        import json
+
+        from runtime import artifact
+
+        feeds = dict(artifact.read_feed(f) for f in feed or [])
+        graph = graphtools.cli.load(model, checkpoint, weights, signature, tag, script_graph)
+        report = artifact.compile_graph(graph, feeds, fetch, output, device=device, portable=portable)
+        typer.echo(json.dumps(report, indent=2) if as_json else artifact.describe(report))
 
 
 @app.command("doctor")

@@ -61,7 +61,7 @@ def gpu_of(nodes: Iterable[Node], gpus: Sequence[int]) -> tuple[int, int] | None
     """The GPU for a segment, as (TensorFlow's number, CUDA's number): a session has one, so most nodes' wish decides."""
     if not gpus:
         return None
-    asked = Counter({n: 0 for n in range(len(gpus))})
+    asked = Counter(dict.fromkeys(range(len(gpus)), 0))
     for device, count in wishes(nodes).items():
         kind, index = kind_of(device)
         if kind in GPU_TYPES and index < len(gpus):
@@ -98,7 +98,7 @@ def of_plan(plan: Plan) -> list[Placement]:
         if not isinstance(step, Segment):
             found.append(on_host(step.node))
             continue
-        given = {}
+        given: dict[str, str] = {}
         if step.session is not None:
             for p in placements(step.session, step.gpu):
                 given.setdefault(p.name.split("__")[0], p.device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,6 +125,37 @@ def load_model(
 
     graph = graphtools.load(path, checkpoint=checkpoint, weights=weights, signature=signature, tags=tags)
     return OnnxModel(graphtools.to_onnx(graph, inputs=None, outputs=outputs).SerializeToString(), device=device)
+
+
+def onnx_file(
+    path: Path,
+    folder: Path,
+    outputs: list[str] | None,
+    checkpoint: Path | None,
+    weights: Path | None,
+    signature: str | None,
+    tags: list[str] | None,
+) -> Path:
+    """A model as an ONNX file: itself, or converted into `folder`. Raises ValueError when another model is there."""
+    if path.suffix == ".onnx" and path.exists():
+        return path
+    source = load_model(path, outputs, checkpoint, weights, signature, tags, "cpu").source
+    made, target = source if isinstance(source, bytes) else source.encode(), folder / "model.onnx"
+    if target.exists():
+        if target.read_bytes() != made:
+            raise ValueError(f"{folder} holds parts of another job (another model). Use another --out folder, or remove it.")
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".model.onnx.{os.getpid()}"
+    temporary.write_bytes(made)
+    os.replace(temporary, target)
+    return target
+
+
+def plain(value: Any) -> Any:
+    """An array as what JSON can say; bytes are read as UTF-8."""
+    listed = value.tolist()
+    return json.loads(json.dumps(listed, default=lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)))
 
 
 def write_outputs(results: dict[str, Any], path: Path | None) -> None:

@@ -32,6 +32,7 @@ def run_script(
     log_device_placement: bool = False,
     profile: Path | None = None,
     export: Path | None = None,
+    allow_soft_placement: bool = False,
 ) -> dict[str, Any]:
     """Execute a script of TensorFlow 0.x or 1.x; its globals.
 
@@ -57,7 +58,7 @@ def run_script(
     sys.argv = [str(file), *argv]
     sys.path.insert(0, str(file.resolve().parent))
     sys.modules["__main__"] = module
-    client.options.update(device=device, log_device_placement=log_device_placement, profiler=profiler)
+    client.options.update(device=device, log_device_placement=log_device_placement, profiler=profiler, soft_placement=allow_soft_placement)
     if on_run is not None:
         client.observers.append(on_run)
     try:
@@ -66,7 +67,7 @@ def run_script(
                 exec(compiled, module.__dict__)
             finally:
                 if profiler is not None:
-                    print(profiler.write().read_text(), file=sys.stderr)
+                    print(profiler.write(file.name).read_text(), file=sys.stderr)
                 if export is not None:
                     from runtime.export import export_graph
 
