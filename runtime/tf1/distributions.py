@@ -186,11 +186,19 @@ class Distribution:
 
     def variance(self, name: str = "variance") -> Any:
         with self._scope(name):
-            return self._variance() if hasattr(self, "_variance") else math_ops.square(self._stddev())  # type: ignore[attr-defined]
+            if hasattr(self, "_variance"):
+                return self._variance()
+            if hasattr(self, "_stddev"):
+                return math_ops.square(self._stddev())
+            raise NotImplementedError(f"variance is not implemented: {type(self).__name__}")
 
     def stddev(self, name: str = "stddev") -> Any:
         with self._scope(name):
-            return self._stddev() if hasattr(self, "_stddev") else math_ops.sqrt(self._variance())
+            if hasattr(self, "_stddev"):
+                return self._stddev()
+            if hasattr(self, "_variance"):
+                return math_ops.sqrt(self._variance())
+            raise NotImplementedError(f"stddev is not implemented: {type(self).__name__}")
 
     def kl_divergence(self, other: Any, name: str = "kl_divergence") -> Any:
         return kl_divergence(self, other)
@@ -353,7 +361,7 @@ class Exponential(Distribution):
         return 1.0 / self.rate
 
     def _mode(self) -> Any:
-        return array_ops.zeros_like(self.rate)
+        return array_ops.zeros_like(self.rate) * np.nan  # TensorFlow's, as a Gamma of concentration 1
 
 
 @export("distributions.Laplace")
@@ -420,6 +428,10 @@ class Gamma(Distribution):
     def _stddev(self) -> Any:
         return math_ops.sqrt(self.concentration) / self.rate
 
+    def _mode(self) -> Any:
+        mode = (self.concentration - 1.0) / self.rate
+        return lookup("where_v2")(self.concentration > 1.0, mode, array_ops.zeros_like(mode) * np.nan)
+
 
 @export("distributions.Beta")
 class Beta(Distribution):
@@ -448,7 +460,7 @@ class Beta(Distribution):
     def _log_prob(self, x: Any) -> Any:
         a, b = self.concentration1, self.concentration0
         weight = (a - 1.0) * _op("Log", x) + (b - 1.0) * _op("Log1p", -x)
-        return weight - (_op("Lgamma", a) + _op("Lgamma", b) - _op("Lgamma", self.total_concentration))
+        return weight - self._log_normalization()
 
     def _cdf(self, x: Any) -> Any:
         return apply_op("Betainc", None, a=self.concentration1, b=self.concentration0, x=x)
@@ -458,6 +470,19 @@ class Beta(Distribution):
 
     def _variance(self) -> Any:
         return self._mean() * (1.0 - self._mean()) / (1.0 + self.total_concentration)
+
+    def _log_normalization(self) -> Any:
+        return _op("Lgamma", self.concentration1) + _op("Lgamma", self.concentration0) - _op("Lgamma", self.total_concentration)
+
+    def _entropy(self) -> Any:
+        a, b, both = self.concentration1, self.concentration0, self.total_concentration
+        weights = (a - 1.0) * _op("Digamma", a) + (b - 1.0) * _op("Digamma", b)
+        return self._log_normalization() - weights + (both - 2.0) * _op("Digamma", both)
+
+    def _mode(self) -> Any:
+        mode = (self.concentration1 - 1.0) / (self.total_concentration - 2.0)
+        peaked = apply_op("LogicalAnd", None, x=self.concentration1 > 1.0, y=self.concentration0 > 1.0)
+        return lookup("where_v2")(peaked, mode, array_ops.zeros_like(mode) * np.nan)
 
 
 def _derived(seed: int | None, salt: str) -> int | None:
