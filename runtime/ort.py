@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as binding
 
-from runtime import devices, placement
+from runtime import denormals, devices, placement
 from runtime.plan import Plan, Segment
 from runtime.profile import Profiler
 
@@ -29,6 +29,7 @@ THREADING = (
     ("session.force_spinning_stop", "1"),
     ("session.intra_op.allow_spinning", "1"),
     ("session.intra_op.spin_duration_us", "200"),
+    ("session.set_denormal_as_zero", "1"),  # of its own threads; runtime.denormals sees to the calling one
 )
 
 
@@ -91,7 +92,9 @@ class Engine:
             if steering := placement.steering(segment.nodes):
                 options.add_session_config_entry(placement.STEER, steering)
         providers = devices.provider_list(gpu[1] if gpu is not None else None, self.config)
-        return onnxruntime.InferenceSession(segment.model, options, providers=providers)
+        session = onnxruntime.InferenceSession(segment.model, options, providers=providers)
+        denormals.keep()  # ONNX Runtime sets the mode of the thread that makes its first session, and leaves it so
+        return session
 
     def _options(self, segment: Segment, external: dict[str, Any]) -> Any:
         options = onnxruntime.SessionOptions()
