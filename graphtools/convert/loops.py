@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.constant import constant
-from graphtools.convert.builder import Builder, Value
+from graphtools.convert.builder import Builder, OnnxNode, Value
 from graphtools.convert.counters import counter_step, is_size, least, origin, passes_through
 from graphtools.convert.lists import (
     Array,
@@ -347,7 +347,7 @@ class WhileConversion:
         outputs = self._layers(loop, carried, before, final, inits, scanned) or []
         if len(body.outputs) > 1 and not outputs:
             hoist(op, body)
-            made = self._scan(loop, inits) if self._is_scan(body) else None
+            made = self._scan(loop, inits) if self._is_scan(body, inits) else None
             if made is None:
                 made = op.append(
                     "Loop",
@@ -372,14 +372,23 @@ class WhileConversion:
             walk.set_state(at, key, self.variables.get(key), done[key])
         return [done[k] for k in range(len(self.inits))]
 
-    def _is_scan(self, body: Builder) -> bool:
-        """Whether a Scan can take the place of a Loop: it runs at least once, and the ranks of what it gives are known.
+    def _is_scan(self, body: Builder, inits: list[Value]) -> bool:
+        """Whether a Scan can take the place of a Loop: it runs at least once, the ranks of what it gives are known, and no state grows.
 
         Measured on the CPU: an LSTM cell takes 0.50 against 0.55 ms at batch 1, with six outputs 7.2 against 8.8 at batch 64. On
         CUDA a Loop also copies its condition to the host in each round. ONNX Runtime's Scan fails on no rounds.
         """
         trip = self._static_trip()
-        return trip is not None and trip > 0 and not any(v.is_sequence or v.dims is None for v in body.outputs[1:])
+        if trip is None or trip <= 0 or any(v.is_sequence or v.dims is None for v in body.outputs[1:]):
+            return False
+        states = body.outputs[1 : 1 + len(inits)]
+        if any(
+            a is None and b is not None
+            for v, i in zip(states, inits, strict=True)
+            for a, b in zip(v.dims or (), i.dims or (), strict=False)
+        ):
+            return False
+        return not any(None in (v.dims or ()) for v in states) or not any(_may_grow(n) for n in body.nodes)
 
     def _scan(self, loop: Loop, inits: list[Value]) -> Any:
         op, body = self.op, loop.body
@@ -617,3 +626,11 @@ def _output(body: Builder, value: Value) -> Value:
     result.is_sequence = is_sequence
     result.dtype, result.dims = value.dtype, value.dims
     return result
+
+
+def _may_grow(node: OnnxNode) -> bool:
+    """Whether a node makes an axis whose size is not known longer or shorter than its inputs' axes."""
+    if node.op_type == "Concat":
+        dims = node.outputs[0].dims
+        return dims is None or dims[node.attrs["axis"]] is None
+    return node.op_type in ("Compress", "NonZero", "Pad", "Tile")
