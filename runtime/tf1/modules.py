@@ -333,6 +333,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "python.tools.freeze_graph": ("graph_util",),
     "python.training.moving_averages": ("train.moving_averages",),
     "python.training.slot_creator": ("train.moving_averages",),
+    "saved_model": ("saved_model",),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }
