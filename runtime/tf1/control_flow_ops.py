@@ -42,8 +42,7 @@ def _ops(inputs: Any) -> list[Any]:
         if isinstance(item, list | tuple):
             found.extend(_ops(item))
             continue
-        element = graph.as_graph_element(item.values if isinstance(item, IndexedSlices) else item)
-        found.append(element.node if isinstance(element, base.Tensor) else element)
+        found.append(graph.op_of(item))
     return found
 
 

@@ -155,10 +155,16 @@ class Graph(base.Graph):
             return
         nodes = []
         for c in control_inputs:
-            element = c if isinstance(c, Operation) else self.as_graph_element(c.values if isinstance(c, IndexedSlices) else c)
-            nodes.append(element.node if isinstance(element, base.Tensor) else element)
+            nodes.append(self.op_of(c))
         with super().control_dependencies(dict.fromkeys(nodes)):
             yield
+
+    def op_of(self, item: Any) -> Any:
+        """The op to wait for: itself, or the one behind a tensor or variable (for an assignment to a resource variable, that op)."""
+        if not isinstance(item, base.Node | base.Tensor) and isinstance(getattr(item, "op", None), base.Node):
+            return item.op
+        element = self.as_graph_element(item)
+        return element.node if isinstance(element, base.Tensor) else element
 
     @contextlib.contextmanager
     def colocate_with(self, op: Any, ignore_existing: bool = False) -> Iterator[None]:

@@ -181,6 +181,7 @@ def _v2_add(x: Any) -> bool:
 
 def _left(function: Callable[..., Any], label: str) -> Callable[..., Any]:
     def method(x: Any, y: Any) -> Any:
+        x = convert_to_tensor(x) if isinstance(x, Variable) else x
         with name_scope(None, label, [x, y]) as scope:
             if not isinstance(y, base.Tensor) and not (hasattr(y, "dense_shape") and not isinstance(y, IndexedSlices)):
                 try:
@@ -189,7 +190,6 @@ def _left(function: Callable[..., Any], label: str) -> Callable[..., Any]:
                     if hasattr(type(y), f"__r{label}__") and not isinstance(y, np.ndarray | list | tuple | str | bytes | int | float):
                         return NotImplemented
                     raise
-            x = convert_to_tensor(x) if isinstance(x, Variable) else x
             return function(x, y, name=scope)
 
     return method
@@ -197,9 +197,9 @@ def _left(function: Callable[..., Any], label: str) -> Callable[..., Any]:
 
 def _right(function: Callable[..., Any], label: str) -> Callable[..., Any]:
     def method(y: Any, x: Any) -> Any:
+        y = convert_to_tensor(y) if isinstance(y, Variable) else y
         with name_scope(None, label, [x, y]) as scope:
             x = convert_to_tensor(x, dtype=y.dtype.base_dtype, name="x")
-            y = convert_to_tensor(y) if isinstance(y, Variable) else y
             return function(x, y, name=scope)
 
     return method
@@ -319,15 +319,14 @@ def _may_reduce_to_scalar(keep: bool, axis: Any, output: Any) -> Any:
 
 
 def reduction_dims(x: Any, axis: Any) -> Any:
-    """The axes to reduce: those given, else all, as a constant where the rank is known."""
+    """The axes to reduce: those given, else all, as a constant where a tensor's rank is known (TensorFlow asks variables and values with an op)."""
     if axis is not None:
         return axis
-    if isinstance(x, base.Tensor | Variable) or not hasattr(x, "dense_shape"):
-        tensor = x if isinstance(x, base.Tensor) else None
-        rank = tensor.rank if tensor is not None else x.shape.ndims if isinstance(x, Variable) else convert_to_tensor(x).rank
-        if rank is not None:
-            return constant(np.arange(rank, dtype=np.int32), int32)
-    return range(0, apply_op("Rank", None, input=x))
+    if isinstance(x, base.Tensor) and x.rank is not None:
+        return constant(np.arange(x.rank, dtype=np.int32), int32)
+    from runtime.tf1.array_ops import rank
+
+    return range(0, rank(x))
 
 
 reduce_sum = _reduction("Sum", "reduce_sum")

@@ -878,8 +878,9 @@ def batch_normalization(x: Any, mean: Any, variance: Any, offset: Any, scale: An
         inv = apply_op("Rsqrt", None, x=variance + variance_epsilon)
         if scale is not None:
             inv *= scale
+        scaled = x * math_ops.cast(inv, x.dtype)
         shift = offset - mean * inv if offset is not None else -mean * inv
-        return x * math_ops.cast(inv, x.dtype) + math_ops.cast(shift, x.dtype)
+        return scaled + math_ops.cast(shift, x.dtype)
 
 
 @export("nn.fused_batch_norm")

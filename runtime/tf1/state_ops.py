@@ -24,14 +24,14 @@ def assign(ref: Any, value: Any, validate_shape: bool | None = None, use_locking
 @export("assign_add")
 def assign_add(ref: Any, value: Any, use_locking: bool | None = None, name: str | None = None) -> Any:
     if _is_resource(ref):
-        return ref.assign_add(value, name=name)
+        return ref.assign_add(value)
     return apply_op("AssignAdd", name, ref=ref, value=value, use_locking=use_locking)
 
 
 @export("assign_sub")
 def assign_sub(ref: Any, value: Any, use_locking: bool | None = None, name: str | None = None) -> Any:
     if _is_resource(ref):
-        return ref.assign_sub(value, name=name)
+        return ref.assign_sub(value)
     return apply_op("AssignSub", name, ref=ref, value=value, use_locking=use_locking)
 
 

@@ -373,8 +373,8 @@ class ResourceVariable(Variable):
         return handle
 
     def _assign_initial(self, graph: Graph, ref: Any, value: Any, validate_shape: bool) -> Any:
-        with graph.name_scope("IsInitialized") as scope:
-            self._is_initialized_op = graph.create("VarIsInitializedOp", [ref], {}, scope).outputs[0]
+        with graph.name_scope("IsInitialized"):
+            self._is_initialized_op = apply_op("VarIsInitializedOp", None, resource=ref)
         return apply_op("AssignVariableOp", "Assign", resource=ref, value=_uninitialised_free(value))
 
     def _read(self, graph: Graph, ref: Any, caching_device: Any) -> None:
@@ -461,23 +461,27 @@ class _Updated:
     def __init__(self, variable: ResourceVariable, op: Any) -> None:
         self._variable = variable
         self._op = op
-        self._value: Any = None
+        self._element = None if op.graph.building_function else self._as_tensor()
 
     def _as_tensor(self, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
-        if self._value is None:
-            with self._op.graph.control_dependencies([self._op]):
-                self._value = self._variable._read_op()
-        return self._value
+        with self._op.graph.control_dependencies([self._op]):
+            return self._variable._read_op()
+
+    value = read_value = _as_tensor
 
     def _as_graph_element(self) -> Any:
-        return self._as_tensor()
+        return self._element
+
+    @property
+    def name(self) -> str:
+        return str(self._op.name)
 
     @property
     def op(self) -> Any:
         return self._op
 
     def eval(self, session: Any = None, feed_dict: Any = None) -> Any:
-        return self._as_tensor().eval(feed_dict, session)
+        return self._element.eval(feed_dict, session)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._variable, name)

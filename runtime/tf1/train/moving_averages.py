@@ -49,11 +49,11 @@ def _zero_debias(unbiased: Any, value: Any, decay: Any) -> Any:
                 unique("biased"), initializer=biased_initializer, shape=unbiased.get_shape(), dtype=unbiased.dtype.base_dtype, trainable=False
             )
             step = variable_scope.get_variable(unique("local_step"), shape=[], dtype=unbiased.dtype.base_dtype, initializer=step_initializer, trainable=False)
-        with get_default_graph().colocate_with(unbiased.op):
-            new = assign_sub(biased, (biased - value) * decay)
-            new_step = step.assign_add(1)
-            factor = 1 - math_ops.pow_(1.0 - decay, new_step)
-            return assign(unbiased, new / factor, name=f"{get_default_graph().get_name_scope()}/")
+    with get_default_graph().colocate_with(unbiased.op):
+        new = assign_sub(biased, (biased - value) * decay)
+        new_step = step.assign_add(1)
+        factor = 1 - math_ops.pow_(1.0 - decay, new_step)
+        return assign(unbiased, new / factor, name=f"{get_default_graph().get_name_scope()}/")
 
 
 @export("python.training.moving_averages.weighted_moving_average")
@@ -62,14 +62,14 @@ def weighted_moving_average(value: Any, decay: Any, weight: Any, truediv: bool =
     collections = [GraphKeys.GLOBAL_VARIABLES] if collections is None else collections
     with variable_scope.variable_scope(name, "WeightedMovingAvg", [value, weight, decay]) as scope:
 
-        def average(label: str, like: Any, update: Any) -> Any:
-            variable = variable_scope.get_variable(
+        def variable(label: str, like: Any) -> Any:
+            return variable_scope.get_variable(
                 label, shape=like.get_shape(), dtype=like.dtype, initializer=init_ops.Zeros(), trainable=False, collections=collections
             )
-            return assign_moving_average(variable, update, decay, zero_debias=False)
 
-        numerator = average("value_x_weight", value, value * weight)
-        denominator = average("weight", weight, weight)
+        top, bottom = variable("value_x_weight", value), variable("weight", weight)
+        numerator = assign_moving_average(top, value * weight, decay, zero_debias=False)
+        denominator = assign_moving_average(bottom, weight, decay, zero_debias=False)
         return (math_ops.truediv if truediv else math_ops.div)(numerator, denominator, name=scope.name)
 
 
