@@ -246,7 +246,7 @@ def fused_batch_norm(g: Emit, node: Node, dy: Any) -> Any:
     if suffix == "V3":
         inputs.append(node.outputs[5])
     made = g.op(f"FusedBatchNormGrad{suffix}", *inputs, epsilon=a["epsilon"], data_format=a["data_format"], is_training=a["is_training"])
-    return made[0], made[1], made[2], None, None
+    return tuple(made) if a["is_training"] else (made[0], made[1], made[2], None, None)
 
 
 @gradient("TopK", "TopKV2")

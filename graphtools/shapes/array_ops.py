@@ -79,7 +79,7 @@ def shape_(node: Node) -> Sequence[Dims]:
     return [(None if t.dims is None else len(t.dims),) for t in node.inputs]
 
 
-@shape("Rank", "Size")
+@shape("L2Loss", "Rank", "Size")
 def scalar_result(node: Node) -> Sequence[Dims]:
     return [()]
 

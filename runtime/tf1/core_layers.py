@@ -237,6 +237,7 @@ class _Conv(Layer):
         )
         self._add_bias_weight()
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self.channel_axis: channels})
+        self._rates = constant(list(self.dilation_rate), dtype="int32", name="dilation_rate")
         self.built = True
 
     def convolve(self, inputs: Any) -> Any:
@@ -247,13 +248,12 @@ class _Conv(Layer):
                 return nn_ops.conv1d(converted, self.kernel, stride=self.strides[0], padding=padding, data_format="NCW" if first else "NWC")
             return nn_ops.plain_convolution(converted, self.kernel, list(self.strides), padding, first, None, self.rank)
 
-        if any(r > 1 for r in rates):
-            if any(s > 1 for s in self.strides):
-                raise ValueError("`strides > 1` not supported in conjunction with `dilation_rate > 1`")
-            return nn_ops.convolution(
-                inputs, self.kernel, self.padding.upper(), dilation_rate=rates, data_format=_tf_format(self.data_format, self.rank)
-            )
-        return op(inputs, self.padding.upper())
+        if any(r > 1 for r in rates) and any(s > 1 for s in self.strides):
+            raise ValueError("`strides > 1` not supported in conjunction with `dilation_rate > 1`")
+        kernel = self.kernel.shape.as_list()
+        return nn_ops.with_space_to_batch(
+            inputs, self._rates, self.padding.upper(), op, filter_shape=kernel, data_format=_tf_format(self.data_format, self.rank)
+        )
 
     def call(self, inputs: Any, **kwargs: Any) -> Any:
         if self.padding == "causal":
@@ -346,15 +346,19 @@ class _ConvTranspose(_Conv):
     def call(self, inputs: Any, **kwargs: Any) -> Any:
         shape = array_ops.shape(inputs)
         start = 2 if self.data_format == "channels_first" else 1
-        sizes = [self._size(array_ops._slice_helper(shape, start + i), i) for i in range(self.rank)]
         batch = array_ops._slice_helper(shape, 0)
+        slices = [array_ops._slice_helper(shape, start + i) for i in range(self.rank)]
+        sizes = [self._size(t, i) for i, t in enumerate(slices)]
         output_shape = [batch, self.filters, *sizes] if start == 2 else [batch, *sizes, self.filters]
         strides = [1, 1, *self.strides] if start == 2 else [1, *self.strides, 1]
         function = nn_ops.conv2d_transpose if self.rank == 2 else nn_ops.conv3d_transpose
+        stacked = array_ops.stack(output_shape)
+        if self.rank == 2:
+            array_ops._slice_helper(stacked, 0)  # Keras looks at the batch size, which makes ops
         outputs = function(
             inputs,
             self.kernel,
-            array_ops.stack(output_shape),
+            stacked,
             strides,
             padding=self.padding.upper(),
             data_format=_tf_format(self.data_format, self.rank),
@@ -555,11 +559,8 @@ class BatchNormalization(Layer):
                 else None
             )
             setattr(self, name, weight)
-        if self.fused:
-            if self.gamma is None:
-                self._gamma_const = constant(1.0, dtype="float32", shape=shape)
-            if self.beta is None:
-                self._beta_const = constant(0.0, dtype="float32", shape=shape)
+            if self.fused and weight is None:
+                setattr(self, f"_{name}_const", constant(1.0 if name == "gamma" else 0.0, dtype="float32", shape=shape))
         self.moving_mean = self.add_weight(
             "moving_mean", shape=shape, dtype="float32", initializer=self.initializers["moving_mean"], trainable=False
         )

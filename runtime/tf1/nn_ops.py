@@ -380,6 +380,7 @@ def depthwise_conv2d(
                 data_format=data_format or "NHWC",
             )
 
+        array_ops.shape(filter)
         return with_space_to_batch(input, rate, padding, op, filter_shape=filter, data_format=data_format)
 
 
@@ -406,6 +407,7 @@ def separable_conv2d(
                 data_format=data_format or "NHWC",
             )
 
+        array_ops.shape(depthwise_filter)
         depthwise = with_space_to_batch(input, rate, padding, op, filter_shape=depthwise_filter, data_format=data_format)
         return apply_op(
             "Conv2D",
@@ -472,6 +474,8 @@ def with_space_to_batch(
     """An op without dilation applied with it: space to batch, the op, batch to space; the op itself where every rate is 1."""
     input = convert_to_tensor(input, name="input")
     rates = np.asarray(known_value(dilation_rate) if isinstance(dilation_rate, base.Tensor) else dilation_rate)
+    if not isinstance(dilation_rate, base.Tensor):
+        convert_to_tensor(rates.astype(np.int32), name="dilation_rate")  # TensorFlow makes this constant, and op counts seed random ops
     spatial = len(rates)
     first_channels = data_format is not None and data_format.startswith("NC")
     spatial_dims = spatial_dims or [i + (2 if first_channels else 1) for i in range(spatial)]

@@ -31,7 +31,7 @@ put("contrib.layers.OPTIMIZER_CLS_NAMES", OPTIMIZERS)
 put("contrib.layers.OPTIMIZER_SUMMARIES", SUMMARIES)
 
 
-def _after(operations: list[Any], tensor: Any) -> Any:
+def after(operations: list[Any], tensor: Any) -> Any:
     """The tensor, once the operations have run."""
     with tf.name_scope(None, "control_dependency", [*operations, tensor]) as scope, tf.get_default_graph().colocate_with(tensor.op), tf.control_dependencies(operations):
         return tf.identity(tensor, name=scope)
@@ -99,7 +99,7 @@ def optimize_loss(
     with tf.variable_scope(name, "OptimizeLoss", [loss, global_step]):
         update_ops = list(dict.fromkeys(tf.get_collection(GraphKeys.UPDATE_OPS))) if update_ops is None else list(update_ops)
         if update_ops:
-            loss = _after(update_ops, loss)
+            loss = after(update_ops, loss)
         lr = None
         if isinstance(learning_rate, base.Tensor) and learning_rate.get_shape().ndims == 0:
             lr = learning_rate
@@ -152,7 +152,7 @@ def optimize_loss(
         if clip_gradients is not None and norms:
             tf.summary.scalar("global_norm/clipped_gradient_norm", tf.global_norm([g for g, _ in pairs]))
         step = opt.apply_gradients(pairs, global_step=global_step if increment_global_step else None, name="train")
-        return _after([step], loss)
+        return after([step], loss)
 
 
 @export("contrib.slim.adaptive_clipping_fn")

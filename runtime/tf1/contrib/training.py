@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+from runtime.tf1.contrib.layer_training import after
 from runtime.tf1.graph import GraphKeys
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
@@ -84,8 +85,7 @@ def create_train_op(
     if update_ops:
         with tf.control_dependencies(update_ops):
             barrier = tf.no_op(name="update_barrier")
-        with tf.control_dependencies([barrier]):
-            total_loss = tf.identity(total_loss)
+        total_loss = after([barrier], total_loss)
     variables = tf.trainable_variables() if variables_to_train is None else variables_to_train
     if not variables:
         raise ValueError("No variables to optimize.")
@@ -101,8 +101,7 @@ def create_train_op(
     with tf.name_scope("train_op"):
         if check_numerics:
             total_loss = tf.check_numerics(total_loss, "LossTensor is inf or nan")
-        with tf.control_dependencies([step]):
-            train_op = tf.identity(total_loss)
+        train_op = after([step], total_loss)
     collection = tf.get_collection_ref(GraphKeys.TRAIN_OP)
     if not any(op is train_op for op in collection):
         collection.append(train_op)
