@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,8 @@ def upgrade(
 ) -> None:
     """Upgrade TensorFlow 0.x and 1.x source: files, notebooks, whole folders.
 
+    Example: tfrevive upgrade old_project -o new_project --report report.html
+
     Exit status: 0 done, 1 a person has something left to do, 2 something could not be read.
     """
     from migrate import tree
@@ -102,7 +105,7 @@ def upgrade(
         sys.stdout.write(_diffs(result))
     if report is not None:
         report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(render(result, kind), "utf-8", errors="surrogatepass")
+        write_whole(report, render(result, kind))
     elif format is not None and not diff:
         sys.stdout.write(render(result, kind))
     if not quiet:
@@ -135,6 +138,8 @@ def check(
 ) -> None:
     """Find legacy TensorFlow API without changing anything, for CI.
 
+    Example: tfrevive check src --format sarif --output tensorflow.sarif
+
     Exit status: 0 clean, 1 legacy API found, 2 something could not be read.
     """
     from migrate import baseline as baselines
@@ -158,10 +163,23 @@ def check(
         result = _run(lambda: baselines.without(result, baselines.read(known)))
     text = render(result, Format.lines if format is Format.text else format)
     if output is not None:
-        output.write_text(text, "utf-8", errors="surrogatepass")
+        write_whole(output, text)
     else:
         sys.stdout.write(text)
     raise typer.Exit(result.check_exit())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file whole or, when interrupted, not at all; what is no file (/dev/stdout) is written to as it is."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8", errors="surrogatepass")
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8", errors="surrogatepass")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def render(report: Report, format: Format) -> str:

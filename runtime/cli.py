@@ -254,7 +254,10 @@ def compile_model(
 
 @app.command("doctor")
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Versions, ONNX Runtime's providers and whether they work here, and what to install when one does not."""
+    """Versions, ONNX Runtime's providers and whether they work here, and what to install when one does not.
+
+    Example: tfrevive doctor
+    """
     from runtime.doctor import examine, report
 
     found = examine()
