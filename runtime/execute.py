@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,8 +13,8 @@ import numpy as np
 from graphtools.dtypes import resource, variant
 from graphtools.graph import Func, Graph, Node
 from graphtools.state import Variable
-from runtime import denormals, ort
-from runtime.errors import InvalidArgumentError, OpError
+from runtime import denormals, ort, waiting
+from runtime.errors import CancelledError, InvalidArgumentError, OpError
 from runtime.ort import OrtValue
 from runtime.plan import HostStep, Load, Plan, Segment, Source
 
@@ -27,7 +28,7 @@ _UNLOCKED = contextlib.nullcontext()
 class Execution:
     """One run of a plan; also what host kernels see as their `run`."""
 
-    __slots__ = ("deadline", "keep", "plan", "session", "state", "values")
+    __slots__ = ("deadline", "is_stopped", "keep", "plan", "session", "state", "values")
 
     def __init__(self, session: Session, plan: Plan, deadline: float | None = None) -> None:
         self.session = session
@@ -36,30 +37,55 @@ class Execution:
         self.deadline = deadline
         self.values: list[Any] = [None] * plan.size
         self.keep: list[Any] = []
+        self.is_stopped = False  # after an error: what still waits is cancelled
 
     def run(self, feeds: Sequence[Any], give_away: bool = True) -> list[Any]:
         """Run every step; the fetched values as numpy (or, with `give_away` false, as they are)."""
         values, plan = self.values, self.plan
         for slot, value in zip(plan.feeds, feeds, strict=True):
             values[slot] = value
-        for step in plan.steps:
-            if isinstance(step, Segment):
-                if step.stores or step.loads:
-                    with self.state.lock if step.stores else _UNLOCKED:
-                        self._load(step.loads)
-                        self._run_segment(step)
-                        for store in step.stores:
-                            value = values[store.slot]
-                            self.state.variables[store.variable.key] = ort.own(value) if store.copy else value
-                else:
-                    self._run_segment(step)
-            else:
-                self._load(step.loads)
-                self._run_host(step)
+        if plan.needs is None:
+            plan.needs = waiting.needs(plan)
+        if plan.needs:
+            self._run_waiting(plan.needs)
+        else:
+            for step in plan.steps:
+                self._run_step(step)
         self._load(plan.final_loads)
         if not give_away:
             return [self._value(f) for f in plan.fetches]
         return [self._give(f) for f in plan.fetches]
+
+    def _run_step(self, step: Segment | HostStep) -> None:
+        if isinstance(step, HostStep):
+            self._load(step.loads)
+            self._run_host(step)
+        elif step.stores or step.loads:
+            with self.state.lock if step.stores else _UNLOCKED:
+                self._load(step.loads)
+                self._run_segment(step)
+                for store in step.stores:
+                    value = self.values[store.slot]
+                    self.state.variables[store.variable.key] = ort.own(value) if store.copy else value
+        else:
+            self._run_segment(step)
+
+    def _run_waiting(self, needs: dict[int, frozenset[int]]) -> None:
+        """Run the steps of which one may wait for another that comes later: each that may wait in a thread of its own."""
+        started: dict[int, waiting.Waiting] = {}
+        try:
+            for i, step in enumerate(self.plan.steps):
+                for needed in needs.get(i, ()):
+                    started[needed].join(started.values())
+                if waiting.is_waiting(step):
+                    started[i] = waiting.Waiting(functools.partial(self._run_step, step))
+                else:
+                    self._run_step(step)
+            for thread in started.values():
+                thread.join(started.values())
+        except BaseException:
+            self.is_stopped = True
+            raise
 
     def _load(self, loads: Sequence[Load]) -> None:
         for load in loads:
@@ -195,6 +221,8 @@ class Execution:
         return self.session.resource(node, make)
 
     def check_cancelled(self) -> None:
+        if self.is_stopped:
+            raise CancelledError(None, None, "Run call was cancelled")
         self.session.check_open(self.deadline)
 
     def read(self, variable: Variable, node: Node) -> Any:

@@ -125,6 +125,7 @@ class Plan:
     folded: list[Node]  # nodes whose value was known when planning
     seconds: float = 0.0  # what it cost to make
     exact: ExactPlans | None = None  # for a plan that leaves dimensions of feeds open
+    needs: dict[int, frozenset[int]] | None = None  # runtime.waiting.needs, once it was asked for
 
 
 class ExactPlans:
@@ -612,8 +613,6 @@ def kind_of(node: Node) -> int | None:
         and not node.op.startswith(COMPILED_HANDLES)
     ):
         return HOST
-    if node.op == "Assign" and node.attr["validate_shape"] and (node.inputs[1].dims is None or None in node.inputs[1].dims):
-        return HOST  # the shapes are compared when it runs
     if node.op == "Assign" and node.attr["validate_shape"] and (node.inputs[1].dims is None or None in node.inputs[1].dims):
         return HOST  # the shapes are compared when it runs
     if converted:
