@@ -22,6 +22,12 @@ def broadcast_axes(g: Emit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tenso
     return sx, sy, rx, ry
 
 
+def conjugate(g: Emit, x: Tensor) -> Tensor:
+    """The conjugate of a complex tensor; a real one as it is."""
+    result: Tensor = g.op("Conj", x) if x.dtype.is_complex else x
+    return result
+
+
 @gradient("Add", "AddV2")
 def add(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
@@ -48,6 +54,7 @@ def mul(g: Emit, node: Node, dy: Any) -> Any:
     if same_static_shape(x, y) and same_static_shape(x, dy) and dy.dtype in ("int32", "float32"):
         return g.op("Mul", dy, y), g.op("Mul", dy, x)
     sx, sy, rx, ry = broadcast_axes(g, x, y)
+    x, y = conjugate(g, x), conjugate(g, y)
     return g.sum_to(g.op("Mul", dy, y), sx, rx), g.sum_to(g.op("Mul", x, dy), sy, ry)
 
 
@@ -73,7 +80,7 @@ def square(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
     with g.graph.control_dependencies([dy.node]):
         two = g.const(2.0, x.dtype.base_dtype)
-        return g.op("Mul", dy, g.op("Mul", x, two))
+        return g.op("Mul", dy, g.op("Mul", conjugate(g, x), two))
 
 
 @gradient("Pow")
@@ -142,6 +149,7 @@ def mean(g: Emit, node: Node, dy: Any) -> Any:
 def real_div(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     sx, sy, rx, ry = broadcast_axes(g, x, y)
+    x, y = conjugate(g, x), conjugate(g, y)
     dx = g.sum_to(g.op("RealDiv", dy, y), sx, rx)
     minus = g.op("RealDiv", g.op("RealDiv", g.op("Neg", x), y), y)
     return dx, g.sum_to(g.op("Mul", dy, minus, name="mul"), sy, ry)
@@ -668,3 +676,14 @@ not_differentiable(
     "All", "Any", "ArgMax", "ArgMin", "Bincount", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Equal", "ApproximateEqual", "Greater", "GreaterEqual", "InTopK", "InTopKV2",
     "Invert", "IsFinite", "IsInf", "IsNan", "LeftShift", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "NextAfter", "NotEqual", "RightShift",
 )  # fmt: skip
+
+
+@gradient("AccumulateNV2")
+def accumulate_n(g: Emit, node: Node, dy: Any) -> Any:
+    return [dy] * len(node.inputs)
+
+
+@gradient("Cross")
+def cross(g: Emit, node: Node, dy: Any) -> Any:
+    u, v = node.inputs
+    return g.op("Cross", v, dy), g.op("Cross", dy, u)
