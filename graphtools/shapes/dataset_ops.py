@@ -13,7 +13,14 @@ HANDLES = (
     "AnonymousIterator", "AnonymousIteratorV2", "AnonymousIteratorV3", "DatasetFromGraph", "Iterator", "IteratorFromStringHandle", "IteratorFromStringHandleV2",
     "IteratorGetNextAsOptional", "IteratorV2", "MultiDeviceIterator", "MultiDeviceIteratorFromStringHandle", "OneShotIterator", "OptionalFromValue", "OptionalNone",
 )  # fmt: skip
-ELEMENTS = ("DatasetToSingleElement", "IteratorGetNext", "IteratorGetNextSync", "MultiDeviceIteratorGetNextFromShard", "OptionalGetValue", "ReduceDataset")
+ELEMENTS = (
+    "DatasetToSingleElement",
+    "IteratorGetNext",
+    "IteratorGetNextSync",
+    "MultiDeviceIteratorGetNextFromShard",
+    "OptionalGetValue",
+    "ReduceDataset",
+)
 
 
 def _datasets() -> list[str]:
@@ -31,6 +38,14 @@ def elements(node: Node) -> Sequence[Dims]:
     return found if len(found) == len(node.outputs) else [None] * len(node.outputs)
 
 
-@shape("IteratorToStringHandle", "OptionalHasValue", "DatasetCardinality", "ExperimentalDatasetCardinality", "IteratorGetDevice", "MultiDeviceIteratorInit", "MultiDeviceIteratorToStringHandle")
+@shape(
+    "IteratorToStringHandle",
+    "OptionalHasValue",
+    "DatasetCardinality",
+    "ExperimentalDatasetCardinality",
+    "IteratorGetDevice",
+    "MultiDeviceIteratorInit",
+    "MultiDeviceIteratorToStringHandle",
+)
 def scalar(node: Node) -> Sequence[Dims]:
     return [()] * len(node.outputs)

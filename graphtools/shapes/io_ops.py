@@ -119,7 +119,11 @@ def _by_output(node: Node, of: dict[str, Callable[[int], Dims]]) -> list[Dims]:
 
 
 def _sparse(rank: int, prefix: str = "") -> dict[str, Callable[[int], Dims]]:
-    return {f"{prefix}sparse_indices": lambda i: (None, rank), f"{prefix}sparse_values": lambda i: (None,), f"{prefix}sparse_shapes": lambda i: (rank,)}
+    return {
+        f"{prefix}sparse_indices": lambda i: (None, rank),
+        f"{prefix}sparse_values": lambda i: (None,),
+        f"{prefix}sparse_shapes": lambda i: (rank,),
+    }
 
 
 def _dense(node: Node, key: str, *before: int | None) -> Callable[[int], Dims]:

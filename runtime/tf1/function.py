@@ -82,7 +82,9 @@ class FunctionGraph(Graph):
     def control_dependencies(self, control_inputs: Any) -> Iterator[None]:
         """Ops outside have run when the function is called: they need no edge."""
         if control_inputs is not None:
-            control_inputs = [c for c in control_inputs if not isinstance(getattr(c, "graph", self), base.Graph) or getattr(c, "graph", self) is self]
+            control_inputs = [
+                c for c in control_inputs if not isinstance(getattr(c, "graph", self), base.Graph) or getattr(c, "graph", self) is self
+            ]
         with super().control_dependencies(control_inputs):
             yield
 

@@ -237,7 +237,11 @@ def freeze_graph_with_def_protos(
                 if initializer_nodes:
                     sess.run(_names(initializer_nodes))
             frozen = convert_variables_to_constants(
-                sess, graph_def, _names(output_node_names), _names(variable_names_whitelist) or None, _names(variable_names_blacklist) or None
+                sess,
+                graph_def,
+                _names(output_node_names),
+                _names(variable_names_whitelist) or None,
+                _names(variable_names_blacklist) or None,
             )
     if output_graph:
         with open(output_graph, "wb") as f:

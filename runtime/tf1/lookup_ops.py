@@ -96,7 +96,9 @@ class InitializableLookupTableBase(LookupInterface):
 
     def export(self, name: str | None = None) -> Any:
         with name_scope(name, f"{self.name}_Export", [self._handle]) as scope:
-            keys, values = apply_op("LookupTableExportV2", scope, table_handle=self._handle, Tkeys=self._key_dtype, Tvalues=self._value_dtype)
+            keys, values = apply_op(
+                "LookupTableExportV2", scope, table_handle=self._handle, Tkeys=self._key_dtype, Tvalues=self._value_dtype
+            )
         values.set_shape(keys.shape)
         return keys, values
 
@@ -111,7 +113,9 @@ class StaticHashTable(InitializableLookupTableBase):
         super().__init__(default_value, initializer)
 
     def _create_resource(self) -> Any:
-        return apply_op("HashTableV2", self._wanted_name, shared_name=self._shared_name, key_dtype=self._key_dtype, value_dtype=self._value_dtype)
+        return apply_op(
+            "HashTableV2", self._wanted_name, shared_name=self._shared_name, key_dtype=self._key_dtype, value_dtype=self._value_dtype
+        )
 
 
 @export("contrib.lookup.HashTable")
@@ -298,14 +302,18 @@ def _hash_bucket(spec: HasherSpec, values: Any, count: int) -> Any:
 class IdTableWithHashBuckets(LookupInterface):
     """The ids of a table; keys it has not are hashed into buckets after its ids."""
 
-    def __init__(self, table: Any, num_oov_buckets: int, hasher_spec: Any = FastHashSpec, name: str | None = None, key_dtype: Any = None) -> None:
+    def __init__(
+        self, table: Any, num_oov_buckets: int, hasher_spec: Any = FastHashSpec, name: str | None = None, key_dtype: Any = None
+    ) -> None:
         name = name.rstrip("/") if name else name
         if table is not None:
             key_dtype = as_dtype(key_dtype) if key_dtype is not None else table.key_dtype
             if table.key_dtype not in (int64, string):
                 raise TypeError(f"Invalid key dtype, expected one of {(int64, string)}, but got {key_dtype}.")
             if table.key_dtype.is_integer != key_dtype.is_integer:
-                raise TypeError(f"Invalid key dtype, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got {table.key_dtype}.")
+                raise TypeError(
+                    f"Invalid key dtype, expected {'integer' if key_dtype.is_integer else 'non-integer'} but got {table.key_dtype}."
+                )
             if table.value_dtype is not int64:
                 raise TypeError(f"Invalid value dtype, expected {int64} but got {table.value_dtype}.")
             name = name or table.name
@@ -406,7 +414,13 @@ def index_table_from_file(
     with name_scope(name, "string_to_index"):
         with name_scope("hash_table", None, ()):
             init = TextFileIdTableInitializer(
-                vocabulary_file, key_column_index, value_column_index, vocab_size, delimiter, "table_init", int64 if key_dtype.is_integer else key_dtype
+                vocabulary_file,
+                key_column_index,
+                value_column_index,
+                vocab_size,
+                delimiter,
+                "table_init",
+                int64 if key_dtype.is_integer else key_dtype,
             )
             table: Any = StaticHashTable(init, default_value)
         return IdTableWithHashBuckets(table, num_oov_buckets, hasher_spec, key_dtype=key_dtype) if num_oov_buckets else table
@@ -414,14 +428,25 @@ def index_table_from_file(
 
 @export("contrib.lookup.string_to_index_table_from_file")
 def string_to_index_table_from_file(
-    vocabulary_file: Any = None, num_oov_buckets: int = 0, vocab_size: int | None = None, default_value: int = -1, hasher_spec: Any = FastHashSpec, name: str | None = None
+    vocabulary_file: Any = None,
+    num_oov_buckets: int = 0,
+    vocab_size: int | None = None,
+    default_value: int = -1,
+    hasher_spec: Any = FastHashSpec,
+    name: str | None = None,
 ) -> Any:
     return index_table_from_file(vocabulary_file, num_oov_buckets, vocab_size, default_value, hasher_spec, string, name)
 
 
 @export("contrib.lookup.index_table_from_tensor")
 def index_table_from_tensor(
-    mapping: Any = None, num_oov_buckets: int = 0, default_value: int = -1, hasher_spec: Any = FastHashSpec, dtype: Any = string, name: str | None = None, vocabulary_list: Any = None
+    mapping: Any = None,
+    num_oov_buckets: int = 0,
+    default_value: int = -1,
+    hasher_spec: Any = FastHashSpec,
+    dtype: Any = string,
+    name: str | None = None,
+    vocabulary_list: Any = None,
 ) -> Any:
     """A table from the elements of a vector to their positions."""
     mapping = vocabulary_list if mapping is None else mapping
@@ -444,7 +469,9 @@ def index_table_from_tensor(
 
 
 @export("contrib.lookup.string_to_index_table_from_tensor")
-def string_to_index_table_from_tensor(mapping: Any, num_oov_buckets: int = 0, default_value: int = -1, hasher_spec: Any = FastHashSpec, name: str | None = None) -> Any:
+def string_to_index_table_from_tensor(
+    mapping: Any, num_oov_buckets: int = 0, default_value: int = -1, hasher_spec: Any = FastHashSpec, name: str | None = None
+) -> Any:
     with name_scope(name, "string_to_index") as scope:
         mapping = convert_to_tensor(mapping)
     if mapping.dtype.base_dtype is not string:
@@ -470,11 +497,16 @@ def index_to_string_table_from_file(
     """A table from line numbers to the lines of a file."""
     _check_vocabulary(vocabulary_file, vocab_size)
     with name_scope(name, "index_to_string"):
-        return StaticHashTable(TextFileStringTableInitializer(vocabulary_file, key_column_index, value_column_index, vocab_size, delimiter, "table_init"), default_value)
+        return StaticHashTable(
+            TextFileStringTableInitializer(vocabulary_file, key_column_index, value_column_index, vocab_size, delimiter, "table_init"),
+            default_value,
+        )
 
 
 @export("contrib.lookup.index_to_string_table_from_tensor")
-def index_to_string_table_from_tensor(mapping: Any = None, default_value: str = "UNK", name: str | None = None, vocabulary_list: Any = None) -> Any:
+def index_to_string_table_from_tensor(
+    mapping: Any = None, default_value: str = "UNK", name: str | None = None, vocabulary_list: Any = None
+) -> Any:
     """A table from positions to the elements of a vector."""
     mapping = vocabulary_list if mapping is None else mapping
     if mapping is None:
@@ -509,7 +541,9 @@ class _Mutable(LookupInterface):
         class TableSaveable(SaveableObject):
             def restore(self, restored_tensors: Any, restored_shapes: Any, name: str | None = None) -> Any:
                 with name_scope(name, f"{table.name}_table_restore"), get_default_graph().colocate_with(table._handle.op):
-                    return apply_op("LookupTableImportV2", None, table_handle=table._handle, keys=restored_tensors[0], values=restored_tensors[1])
+                    return apply_op(
+                        "LookupTableImportV2", None, table_handle=table._handle, keys=restored_tensors[0], values=restored_tensors[1]
+                    )
 
         keys, values = self.export()
         saveable = TableSaveable(self, [SaveSpec(keys, "", f"{name}-keys"), SaveSpec(values, "", f"{name}-values")], name)
@@ -554,7 +588,15 @@ class _Mutable(LookupInterface):
 class MutableHashTable(_Mutable):
     """A table that ops insert into; values are scalars, or tensors of the default's shape."""
 
-    def __init__(self, key_dtype: Any, value_dtype: Any, default_value: Any, shared_name: str | None = None, name: str = "MutableHashTable", checkpoint: bool = True) -> None:
+    def __init__(
+        self,
+        key_dtype: Any,
+        value_dtype: Any,
+        default_value: Any,
+        shared_name: str | None = None,
+        name: str = "MutableHashTable",
+        checkpoint: bool = True,
+    ) -> None:
         super().__init__(key_dtype, value_dtype)
         self._default_value = convert_to_tensor(default_value, self._value_dtype)
         arguments = {
@@ -588,8 +630,14 @@ class DenseHashTable(_Mutable):
         deleted = convert_to_tensor(deleted_key, self._key_dtype, name="deleted_key")
         self._made(
             apply_op(
-                "MutableDenseHashTableV2", name, empty_key=empty, deleted_key=deleted, use_node_name_sharing=checkpoint, value_dtype=self._value_dtype,
-                value_shape=self._default_value.shape, initial_num_buckets=initial_num_buckets,
-            )  # fmt: skip
+                "MutableDenseHashTableV2",
+                name,
+                empty_key=empty,
+                deleted_key=deleted,
+                use_node_name_sharing=checkpoint,
+                value_dtype=self._value_dtype,
+                value_shape=self._default_value.shape,
+                initial_num_buckets=initial_num_buckets,
+            )
         )
         self._keep(name, checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import namedtuple
 from dataclasses import dataclass, field
@@ -249,7 +250,7 @@ def parse_single_sequence_example(
         missing = arguments.pop("feature_list_dense_missing_assumed_empty")
         found = apply_op(
             "ParseSingleSequenceExample", name, serialized=serialized, debug_name="" if example_name is None else example_name,
-            feature_list_dense_missing_assumed_empty=constant(missing, string) if not missing else missing, **arguments,
+            feature_list_dense_missing_assumed_empty=missing or constant(missing, string), **arguments,
         )  # fmt: skip
         return _by_key(context, *found[:4]), _by_key(lists, *found[4:8])
 
@@ -304,7 +305,7 @@ def decode_csv(
 ) -> list[Any]:
     """The columns of CSV lines; the defaults tell their types."""
     if select_cols is not None:
-        if any(a >= b for a, b in zip(select_cols, select_cols[1:], strict=False)):
+        if any(a >= b for a, b in itertools.pairwise(select_cols)):
             raise ValueError("select_cols is not strictly increasing.")
         if select_cols and select_cols[0] < 0:
             raise ValueError("select_cols contains negative values.")

@@ -115,7 +115,9 @@ def classification_signature_def(examples: Any, classes: Any, scores: Any) -> An
         raise ValueError("Classification classes and scores cannot both be None.")
     outputs = {}
     if classes is not None:
-        outputs[SIGNATURES["CLASSIFY_OUTPUT_CLASSES"]] = _typed(classes, string.as_datatype_enum, "Classification classes must be a string Tensor.")
+        outputs[SIGNATURES["CLASSIFY_OUTPUT_CLASSES"]] = _typed(
+            classes, string.as_datatype_enum, "Classification classes must be a string Tensor."
+        )
     if scores is not None:
         outputs[SIGNATURES["CLASSIFY_OUTPUT_SCORES"]] = _typed(scores, 1, "Classification scores must be a float Tensor.")
     return build_signature_def(inputs, outputs, SIGNATURES["CLASSIFY_METHOD_NAME"])
@@ -128,7 +130,9 @@ def predict_signature_def(inputs: Any, outputs: Any) -> Any:
     if not outputs:
         raise ValueError("Prediction outputs cannot be None or empty.")
     return build_signature_def(
-        {k: build_tensor_info(t) for k, t in inputs.items()}, {k: build_tensor_info(t) for k, t in outputs.items()}, SIGNATURES["PREDICT_METHOD_NAME"]
+        {k: build_tensor_info(t) for k, t in inputs.items()},
+        {k: build_tensor_info(t) for k, t in outputs.items()},
+        SIGNATURES["PREDICT_METHOD_NAME"],
     )
 
 
@@ -142,8 +146,11 @@ def is_valid_signature(signature_def: Any) -> bool:
         return bool(signature_def.inputs) and bool(signature_def.outputs)
     if method == SIGNATURES["CLASSIFY_METHOD_NAME"]:
         inputs, outputs = dict(signature_def.inputs), dict(signature_def.outputs)
-        return list(inputs) == ["inputs"] and inputs["inputs"].dtype == 7 and bool(outputs) and all(
-            (k == "classes" and v.dtype == 7) or (k == "scores" and v.dtype == 1) for k, v in outputs.items()
+        return (
+            list(inputs) == ["inputs"]
+            and inputs["inputs"].dtype == 7
+            and bool(outputs)
+            and all((k == "classes" and v.dtype == 7) or (k == "scores" and v.dtype == 1) for k, v in outputs.items())
         )
     if method == SIGNATURES["REGRESS_METHOD_NAME"]:
         inputs, outputs = dict(signature_def.inputs), dict(signature_def.outputs)
@@ -176,7 +183,9 @@ class SavedModelBuilder:
         if info is None:
             raise AssertionError("All TensorInfo protos used in the SignatureDefs must have the name and dtype fields set.")
         if info.WhichOneof("encoding") is None:
-            raise AssertionError(f"All TensorInfo protos used in the SignatureDefs must have one of the 'encoding' fields (e.g., name or coo_sparse) set: {info}")
+            raise AssertionError(
+                f"All TensorInfo protos used in the SignatureDefs must have one of the 'encoding' fields (e.g., name or coo_sparse) set: {info}"
+            )
         if not info.dtype:
             raise AssertionError(f"All TensorInfo protos used in the SignatureDefs must have the dtype field set: {info}")
 
@@ -211,7 +220,16 @@ class SavedModelBuilder:
         return made
 
     def _add(
-        self, sess: Any, tags: Any, signatures: Any, assets_collection: Any, main_op: Any, train_op: Any, clear_devices: bool, strip_default_attrs: bool, saver: Any
+        self,
+        sess: Any,
+        tags: Any,
+        signatures: Any,
+        assets_collection: Any,
+        main_op: Any,
+        train_op: Any,
+        clear_devices: bool,
+        strip_default_attrs: bool,
+        saver: Any,
     ) -> None:
         for signature in (signatures or {}).values():
             for info in (*signature.inputs.values(), *signature.outputs.values()):
@@ -258,8 +276,20 @@ class SavedModelBuilder:
     ) -> None:
         """The graph, and the values of the variables in the session."""
         if self._has_saved_variables:
-            raise AssertionError("Graph state including variables and assets has already been saved. Please invoke `add_meta_graph()` instead.")
-        self._add(sess, tags, signature_def_map, assets_collection, main_op if main_op is not None else legacy_init_op, train_op, clear_devices, strip_default_attrs, saver)
+            raise AssertionError(
+                "Graph state including variables and assets has already been saved. Please invoke `add_meta_graph()` instead."
+            )
+        self._add(
+            sess,
+            tags,
+            signature_def_map,
+            assets_collection,
+            main_op if main_op is not None else legacy_init_op,
+            train_op,
+            clear_devices,
+            strip_default_attrs,
+            saver,
+        )
         self._has_saved_variables = True
 
     def add_meta_graph(
@@ -276,8 +306,20 @@ class SavedModelBuilder:
     ) -> None:
         """One more graph over the variables that are saved already."""
         if not self._has_saved_variables:
-            raise AssertionError("Graph state including variables and assets has not been saved yet. Please invoke `add_meta_graph_and_variables()` first.")
-        self._add(None, tags, signature_def_map, assets_collection, main_op if main_op is not None else legacy_init_op, train_op, clear_devices, strip_default_attrs, saver)
+            raise AssertionError(
+                "Graph state including variables and assets has not been saved yet. Please invoke `add_meta_graph_and_variables()` first."
+            )
+        self._add(
+            None,
+            tags,
+            signature_def_map,
+            assets_collection,
+            main_op if main_op is not None else legacy_init_op,
+            train_op,
+            clear_devices,
+            strip_default_attrs,
+            saver,
+        )
 
     def save(self, as_text: bool = False) -> bytes:
         """Write the file; its path."""
@@ -324,7 +366,9 @@ def main_op_with_restore(restore_op_name: str) -> Any:
 
 @export("saved_model.contains_saved_model", "saved_model.maybe_saved_model_directory", "saved_model.loader.maybe_saved_model_directory")
 def maybe_saved_model_directory(export_dir: Any) -> bool:
-    return any(os.path.exists(os.path.join(export_dir, str(CONSTANTS[k]))) for k in ("SAVED_MODEL_FILENAME_PB", "SAVED_MODEL_FILENAME_PBTXT"))
+    return any(
+        os.path.exists(os.path.join(export_dir, str(CONSTANTS[k]))) for k in ("SAVED_MODEL_FILENAME_PB", "SAVED_MODEL_FILENAME_PBTXT")
+    )
 
 
 def parse_saved_model(export_dir: Any) -> Any:

@@ -182,14 +182,17 @@ class _KeywordRequired:
         return "KeywordRequired()"
 
 
+_KEYWORD_REQUIRED = _KeywordRequired()
+
+
 @export("sparse.split", "sparse_split")
 def sparse_split(
-    keyword_required: Any = _KeywordRequired(),
+    keyword_required: Any = _KEYWORD_REQUIRED,
     sp_input: Any = None,
     num_split: Any = None,
     axis: Any = None,
     name: str | None = None,
-    split_dim: Any = None,  # noqa: B008
+    split_dim: Any = None,
 ) -> list[SparseTensor]:
     if not isinstance(keyword_required, _KeywordRequired):
         raise ValueError("Keyword arguments are required for this function.")
@@ -395,9 +398,9 @@ def deserialize_many_sparse(serialized_sparse: Any, dtype: Any, rank: int | None
 @export("sparse.sparse_dense_matmul", "sparse.matmul", "sparse_tensor_dense_matmul")
 def sparse_tensor_dense_matmul(sp_a: Any, b: Any, adjoint_a: bool = False, adjoint_b: bool = False, name: str | None = None) -> Any:
     sp = as_sparse(sp_a)
-    with name_scope(name, "SparseTensorDenseMatMul", [sp.indices]) as scope:
+    with name_scope(name, "SparseTensorDenseMatMul", [sp.indices]):
         b = convert_to_tensor(b, name="b")
-        return apply_op("SparseTensorDenseMatMul", scope, **_named(sp, "a_"), b=b, adjoint_a=adjoint_a, adjoint_b=adjoint_b)
+        return apply_op("SparseTensorDenseMatMul", None, **_named(sp, "a_"), b=b, adjoint_a=adjoint_a, adjoint_b=adjoint_b)
 
 
 @export("sparse.softmax", "sparse_softmax")

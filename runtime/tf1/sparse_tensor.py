@@ -16,7 +16,7 @@ from runtime.tf1.graph import convert_to_tensor, get_default_graph
 from runtime.tf1.registry import export, put
 from runtime.tf1.tensor_shape import TensorShape
 
-SparseTensorValue = namedtuple("SparseTensorValue", ["indices", "values", "dense_shape"])  # noqa: PYI024 - a plain tuple, as TensorFlow's
+SparseTensorValue = namedtuple("SparseTensorValue", ["indices", "values", "dense_shape"])
 SparseTensorValue.shape = property(lambda self: self.dense_shape)  # type: ignore[attr-defined]  # its name in 0.x
 put("SparseTensorValue", SparseTensorValue)
 

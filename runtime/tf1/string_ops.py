@@ -32,9 +32,13 @@ def string_split(source: Any, sep: Any = None, skip_empty: bool = True, delimite
 
 
 @export("strings.split")
-def strings_split(input: Any = None, sep: Any = None, maxsplit: int = -1, result_type: str = "SparseTensor", source: Any = None, name: str | None = None) -> SparseTensor:
+def strings_split(
+    input: Any = None, sep: Any = None, maxsplit: int = -1, result_type: str = "SparseTensor", source: Any = None, name: str | None = None
+) -> SparseTensor:
     if result_type != "SparseTensor":
-        raise NotImplementedError(f"tf.strings.split with result_type={result_type!r} is not supported by tfrevive's stand-in for TensorFlow; use 'SparseTensor'.")
+        raise NotImplementedError(
+            f"tf.strings.split with result_type={result_type!r} is not supported by tfrevive's stand-in for TensorFlow; use 'SparseTensor'."
+        )
     value = source if input is None else input
     with name_scope(name, "StringSplit", [value]):
         value = convert_to_tensor(value, string, name="input")
@@ -44,12 +48,20 @@ def strings_split(input: Any = None, sep: Any = None, maxsplit: int = -1, result
 
 @export("strings.bytes_split")
 def bytes_split(input: Any, name: str | None = None) -> SparseTensor:
-    raise NotImplementedError("tf.strings.bytes_split gives a RaggedTensor, which tfrevive's stand-in has not; use tf.string_split(input, delimiter='').")
+    raise NotImplementedError(
+        "tf.strings.bytes_split gives a RaggedTensor, which tfrevive's stand-in has not; use tf.string_split(input, delimiter='')."
+    )
 
 
 @export("reduce_join", "strings.reduce_join")
 def reduce_join(
-    inputs: Any, axis: Any = None, keep_dims: Any = None, separator: str = "", name: str | None = None, reduction_indices: Any = None, keepdims: Any = None
+    inputs: Any,
+    axis: Any = None,
+    keep_dims: Any = None,
+    separator: str = "",
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keepdims: Any = None,
 ) -> Any:
     """Strings joined along axes."""
     axis = reduction_indices if axis is None else axis
@@ -80,5 +92,9 @@ def string_format(template: str, inputs: Any, placeholder: str = "{}", summarize
     """A template with tensors in it."""
     inputs = list(inputs) if isinstance(inputs, list | tuple) else [inputs]
     if template.count(placeholder) != len(inputs):
-        raise ValueError(f"{template.count(placeholder)} placeholder(s) in template does not match {len(inputs)} tensor(s) provided as input")
-    return apply_op("StringFormat", name, inputs=[convert_to_tensor(i) for i in inputs], template=template, placeholder=placeholder, summarize=summarize)
+        raise ValueError(
+            f"{template.count(placeholder)} placeholder(s) in template does not match {len(inputs)} tensor(s) provided as input"
+        )
+    return apply_op(
+        "StringFormat", name, inputs=[convert_to_tensor(i) for i in inputs], template=template, placeholder=placeholder, summarize=summarize
+    )

@@ -34,16 +34,18 @@ def seeds(seed: Any) -> tuple[Any, Any]:
         return one, constant(0, int64, name="seed2")
     with name_scope("seed2", None, ()) as scope:
         two = convert_to_tensor(second, int64)
-        both = apply_op(
-            "LogicalAnd", None, x=apply_op("Equal", None, x=one, y=0), y=apply_op("Equal", None, x=two, y=0)
-        )
+        both = apply_op("LogicalAnd", None, x=apply_op("Equal", None, x=one, y=0), y=apply_op("Equal", None, x=two, y=0))
         return one, array_ops.where(both, constant(2**31 - 1, int64), two, name=scope)
 
 
 def make(op_type: str, spec: Any, **arguments: Any) -> Any:
     """The variant of a dataset op; attrs that tell its elements are set where the op has them."""
     opdef = opdefs.get(op_type)
-    attrs = {k: v for k, v in st.flat_attrs(spec).items() if opdef is not None and k in opdef.attrs and not any(a.type_list_attr == k for a in opdef.inputs)}
+    attrs = {
+        k: v
+        for k, v in st.flat_attrs(spec).items()
+        if opdef is not None and k in opdef.attrs and not any(a.type_list_attr == k for a in opdef.inputs)
+    }
     return apply_op(op_type, None, **arguments, **attrs)
 
 
@@ -86,7 +88,9 @@ class Dataset:
     _functions: tuple[StructuredFunction, ...] = ()
     _options: Options | None = None
 
-    def __init__(self, variant_tensor: Any, spec: Any, inputs: Sequence[Dataset] = (), functions: Sequence[StructuredFunction] = ()) -> None:
+    def __init__(
+        self, variant_tensor: Any, spec: Any, inputs: Sequence[Dataset] = (), functions: Sequence[StructuredFunction] = ()
+    ) -> None:
         self._variant_tensor = variant_tensor
         self._spec = spec
         self._inputs, self._functions = tuple(inputs), tuple(functions)
@@ -124,7 +128,10 @@ class Dataset:
     def from_tensors(tensors: Any) -> Dataset:
         element = st.normalized(tensors)
         spec = st.structure_of(element)
-        return Dataset(apply_op("TensorDataset", None, components=st.to_tensors(spec, element), output_shapes=st.flat_attrs(spec)["output_shapes"]), spec)
+        return Dataset(
+            apply_op("TensorDataset", None, components=st.to_tensors(spec, element), output_shapes=st.flat_attrs(spec)["output_shapes"]),
+            spec,
+        )
 
     @staticmethod
     def from_tensor_slices(tensors: Any) -> Dataset:
@@ -147,7 +154,11 @@ class Dataset:
         rank = None if rank is None else rank - 1
         spec = (TensorSpec([None, rank], int64), TensorSpec([None], sparse_tensor.dtype), TensorSpec([rank], int64))
         variant = apply_op(
-            "SparseTensorSliceDataset", None, indices=sparse_tensor.indices, values=sparse_tensor.values, dense_shape=sparse_tensor.dense_shape
+            "SparseTensorSliceDataset",
+            None,
+            indices=sparse_tensor.indices,
+            values=sparse_tensor.values,
+            dense_shape=sparse_tensor.dense_shape,
         )
         return Dataset(variant, spec)
 
@@ -204,13 +215,24 @@ class Dataset:
         if st.map_structure(lambda a, b: a.dtype, mine, other) != st.map_structure(lambda a, b: b.dtype, mine, other):
             raise TypeError(f"Two datasets to concatenate have different types {self.output_types} and {dataset.output_types}")
         spec = st.map_structure(st.most_general, mine, other)
-        return Dataset(make("ConcatenateDataset", spec, input_dataset=self._variant_tensor, another_dataset=dataset._variant_tensor), spec, (self, dataset))
+        return Dataset(
+            make("ConcatenateDataset", spec, input_dataset=self._variant_tensor, another_dataset=dataset._variant_tensor),
+            spec,
+            (self, dataset),
+        )
 
     def prefetch(self, buffer_size: Any) -> Dataset:
-        return self._unary("PrefetchDataset", buffer_size=convert_to_tensor(-1 if buffer_size is None else buffer_size, int64, name="buffer_size"), slack_period=None)
+        return self._unary(
+            "PrefetchDataset",
+            buffer_size=convert_to_tensor(-1 if buffer_size is None else buffer_size, int64, name="buffer_size"),
+            slack_period=None,
+        )
 
     def repeat(self, count: Any = None) -> Dataset:
-        return self._unary("RepeatDataset", count=convert_to_tensor(-1, int64, name="count") if count is None else convert_to_tensor(count, int64, name="count"))
+        return self._unary(
+            "RepeatDataset",
+            count=convert_to_tensor(-1, int64, name="count") if count is None else convert_to_tensor(count, int64, name="count"),
+        )
 
     def enumerate(self, start: Any = 0) -> Dataset:
         return Dataset.zip((Dataset.range(start, np.iinfo(np.int64).max), self))
@@ -219,7 +241,11 @@ class Dataset:
         size = convert_to_tensor(buffer_size, int64, name="buffer_size")
         seed1, seed2 = seeds(seed)
         return self._unary(
-            "ShuffleDataset", buffer_size=size, seed=seed1, seed2=seed2, reshuffle_each_iteration=True if reshuffle_each_iteration is None else reshuffle_each_iteration
+            "ShuffleDataset",
+            buffer_size=size,
+            seed=seed1,
+            seed2=seed2,
+            reshuffle_each_iteration=True if reshuffle_each_iteration is None else reshuffle_each_iteration,
         )
 
     def cache(self, filename: Any = "") -> Dataset:
@@ -232,7 +258,11 @@ class Dataset:
         return self._unary("SkipDataset", count=convert_to_tensor(count, int64, name="count"))
 
     def shard(self, num_shards: Any, index: Any) -> Dataset:
-        return self._unary("ShardDataset", num_shards=convert_to_tensor(num_shards, int64, name="num_shards"), index=convert_to_tensor(index, int64, name="index"))
+        return self._unary(
+            "ShardDataset",
+            num_shards=convert_to_tensor(num_shards, int64, name="num_shards"),
+            index=convert_to_tensor(index, int64, name="index"),
+        )
 
     def batch(self, batch_size: Any, drop_remainder: Any = False) -> Dataset:
         size = convert_to_tensor(batch_size, int64, name="batch_size")
@@ -252,15 +282,24 @@ class Dataset:
         shapes = _padded_shapes(self.element_spec, padded_shapes)
         drop = convert_to_tensor(drop_remainder, boolean, name="drop_remainder")
         known = _size(size) if _is_true(drop) else None
-        spec = st.pack(self.element_spec, [TensorSpec(TensorShape([known]).concatenate(constant_as_shape(s)), t) for s, t in zip(shapes, types, strict=True)])
-        return self._unary(
-            "PaddedBatchDatasetV2", spec, batch_size=size, padded_shapes=shapes, padding_values=values, drop_remainder=drop
+        spec = st.pack(
+            self.element_spec,
+            [TensorSpec(TensorShape([known]).concatenate(constant_as_shape(s)), t) for s, t in zip(shapes, types, strict=True)],
         )
+        return self._unary("PaddedBatchDatasetV2", spec, batch_size=size, padded_shapes=shapes, padding_values=values, drop_remainder=drop)
 
     def map(self, map_func: Any, num_parallel_calls: Any = None) -> Dataset:
         f = StructuredFunction(map_func, "Dataset.map()", self.element_spec)
         if num_parallel_calls is None:
-            return self._unary("MapDataset", f.output_structure, (f,), other_arguments=f.captured, f=f.func, use_inter_op_parallelism=True, preserve_cardinality=False)
+            return self._unary(
+                "MapDataset",
+                f.output_structure,
+                (f,),
+                other_arguments=f.captured,
+                f=f.func,
+                use_inter_op_parallelism=True,
+                preserve_cardinality=False,
+            )
         return self._unary(
             "ParallelMapDataset", f.output_structure, (f,), other_arguments=f.captured, num_parallel_calls=convert_to_tensor(num_parallel_calls, int32, name="num_parallel_calls"), f=f.func,
             use_inter_op_parallelism=True, preserve_cardinality=False,
@@ -413,7 +452,9 @@ def _is_true(tensor: Any) -> bool:
     return found is not None and bool(found)
 
 
-def fixed_state(func: Any, label: str, spec: Any, inputs: Callable[[Any], Any], state_of: Callable[[Any], Any] = lambda out: out) -> tuple[StructuredFunction, Any]:
+def fixed_state(
+    func: Any, label: str, spec: Any, inputs: Callable[[Any], Any], state_of: Callable[[Any], Any] = lambda out: out
+) -> tuple[StructuredFunction, Any]:
     """A function from states to states, and the structure of a state: static shapes are given up until they stay the same."""
     while True:
         f = StructuredFunction(func, label, inputs(spec))
@@ -425,11 +466,20 @@ def fixed_state(func: Any, label: str, spec: Any, inputs: Callable[[Any], Any], 
             raise TypeError(f"The structure of the new state must match the initial state. Expected {spec}; got {new}.") from e
         for old, got in pairs:
             if type(old) is not type(got):
-                raise TypeError(f"The element classes for the new state must match the initial state. Expected {st.legacy(spec)[2]}; got {st.legacy(new)[2]}.")
+                raise TypeError(
+                    f"The element classes for the new state must match the initial state. Expected {st.legacy(spec)[2]}; got {st.legacy(new)[2]}."
+                )
             if old.dtype is not got.dtype:
-                raise TypeError(f"The element types for the new state must match the initial state. Expected {st.legacy(spec)[0]}; got {st.legacy(new)[0]}.")
+                raise TypeError(
+                    f"The element types for the new state must match the initial state. Expected {st.legacy(spec)[0]}; got {st.legacy(new)[0]}."
+                )
         general = st.pack(spec, [st.most_general(old, got) for old, got in pairs])
-        if all(a.shape.as_list() == b.shape.as_list() if a.shape.ndims is not None and b.shape.ndims is not None else a.shape.ndims == b.shape.ndims for a, b in zip(st.flatten(general), st.flatten(spec), strict=True)):
+        if all(
+            a.shape.as_list() == b.shape.as_list()
+            if a.shape.ndims is not None and b.shape.ndims is not None
+            else a.shape.ndims == b.shape.ndims
+            for a, b in zip(st.flatten(general), st.flatten(spec), strict=True)
+        ):
             return f, spec
         spec = general
 
@@ -447,12 +497,18 @@ def _padded_shapes(spec: Any, padded_shapes: Any) -> list[Any]:
         except (TypeError, ValueError):
             tensor = convert_to_tensor(shape, preferred_dtype=int64)
             if tensor.dims is not None and len(tensor.dims) != 1:
-                raise ValueError(f"Padded shape {shape} must be a 1-D tensor of tf.int64 values, but its shape was {tensor.shape}.") from None
+                raise ValueError(
+                    f"Padded shape {shape} must be a 1-D tensor of tf.int64 values, but its shape was {tensor.shape}."
+                ) from None
             if tensor.dtype is not int64:
-                raise TypeError(f"Padded shape {shape} must be a 1-D tensor of tf.int64 values, but its element type was {tensor.dtype.name}.") from None
+                raise TypeError(
+                    f"Padded shape {shape} must be a 1-D tensor of tf.int64 values, but its element type was {tensor.dtype.name}."
+                ) from None
             known = TensorShape(constant_as_shape(tensor))
         if s.shape.ndims is not None and known.ndims is not None:
-            if s.shape.ndims != known.ndims or any(p is not None and d is not None and p < d for p, d in zip(known.as_list(), s.shape.as_list(), strict=True)):
+            if s.shape.ndims != known.ndims or any(
+                p is not None and d is not None and p < d for p, d in zip(known.as_list(), s.shape.as_list(), strict=True)
+            ):
                 raise ValueError(f"The padded shape {known} is not compatible with the corresponding input component shape {s.shape}.")
         found.append(tensor)
     return found

@@ -66,9 +66,19 @@ def scan(initial_state: Any, scan_func: Any) -> Transformation:
                 raise TypeError("The scan function must return a pair comprising the new state and the output value.")
             return output[0]
 
-        f, spec = fixed_state(scan_func, "tf.data.experimental.scan()", st.structure_of(state), lambda s: (s, dataset.element_spec), state_of)
+        f, spec = fixed_state(
+            scan_func, "tf.data.experimental.scan()", st.structure_of(state), lambda s: (s, dataset.element_spec), state_of
+        )
         output = f.output_structure[1]
-        return dataset._unary("ExperimentalScanDataset", output, (f,), initial_state=st.to_tensors(spec, state), other_arguments=f.captured, f=f.func, preserve_cardinality=True)
+        return dataset._unary(
+            "ExperimentalScanDataset",
+            output,
+            (f,),
+            initial_state=st.to_tensors(spec, state),
+            other_arguments=f.captured,
+            f=f.func,
+            preserve_cardinality=True,
+        )
 
     return apply
 
@@ -98,7 +108,9 @@ def ignore_errors() -> Transformation:
 def unique() -> Transformation:
     def apply(dataset: Dataset) -> Dataset:
         if dataset.output_types not in (int32, int64, string):
-            raise TypeError("`tf.data.experimental.unique()` only supports inputs with a single `tf.int32`, `tf.int64`, or `tf.string` component.")
+            raise TypeError(
+                "`tf.data.experimental.unique()` only supports inputs with a single `tf.int32`, `tf.int64`, or `tf.string` component."
+            )
         return dataset._unary("ExperimentalUniqueDataset")
 
     return apply
@@ -120,7 +132,9 @@ def shuffle_and_repeat(buffer_size: Any, count: Any = None, seed: Any = None) ->
     return apply
 
 
-def _map_and_batch(map_func: Any, batch_size: Any, num_parallel_batches: Any, drop_remainder: Any, num_parallel_calls: Any) -> Transformation:
+def _map_and_batch(
+    map_func: Any, batch_size: Any, num_parallel_batches: Any, drop_remainder: Any, num_parallel_calls: Any
+) -> Transformation:
     if num_parallel_batches is not None and num_parallel_calls is not None:
         raise ValueError("The `num_parallel_batches` and `num_parallel_calls` arguments are mutually exclusive.")
     if num_parallel_calls is None:
@@ -134,14 +148,24 @@ def _map_and_batch(map_func: Any, batch_size: Any, num_parallel_batches: Any, dr
         known = _size(size) if _is_true(drop) else None
         spec = st.map_structure(lambda s: s.batch(known), f.output_structure)
         return dataset._unary(
-            "ExperimentalMapAndBatchDataset", spec, (f,), other_arguments=f.captured, batch_size=size, num_parallel_calls=calls, drop_remainder=drop, f=f.func, preserve_cardinality=False
+            "ExperimentalMapAndBatchDataset",
+            spec,
+            (f,),
+            other_arguments=f.captured,
+            batch_size=size,
+            num_parallel_calls=calls,
+            drop_remainder=drop,
+            f=f.func,
+            preserve_cardinality=False,
         )
 
     return apply
 
 
 @export("data.experimental.map_and_batch", "data.experimental.map_and_batch_with_legacy_function")
-def map_and_batch(map_func: Any, batch_size: Any, num_parallel_batches: Any = None, drop_remainder: Any = False, num_parallel_calls: Any = None) -> Transformation:
+def map_and_batch(
+    map_func: Any, batch_size: Any, num_parallel_batches: Any = None, drop_remainder: Any = False, num_parallel_calls: Any = None
+) -> Transformation:
     return _map_and_batch(map_func, batch_size, num_parallel_batches, drop_remainder, num_parallel_calls)
 
 
@@ -163,7 +187,10 @@ def sliding_window_batch(window_size: Any, stride: Any = None, window_shift: Any
 
     def apply(dataset: Dataset) -> Dataset:
         spec = st.map_structure(lambda s: s.batch(None), dataset.element_spec)
-        numbers = {n: convert_to_tensor(v, int64, name=n) for n, v in (("window_size", window_size), ("window_shift", shift), ("window_stride", window_stride))}
+        numbers = {
+            n: convert_to_tensor(v, int64, name=n)
+            for n, v in (("window_size", window_size), ("window_shift", shift), ("window_stride", window_stride))
+        }
         return dataset._unary("ExperimentalSlidingWindowDataset", spec, **numbers)
 
     return apply
@@ -189,25 +216,41 @@ def dense_to_sparse_batch(batch_size: Any, row_shape: Any) -> Transformation:
 
     def apply(dataset: Dataset) -> Dataset:
         if not isinstance(dataset.element_spec, TensorSpec):
-            raise TypeError("DenseToSparseDataset requires an input whose elements have a single component, whereas the input has {dataset.output_types}.")
+            raise TypeError(
+                "DenseToSparseDataset requires an input whose elements have a single component, whereas the input has {dataset.output_types}."
+            )
         rows = TensorShape(row_shape)
         spec = SparseTensorSpec(TensorShape([None]).concatenate(rows), dataset.element_spec.dtype)
         dims = np.array([-1 if d is None else d for d in rows.as_list()], np.int64)
-        return dataset._unary("ExperimentalDenseToSparseBatchDataset", spec, batch_size=convert_to_tensor(batch_size, int64), row_shape=convert_to_tensor(dims, int64))
+        return dataset._unary(
+            "ExperimentalDenseToSparseBatchDataset",
+            spec,
+            batch_size=convert_to_tensor(batch_size, int64),
+            row_shape=convert_to_tensor(dims, int64),
+        )
 
     return apply
 
 
 @export("data.experimental.parallel_interleave")
 def parallel_interleave(
-    map_func: Any, cycle_length: Any, block_length: Any = 1, sloppy: Any = False, buffer_output_elements: Any = None, prefetch_input_elements: Any = None
+    map_func: Any,
+    cycle_length: Any,
+    block_length: Any = 1,
+    sloppy: Any = False,
+    buffer_output_elements: Any = None,
+    prefetch_input_elements: Any = None,
 ) -> Transformation:
     def apply(dataset: Dataset) -> Dataset:
         f = StructuredFunction(map_func, "tf.data.experimental.parallel_interleave()", dataset.element_spec)
         cycle = convert_to_tensor(cycle_length, int64, name="cycle_length")
         block = convert_to_tensor(block_length, int64, name="block_length")
-        outputs = convert_to_tensor(2 * block_length if buffer_output_elements is None else buffer_output_elements, int64, name="buffer_output_elements")
-        inputs = convert_to_tensor(2 * cycle_length if prefetch_input_elements is None else prefetch_input_elements, int64, name="prefetch_input_elements")
+        outputs = convert_to_tensor(
+            2 * block_length if buffer_output_elements is None else buffer_output_elements, int64, name="buffer_output_elements"
+        )
+        inputs = convert_to_tensor(
+            2 * cycle_length if prefetch_input_elements is None else prefetch_input_elements, int64, name="prefetch_input_elements"
+        )
         return dataset._unary(
             "ExperimentalParallelInterleaveDataset", _inner(f, "parallel_interleave"), (f,), other_arguments=f.captured, cycle_length=cycle, block_length=block,
             sloppy=convert_to_tensor(sloppy, boolean, name="sloppy"), buffer_output_elements=outputs, prefetch_input_elements=inputs, f=f.func,
@@ -324,7 +367,9 @@ def bucket_by_sequence_length(
             length = convert_to_tensor(element_length_func(*element))
             low = [int(limits.min), *bucket_boundaries]
             high = [*bucket_boundaries, int(limits.max)]
-            inside = apply_op("LogicalAnd", None, x=apply_op("LessEqual", None, x=low, y=length), y=apply_op("Less", None, x=length, y=high))
+            inside = apply_op(
+                "LogicalAnd", None, x=apply_op("LessEqual", None, x=low, y=length), y=apply_op("Less", None, x=length, y=high)
+            )
             return math_ops.reduce_min(array_ops.where(inside))
 
         def size_of(bucket_id: Any) -> Any:
@@ -339,7 +384,9 @@ def bucket_by_sequence_length(
                 from runtime.tf1.modules import lookup
 
                 check = lookup("assert_less")(
-                    bucket_id, constant(len(bucket_batch_sizes) - 1, int64), message="When pad_to_bucket_boundary=True, elements must have length < max(bucket_boundaries)."
+                    bucket_id,
+                    constant(len(bucket_batch_sizes) - 1, int64),
+                    message="When pad_to_bucket_boundary=True, elements must have length < max(bucket_boundaries).",
                 )
                 with get_default_graph().control_dependencies([check]):
                     filler = constant(bucket_boundaries, int64)[bucket_id] - 1
@@ -347,7 +394,11 @@ def bucket_by_sequence_length(
             shapes = []
             for shape in st.flatten_up_to(group.element_spec, given):
                 dims = [filler if d is None else d for d in TensorShape(shape).as_list()]
-                shapes.append(array_ops.stack([math_ops.cast(convert_to_tensor(d), int64) for d in dims]) if filler is not None and any(d is filler for d in dims) else dims)
+                shapes.append(
+                    array_ops.stack([math_ops.cast(convert_to_tensor(d), int64) for d in dims])
+                    if filler is not None and any(d is filler for d in dims)
+                    else dims
+                )
             return group.padded_batch(size, st.pack(group.element_spec, shapes), padding_values, drop_remainder=drop_remainder)
 
         return lambda dataset: dataset.apply(group_by_window(bucket, batch, window_size_func=size_of))
@@ -363,7 +414,12 @@ def _directed(selector: Dataset, datasets: Any) -> Dataset:
         if ds.output_types != datasets[0].output_types or ds.output_classes != datasets[0].output_classes:
             raise TypeError("All datasets must have the same type and class.")
         spec = st.map_structure(st.most_general, spec, ds.element_spec)
-    variant = make("ExperimentalDirectedInterleaveDataset", spec, selector_input_dataset=selector._variant_tensor, data_input_datasets=[d._variant_tensor for d in datasets])
+    variant = make(
+        "ExperimentalDirectedInterleaveDataset",
+        spec,
+        selector_input_dataset=selector._variant_tensor,
+        data_input_datasets=[d._variant_tensor for d in datasets],
+    )
     return Dataset(variant, spec, (selector, *datasets))
 
 
@@ -427,7 +483,9 @@ def rejection_resample(class_func: Any, target_dist: Any, initial_dist: Any = No
             return Dataset.zip((classes, dataset))
         if share == 0:
             return kept
-        return sample_from_datasets([Dataset.zip((classes, dataset)), kept], original_ds.map(lambda p: array_ops.stack([[p, 1.0 - p]])), seed)
+        return sample_from_datasets(
+            [Dataset.zip((classes, dataset)), kept], original_ds.map(lambda p: array_ops.stack([[p, 1.0 - p]])), seed
+        )
 
     return apply
 
@@ -467,8 +525,16 @@ class TFRecordWriter:
         if not isinstance(dataset, Dataset):
             raise TypeError("`dataset` must be a `tf.data.Dataset` object.")
         if dataset.output_types is not string or dataset.output_shapes.ndims not in (0, None):
-            raise TypeError(f"`dataset` must produce scalar `DT_STRING` tensors whereas it produces shape {dataset.output_shapes} and types {dataset.output_types}")
-        return apply_op("ExperimentalDatasetToTFRecord", None, input_dataset=dataset._variant_tensor, filename=self._filename, compression_type=self._compression)
+            raise TypeError(
+                f"`dataset` must produce scalar `DT_STRING` tensors whereas it produces shape {dataset.output_shapes} and types {dataset.output_types}"
+            )
+        return apply_op(
+            "ExperimentalDatasetToTFRecord",
+            None,
+            input_dataset=dataset._variant_tensor,
+            filename=self._filename,
+            compression_type=self._compression,
+        )
 
 
 @export("data.experimental.parse_example_dataset")
@@ -497,7 +563,11 @@ def make_batched_features_dataset(
 ) -> Dataset:  # fmt: skip
     """Batches of the features in files of Examples."""
     dataset = Dataset.list_files(file_pattern, shuffle=shuffle, seed=shuffle_seed)
-    dataset = dataset.apply(parallel_interleave(lambda filename: reader(filename, *(reader_args or [])), cycle_length=reader_num_threads or 1, sloppy=sloppy_ordering))
+    dataset = dataset.apply(
+        parallel_interleave(
+            lambda filename: reader(filename, *(reader_args or [])), cycle_length=reader_num_threads or 1, sloppy=sloppy_ordering
+        )
+    )
     if isinstance(dataset.output_types, tuple):
         dataset = dataset.map(lambda *kv: kv[1])  # (key, value) records
     dataset = _ordered(dataset, num_epochs, shuffle, shuffle_buffer_size, shuffle_seed)
@@ -529,7 +599,10 @@ def _fits(text: str, dtype: Any) -> bool:
 def _rows(names: list[str], delimiter: str, quotes: bool, opener: Any) -> Any:
     for name in names:
         with opener(name) as f:
-            yield from ((i, row) for i, row in enumerate(csv.reader(f, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE)))
+            yield from (
+                (i, row)
+                for i, row in enumerate(csv.reader(f, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE))
+            )
 
 
 @export("data.experimental.make_csv_dataset")

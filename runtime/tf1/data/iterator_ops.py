@@ -29,7 +29,9 @@ class Iterator:
         self._string_handle = apply_op("IteratorToStringHandle", None, resource_handle=iterator_resource)
 
     @staticmethod
-    def from_structure(output_types: Any, output_shapes: Any = None, shared_name: str | None = None, output_classes: Any = None) -> Iterator:
+    def from_structure(
+        output_types: Any, output_shapes: Any = None, shared_name: str | None = None, output_classes: Any = None
+    ) -> Iterator:
         """An iterator that make_initializer connects with datasets."""
         spec = st.from_legacy(output_types, output_shapes, output_classes)
         with _on_cpu():
@@ -57,11 +59,15 @@ class Iterator:
             st.check_same(self._element_spec, dataset.element_spec)
             mine, others = st.flatten(self._element_spec), st.flatten(dataset.element_spec)
             if any(type(a) is not type(b) for a, b in zip(mine, others, strict=True)):
-                raise TypeError(f"Expected output classes {self.output_classes!r} but got dataset with output class {dataset.output_classes!r}.")
+                raise TypeError(
+                    f"Expected output classes {self.output_classes!r} but got dataset with output class {dataset.output_classes!r}."
+                )
             if any(a.dtype is not b.dtype for a, b in zip(mine, others, strict=True)):
                 raise TypeError(f"Expected output types {self.output_types!r} but got dataset with output types {dataset.output_types!r}.")
             if any(not a.shape.is_compatible_with(b.shape) for a, b in zip(mine, others, strict=True)):
-                raise TypeError(f"Expected output shapes compatible with {self.output_shapes!r} but got dataset with output shapes {dataset.output_shapes!r}.")
+                raise TypeError(
+                    f"Expected output shapes compatible with {self.output_shapes!r} but got dataset with output shapes {dataset.output_shapes!r}."
+                )
         with get_default_graph().colocate_with(self._iterator_resource.op):
             return apply_op("MakeIterator", scope, dataset=dataset._variant_tensor, iterator=self._iterator_resource)
 

@@ -76,7 +76,14 @@ class FixedLengthRecordDataset(_Files):
     """Records of the same number of bytes."""
 
     def __init__(
-        self, filenames: Any, record_bytes: Any, header_bytes: Any = None, footer_bytes: Any = None, buffer_size: Any = None, compression_type: Any = None, num_parallel_reads: Any = None
+        self,
+        filenames: Any,
+        record_bytes: Any,
+        header_bytes: Any = None,
+        footer_bytes: Any = None,
+        buffer_size: Any = None,
+        compression_type: Any = None,
+        num_parallel_reads: Any = None,
     ) -> None:
         length = convert_to_tensor(record_bytes, int64, name="record_bytes")
         header, footer = optional(header_bytes, "header_bytes", 0), optional(footer_bytes, "footer_bytes", 0)
@@ -85,7 +92,14 @@ class FixedLengthRecordDataset(_Files):
 
         def records(filename: Any) -> Dataset:
             variant = apply_op(
-                "FixedLengthRecordDatasetV2", None, filenames=filename, header_bytes=header, record_bytes=length, footer_bytes=footer, buffer_size=size, compression_type=compression
+                "FixedLengthRecordDatasetV2",
+                None,
+                filenames=filename,
+                header_bytes=header,
+                record_bytes=length,
+                footer_bytes=footer,
+                buffer_size=size,
+                compression_type=compression,
             )
             return Dataset(variant, _LINE)
 
@@ -99,7 +113,8 @@ class SqlDataset(Dataset):
     def __init__(self, driver_name: Any, data_source_name: Any, query: Any, output_types: Any) -> None:
         spec = st.map_structure(lambda t: TensorSpec([], t), tuple(output_types) if isinstance(output_types, list) else output_types)
         texts = {
-            name: convert_to_tensor(value, string, name=name) for name, value in (("driver_name", driver_name), ("data_source_name", data_source_name), ("query", query))
+            name: convert_to_tensor(value, string, name=name)
+            for name, value in (("driver_name", driver_name), ("data_source_name", data_source_name), ("query", query))
         }
         super().__init__(make("ExperimentalSqlDataset", spec, **texts), spec)
 

@@ -57,9 +57,13 @@ def check_same(a: Any, b: Any) -> None:
         raise ValueError(f"The two structures don't have the same nested structure. First structure: {a}, second structure: {b}.")
     if is_sequence(a):
         if isinstance(a, Mapping) != isinstance(b, Mapping):
-            raise TypeError(f"The two structures don't have the same sequence type. First structure has type {type(a)}, while second structure has type {type(b)}.")
+            raise TypeError(
+                f"The two structures don't have the same sequence type. First structure has type {type(a)}, while second structure has type {type(b)}."
+            )
         if isinstance(a, Mapping) and sorted(a) != sorted(b):
-            raise ValueError(f"The two dictionaries don't have the same set of keys. First structure has keys {list(a)}, while second structure has keys {list(b)}.")
+            raise ValueError(
+                f"The two dictionaries don't have the same set of keys. First structure has keys {list(a)}, while second structure has keys {list(b)}."
+            )
         for x, y in zip(_children(a), _children(b), strict=True):
             check_same(x, y)
 
@@ -74,7 +78,9 @@ def flatten_up_to(shallow: Any, value: Any) -> list[Any]:
     elif not isinstance(value, tuple | list):
         raise TypeError(f"If shallow structure is a sequence, input must also be a sequence. Input has type: {type(value)}.")
     if len(value) != len(shallow):
-        raise ValueError(f"The two structures don't have the same sequence length. Input structure has length {len(value)}, while shallow structure has length {len(shallow)}.")
+        raise ValueError(
+            f"The two structures don't have the same sequence length. Input structure has length {len(value)}, while shallow structure has length {len(shallow)}."
+        )
     inner = [value[k] for k in sorted(value)] if isinstance(value, Mapping) else value
     return [leaf for s, v in zip(_children(shallow), inner, strict=True) for leaf in flatten_up_to(s, v)]
 

@@ -18,8 +18,20 @@ from runtime.tf1.system import get_logger
 from runtime.tf1.train.coordinator import Coordinator
 from runtime.tf1.train.queue_runner import start_queue_runners
 from runtime.tf1.train.session_manager import SessionManager
-from runtime.tf1.train.session_run_hook import CheckpointSaverHook, SessionRunArgs, SessionRunContext, SessionRunValues, StepCounterHook, SummarySaverHook
-from runtime.tf1.variables import global_variables, global_variables_initializer, local_variables_initializer, report_uninitialized_variables
+from runtime.tf1.train.session_run_hook import (
+    CheckpointSaverHook,
+    SessionRunArgs,
+    SessionRunContext,
+    SessionRunValues,
+    StepCounterHook,
+    SummarySaverHook,
+)
+from runtime.tf1.variables import (
+    global_variables,
+    global_variables_initializer,
+    local_variables_initializer,
+    report_uninitialized_variables,
+)
 
 USE_DEFAULT = object()
 PREEMPTIONS = (AbortedError, UnavailableError)
@@ -68,7 +80,9 @@ class Scaffold:
         from runtime.tf1.summary import merge_all
 
         if self._init_op is None:
-            self._init_op = self.get_or_default("init_op", GraphKeys.INIT_OP, lambda: group(global_variables_initializer(), no_op(name="init")))
+            self._init_op = self.get_or_default(
+                "init_op", GraphKeys.INIT_OP, lambda: group(global_variables_initializer(), no_op(name="init"))
+            )
         if self._ready_op is None:
             self._ready_op = self.get_or_default(
                 "ready_op", GraphKeys.READY_OP, lambda: array_ops.concat([report_uninitialized_variables(), _uninitialized_resources()], 0)
@@ -97,7 +111,9 @@ class Scaffold:
         graph = get_default_graph()
         found = graph.get_collection(GraphKeys.SAVERS)
         if len(found) > 1:
-            raise RuntimeError(f"More than one item in collection {GraphKeys.SAVERS}. Please indicate which one to use by passing it to the constructor.")
+            raise RuntimeError(
+                f"More than one item in collection {GraphKeys.SAVERS}. Please indicate which one to use by passing it to the constructor."
+            )
         if found:
             return found[0]
         saver = Saver(sharded=True, allow_empty=True)
@@ -158,7 +174,10 @@ class _ScaffoldCreator(SessionCreator):
         if self._manager is None:
             s = self._scaffold
             self._manager = SessionManager(
-                local_init_op=s.local_init_op, ready_op=s.ready_op, ready_for_local_init_op=s.ready_for_local_init_op, graph=get_default_graph()
+                local_init_op=s.local_init_op,
+                ready_op=s.ready_op,
+                ready_for_local_init_op=s.ready_for_local_init_op,
+                graph=get_default_graph(),
             )
         return self._manager
 
@@ -168,7 +187,12 @@ class ChiefSessionCreator(_ScaffoldCreator):
     """Initializes or restores."""
 
     def __init__(
-        self, scaffold: Scaffold | None = None, master: str = "", config: Any = None, checkpoint_dir: str | None = None, checkpoint_filename_with_path: str | None = None
+        self,
+        scaffold: Scaffold | None = None,
+        master: str = "",
+        config: Any = None,
+        checkpoint_dir: str | None = None,
+        checkpoint_filename_with_path: str | None = None,
     ) -> None:
         super().__init__(scaffold, master, config)
         self._folder, self._path = checkpoint_dir, checkpoint_filename_with_path
@@ -327,7 +351,9 @@ class _MonitoredSession:
             except PREEMPTIONS as e:
                 if not self._should_recover:
                     raise
-                get_logger().info("An error was raised while considering whether the session is complete. A new session will be created. Error: %s", e)
+                get_logger().info(
+                    "An error was raised while considering whether the session is complete. A new session will be created. Error: %s", e
+                )
                 self._close_session()
                 self._create()
                 return False
@@ -453,9 +479,13 @@ def MonitoredTrainingSession(
         if _is_positive(log_step_count_steps):
             all_hooks.append(StepCounterHook(output_dir=summary_dir, every_n_steps=log_step_count_steps))
         if _is_positive(save_summaries_steps) or _is_positive(save_summaries_secs):
-            all_hooks.append(SummarySaverHook(scaffold=scaffold, save_steps=save_summaries_steps, save_secs=save_summaries_secs, output_dir=summary_dir))
+            all_hooks.append(
+                SummarySaverHook(scaffold=scaffold, save_steps=save_summaries_steps, save_secs=save_summaries_secs, output_dir=summary_dir)
+            )
     if checkpoint_dir and (_is_positive(save_checkpoint_secs) or _is_positive(save_checkpoint_steps)):
-        all_hooks.append(CheckpointSaverHook(checkpoint_dir, save_steps=save_checkpoint_steps, save_secs=save_checkpoint_secs, scaffold=scaffold))
+        all_hooks.append(
+            CheckpointSaverHook(checkpoint_dir, save_steps=save_checkpoint_steps, save_secs=save_checkpoint_secs, scaffold=scaffold)
+        )
     all_hooks.extend(hooks or [])
     creator = ChiefSessionCreator(scaffold, master, config, checkpoint_dir)
     return MonitoredSession(creator, all_hooks, stop_grace_period_secs)

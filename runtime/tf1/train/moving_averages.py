@@ -46,9 +46,15 @@ def _zero_debias(unbiased: Any, value: Any, decay: Any) -> Any:
 
         with get_default_graph().colocate_with(unbiased.op):
             biased = variable_scope.get_variable(
-                unique("biased"), initializer=biased_initializer, shape=unbiased.get_shape(), dtype=unbiased.dtype.base_dtype, trainable=False
+                unique("biased"),
+                initializer=biased_initializer,
+                shape=unbiased.get_shape(),
+                dtype=unbiased.dtype.base_dtype,
+                trainable=False,
             )
-            step = variable_scope.get_variable(unique("local_step"), shape=[], dtype=unbiased.dtype.base_dtype, initializer=step_initializer, trainable=False)
+            step = variable_scope.get_variable(
+                unique("local_step"), shape=[], dtype=unbiased.dtype.base_dtype, initializer=step_initializer, trainable=False
+            )
     with get_default_graph().colocate_with(unbiased.op):
         new = assign_sub(biased, (biased - value) * decay)
         new_step = step.assign_add(1)
@@ -57,7 +63,9 @@ def _zero_debias(unbiased: Any, value: Any, decay: Any) -> Any:
 
 
 @export("python.training.moving_averages.weighted_moving_average")
-def weighted_moving_average(value: Any, decay: Any, weight: Any, truediv: bool = True, collections: Any = None, name: str | None = None) -> Any:
+def weighted_moving_average(
+    value: Any, decay: Any, weight: Any, truediv: bool = True, collections: Any = None, name: str | None = None
+) -> Any:
     """The moving average of value * weight over that of weight."""
     collections = [GraphKeys.GLOBAL_VARIABLES] if collections is None else collections
     with variable_scope.variable_scope(name, "WeightedMovingAvg", [value, weight, decay]) as scope:
@@ -97,7 +105,9 @@ class ExponentialMovingAverage:
                     average = create_slot(var, var.initialized_value(), self._name, colocate_with_primary=True)
                     get_default_graph().add_to_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, var)
                 else:
-                    average = create_zeros_slot(var, self._name, colocate_with_primary=var.op.type in ("Variable", "VariableV2", "VarHandleOp"))
+                    average = create_zeros_slot(
+                        var, self._name, colocate_with_primary=var.op.type in ("Variable", "VariableV2", "VarHandleOp")
+                    )
                     if self._zero_debias:
                         debiased.add(average)
             self._averages[var] = average

@@ -31,7 +31,9 @@ class ClusterSpec:
                 else:
                     raise TypeError(f"The tasks for job {job!r} must be a list or a dictionary from integers to strings.")
         else:
-            raise TypeError("`cluster` must be a dictionary mapping one or more job names to lists of network addresses, or a `ClusterDef` protocol buffer")
+            raise TypeError(
+                "`cluster` must be a dictionary mapping one or more job names to lists of network addresses, or a `ClusterDef` protocol buffer"
+            )
         self._jobs = jobs
 
     @property
@@ -91,7 +93,13 @@ class Server:
     """A server whose sessions run in this process. Raises NotImplementedError for a cluster of several tasks."""
 
     def __init__(
-        self, server_or_cluster_def: Any, job_name: str | None = None, task_index: int | None = None, protocol: str | None = None, config: Any = None, start: bool = True
+        self,
+        server_or_cluster_def: Any,
+        job_name: str | None = None,
+        task_index: int | None = None,
+        protocol: str | None = None,
+        config: Any = None,
+        start: bool = True,
     ) -> None:
         made = schema.message("ServerDef")()
         if hasattr(server_or_cluster_def, "cluster"):

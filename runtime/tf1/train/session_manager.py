@@ -31,7 +31,9 @@ class SessionManager:
         self._graph = get_default_graph() if graph is None else graph
         self._recovery_wait_secs, self._options = recovery_wait_secs, local_init_run_options
         if ready_for_local_init_op is not None and local_init_op is None:
-            raise ValueError(f"If you pass a ready_for_local_init_op you must also pass a local_init_op , ready_for_local_init_op [{ready_for_local_init_op}]")
+            raise ValueError(
+                f"If you pass a ready_for_local_init_op you must also pass a local_init_op , ready_for_local_init_op [{ready_for_local_init_op}]"
+            )
 
     def _restored(
         self, master: str, saver: Any, folder: str | None, path: str | None, wait_for_checkpoint: bool, max_wait_secs: float, config: Any
@@ -74,7 +76,9 @@ class SessionManager:
     ) -> Session:
         """A session that is ready. Raises RuntimeError when the init ops did not make it so."""
         with internal_runs():
-            session, is_restored = self._restored(master, saver, checkpoint_dir, checkpoint_filename_with_path, wait_for_checkpoint, max_wait_secs, config)
+            session, is_restored = self._restored(
+                master, saver, checkpoint_dir, checkpoint_filename_with_path, wait_for_checkpoint, max_wait_secs, config
+            )
             if not is_restored:
                 if init_op is None and not init_fn and self._local_init_op is None:
                     raise RuntimeError("Model is not initialized and no init_op or init_fn or local_init_op was given")
@@ -106,7 +110,9 @@ class SessionManager:
     ) -> tuple[Session, bool]:
         """A session, and whether it was restored and is ready."""
         with internal_runs():
-            session, is_restored = self._restored(master, saver, checkpoint_dir, checkpoint_filename_with_path, wait_for_checkpoint, max_wait_secs, config)
+            session, is_restored = self._restored(
+                master, saver, checkpoint_dir, checkpoint_filename_with_path, wait_for_checkpoint, max_wait_secs, config
+            )
             problem = self._init_locally(session)
             if not is_restored:
                 return session, False

@@ -152,7 +152,9 @@ def _writer(folder: str) -> Any:
 class LoggingTensorHook(SessionRunHook):
     """Logs tensors every so many runs or seconds, or at the end."""
 
-    def __init__(self, tensors: Any, every_n_iter: int | None = None, every_n_secs: float | None = None, at_end: bool = False, formatter: Any = None) -> None:
+    def __init__(
+        self, tensors: Any, every_n_iter: int | None = None, every_n_secs: float | None = None, at_end: bool = False, formatter: Any = None
+    ) -> None:
         only_at_end = at_end and every_n_iter is None and every_n_secs is None
         if not only_at_end and (every_n_iter is None) == (every_n_secs is None):
             raise ValueError("either at_end and/or exactly one of every_n_iter and every_n_secs must be provided.")
@@ -311,9 +313,13 @@ class CheckpointSaverHook(SessionRunHook):
             return self._scaffold.saver
         found = get_default_graph().get_collection(GraphKeys.SAVERS)
         if not found:
-            raise RuntimeError(f"No items in collection {GraphKeys.SAVERS}. Please add a saver to the collection or provide a saver or scaffold.")
+            raise RuntimeError(
+                f"No items in collection {GraphKeys.SAVERS}. Please add a saver to the collection or provide a saver or scaffold."
+            )
         if len(found) > 1:
-            raise RuntimeError(f"More than one item in collection {GraphKeys.SAVERS}. Please indicate which one to use by passing it to the constructor.")
+            raise RuntimeError(
+                f"More than one item in collection {GraphKeys.SAVERS}. Please indicate which one to use by passing it to the constructor."
+            )
         self._saver = found[0]
         return self._saver
 
@@ -322,7 +328,9 @@ class CheckpointSaverHook(SessionRunHook):
 class StepCounterHook(SessionRunHook):
     """Writes the steps per second."""
 
-    def __init__(self, every_n_steps: int | None = 100, every_n_secs: float | None = None, output_dir: str | None = None, summary_writer: Any = None) -> None:
+    def __init__(
+        self, every_n_steps: int | None = 100, every_n_secs: float | None = None, output_dir: str | None = None, summary_writer: Any = None
+    ) -> None:
         if (every_n_steps is None) == (every_n_secs is None):
             raise ValueError("exactly one of every_n_steps and every_n_secs should be provided.")
         self._timer = SecondOrStepTimer(every_steps=every_n_steps, every_secs=every_n_secs)
@@ -346,7 +354,13 @@ class StepCounterHook(SessionRunHook):
                 if seconds is not None:
                     self._log_and_record(steps, seconds, step)
         if stale == self._last:
-            log_first_n(30, "It seems that global step (tf.train.get_global_step) has not been increased. Current value (could be stable): %s vs previous value: %s.", 5, stale, self._last)
+            log_first_n(
+                30,
+                "It seems that global step (tf.train.get_global_step) has not been increased. Current value (could be stable): %s vs previous value: %s.",
+                5,
+                stale,
+                self._last,
+            )
         self._last = stale
 
     def _log_and_record(self, elapsed_steps: Any, elapsed_time: float, global_step: Any) -> None:
@@ -388,7 +402,13 @@ class SummarySaverHook(SessionRunHook):
     """Writes summaries every so many steps or seconds."""
 
     def __init__(
-        self, save_steps: int | None = None, save_secs: float | None = None, output_dir: str | None = None, summary_writer: Any = None, scaffold: Any = None, summary_op: Any = None
+        self,
+        save_steps: int | None = None,
+        save_secs: float | None = None,
+        output_dir: str | None = None,
+        summary_writer: Any = None,
+        scaffold: Any = None,
+        summary_op: Any = None,
     ) -> None:
         if (scaffold is None) == (summary_op is None):
             raise ValueError("Exactly one of scaffold or summary_op must be provided.")
@@ -485,7 +505,14 @@ class FeedFnHook(SessionRunHook):
 class ProfilerHook(SessionRunHook):
     """Writes a timeline every so many steps or seconds."""
 
-    def __init__(self, save_steps: int | None = None, save_secs: float | None = None, output_dir: str = "", show_dataflow: bool = True, show_memory: bool = False) -> None:
+    def __init__(
+        self,
+        save_steps: int | None = None,
+        save_secs: float | None = None,
+        output_dir: str = "",
+        show_dataflow: bool = True,
+        show_memory: bool = False,
+    ) -> None:
         self._file = os.path.join(output_dir, "timeline-{}.json")
         self._show_dataflow, self._show_memory, self._folder = show_dataflow, show_memory, output_dir
         self._timer = SecondOrStepTimer(every_secs=save_secs, every_steps=save_steps)

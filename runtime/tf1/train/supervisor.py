@@ -17,7 +17,12 @@ from runtime.tf1.system import get_logger, log_first_n
 from runtime.tf1.train import meta_graph, training_util
 from runtime.tf1.train.coordinator import Coordinator, LooperThread
 from runtime.tf1.train.session_manager import SessionManager
-from runtime.tf1.variables import global_variables, global_variables_initializer, local_variables_initializer, report_uninitialized_variables
+from runtime.tf1.variables import (
+    global_variables,
+    global_variables_initializer,
+    local_variables_initializer,
+    report_uninitialized_variables,
+)
 
 START, STOP, CHECKPOINT = 1, 2, 3  # of SessionLog
 
@@ -65,7 +70,9 @@ class Supervisor:
         graph = get_default_graph() if graph is None else graph
         with graph.as_default():
             self._ready_op = self._of(ready_op, GraphKeys.READY_OP, report_uninitialized_variables)
-            self._ready_for_local_init_op = first_in_collection(GraphKeys.READY_FOR_LOCAL_INIT_OP) if _is_default(ready_for_local_init_op) else ready_for_local_init_op
+            self._ready_for_local_init_op = (
+                first_in_collection(GraphKeys.READY_FOR_LOCAL_INIT_OP) if _is_default(ready_for_local_init_op) else ready_for_local_init_op
+            )
             self._init_op = self._of(init_op, GraphKeys.INIT_OP, global_variables_initializer)
             self._local_init_op = self._of(local_init_op, GraphKeys.LOCAL_INIT_OP, self._make_local_init)
             self._saver = self._of(saver, GraphKeys.SAVERS, self._make_saver)
@@ -186,7 +193,12 @@ class Supervisor:
         return threads
 
     def prepare_or_wait_for_session(
-        self, master: str = "", config: Any = None, wait_for_checkpoint: bool = False, max_wait_secs: float = 7200, start_standard_services: bool = True
+        self,
+        master: str = "",
+        config: Any = None,
+        wait_for_checkpoint: bool = False,
+        max_wait_secs: float = 7200,
+        start_standard_services: bool = True,
     ) -> Session:
         self._coord.clear_stop()
         if self._summary_writer:
@@ -245,7 +257,9 @@ class Supervisor:
         self._summary_writer.add_summary(summary, global_step)
 
     @contextlib.contextmanager
-    def managed_session(self, master: str = "", config: Any = None, start_standard_services: bool = True, close_summary_writer: bool = True) -> Iterator[Session]:
+    def managed_session(
+        self, master: str = "", config: Any = None, start_standard_services: bool = True, close_summary_writer: bool = True
+    ) -> Iterator[Session]:
         """A session for a with block; an error inside stops the threads and is raised again."""
         sess: Any = None
         try:
@@ -330,4 +344,6 @@ class _CheckpointThread(LooperThread):
         get_logger().info("Saving checkpoint to path %s", sv.save_path)
         sv.saver.save(self._sess, sv.save_path, global_step=sv.global_step)
         if sv.summary_writer and sv.global_step is not None:
-            sv.summary_writer.add_session_log(session_log(CHECKPOINT, checkpoint_path=sv.save_path), training_util.global_step(self._sess, sv.global_step))
+            sv.summary_writer.add_session_log(
+                session_log(CHECKPOINT, checkpoint_path=sv.save_path), training_util.global_step(self._sess, sv.global_step)
+            )
