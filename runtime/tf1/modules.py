@@ -22,6 +22,8 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "feature_column": ("feature_column",),
+    "nn.safe_embedding_lookup_sparse": ("feature_column",),
     "distributions": ("distributions",),
     "estimator": ("estimator.spec", "estimator.estimator", "estimator.training",),
     "estimator.inputs": ("estimator.inputs",),
@@ -73,6 +75,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     "recompute_grad": ("template",),
     "python.client.device_lib": ("config",),
     "python.client.timeline": ("timeline",),
+    "DeviceSpec": ("device",),
+    "python.framework.device": ("device",),
     "debugging": ("check_ops",),
     "ensure_shape": ("check_ops",),
     "is_strictly_increasing": ("check_ops",),
@@ -118,6 +122,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.losses": ("contrib.losses",),
     "contrib.metrics": ("contrib.metrics",),
     "contrib.slim": ("contrib.slim",),
+    "contrib.slim.nets": ("contrib.nets", "contrib.resnet"),
+    "contrib.slim.python.slim.nets": ("contrib.nets", "contrib.resnet"),
     "contrib.training": ("contrib.training",),
     "nn.ctc_loss": ("ctc_ops",),
     "nn.ctc_loss_v2": ("ctc_ops",),
@@ -141,7 +147,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     "map_fn": ("functional_ops",),
     "layers": ("layer", "core_layers"),
     "keras": (
-        "keras.backend_ops", "keras.layers.core", "keras.engine.sequential", "keras.callbacks",
+        "keras.backend_ops", "keras.recurrence", "keras.layers.core", "keras.layers.advanced_activations", "keras.layers.convolutional", "keras.layers.embeddings", "keras.layers.merge",
+        "keras.layers.normalization", "keras.layers.recurrent", "keras.layers.wrappers", "keras.engine.saving", "keras.engine.sequential", "keras.callbacks",
     ),
     "foldr": ("functional_ops",),
     "foldl": ("functional_ops",),

@@ -85,7 +85,9 @@ class _BaseAttentionMechanism(AttentionMechanism):
             raise TypeError(f"probability_fn must be callable, saw type: {type(probability_fn).__name__}")
         if score_mask_value is None:
             score_mask_value = as_dtype(memory_layer.dtype).as_numpy_dtype(-np.inf)
-        self._probability_fn = lambda score, previous: probability_fn(_mask_score(score, memory_sequence_length, score_mask_value), previous)
+        self._probability_fn = lambda score, previous: probability_fn(
+            _mask_score(score, memory_sequence_length, score_mask_value), previous
+        )
         with tf.name_scope(name, "BaseAttentionMechanismInit", nest.flatten(memory)):
             self._values = _prepare_memory(memory, memory_sequence_length, check_inner_dims_defined)
             self._keys = memory_layer(self._values) if memory_layer is not None else self._values
@@ -164,7 +166,9 @@ class _Bahdanau(_Luong):
         v = tf.get_variable("attention_v", [self._num_units], dtype=query.dtype)
         g = b = None
         if self._normalize:
-            g = tf.get_variable("attention_g", dtype=query.dtype, initializer=tf.constant_initializer(math.sqrt(1.0 / self._num_units)), shape=())
+            g = tf.get_variable(
+                "attention_g", dtype=query.dtype, initializer=tf.constant_initializer(math.sqrt(1.0 / self._num_units)), shape=()
+            )
             b = tf.get_variable("attention_b", [self._num_units], dtype=query.dtype, initializer=tf.zeros_initializer())
         return _bahdanau_score(processed, self._keys, v, g, b), processed
 
@@ -225,7 +229,9 @@ def monotonic_attention(p_choose_i: Any, previous_attention: Any, mode: str) -> 
         batch_size = _size(p_choose_i, 0)
         shifted = tf.concat([tf.ones((batch_size, 1)), 1 - p_choose_i[:, :-1]], 1)
         scanned = tf.scan(
-            lambda x, yz: tf.reshape(yz[0] * x + yz[1], (batch_size,)), [tf.transpose(shifted), tf.transpose(previous_attention)], tf.zeros((batch_size,))
+            lambda x, yz: tf.reshape(yz[0] * x + yz[1], (batch_size,)),
+            [tf.transpose(shifted), tf.transpose(previous_attention)],
+            tf.zeros((batch_size,)),
         )
         return p_choose_i * tf.transpose(scanned)
     if mode == "parallel":
@@ -295,7 +301,9 @@ class LuongMonotonicAttention(_Monotonic):
 
 @export("contrib.seq2seq.AttentionWrapperState")
 class AttentionWrapperState(
-    collections.namedtuple("AttentionWrapperState", ("cell_state", "attention", "time", "alignments", "alignment_history", "attention_state"))
+    collections.namedtuple(
+        "AttentionWrapperState", ("cell_state", "attention", "time", "alignments", "alignment_history", "attention_state")
+    )
 ):
     """The state of an AttentionWrapper."""
 
@@ -340,7 +348,11 @@ class AttentionWrapper(RNNCell):
         mechanisms = tuple(attention_mechanism) if self._is_multi else (attention_mechanism,)
         for mechanism in mechanisms:
             if not isinstance(mechanism, AttentionMechanism):
-                expected = "contain only instances of AttentionMechanism" if self._is_multi else "be an AttentionMechanism or list of multiple AttentionMechanism instances"
+                expected = (
+                    "contain only instances of AttentionMechanism"
+                    if self._is_multi
+                    else "be an AttentionMechanism or list of multiple AttentionMechanism instances"
+                )
                 raise TypeError(f"attention_mechanism must {expected}, saw type: {type(mechanism).__name__}")
         if cell_input_fn is None:
             cell_input_fn = lambda inputs, attention: tf.concat([inputs, attention], -1)  # noqa: E731
@@ -352,7 +364,9 @@ class AttentionWrapper(RNNCell):
         parts = tuple(given) if isinstance(given, list | tuple) else (given,)
         if given is not None and len(parts) != len(mechanisms):
             label, what = ("attention_layer_size", "integer") if attention_layer_size is not None else ("attention_layer", "layer")
-            raise ValueError(f"If provided, {label} must contain exactly one {what} per attention_mechanism, saw: {len(parts)} vs {len(mechanisms)}")
+            raise ValueError(
+                f"If provided, {label} must contain exactly one {what} per attention_mechanism, saw: {len(parts)} vs {len(mechanisms)}"
+            )
         self._attention_layers: Any = None
         if attention_layer_size is not None:
             self._attention_layers = tuple(_dense(size, "attention_layer", m.dtype) for size, m in zip(parts, mechanisms, strict=True))
@@ -377,7 +391,9 @@ class AttentionWrapper(RNNCell):
                 )
                 batch_size = _size(nest.flatten(initial_cell_state)[-1], 0)
                 with tf.control_dependencies(self._batch_size_checks(batch_size, message)):
-                    self._initial_cell_state = nest.map_structure(lambda s: tf.identity(s, name="check_initial_cell_state"), initial_cell_state)
+                    self._initial_cell_state = nest.map_structure(
+                        lambda s: tf.identity(s, name="check_initial_cell_state"), initial_cell_state
+                    )
 
     def _batch_size_checks(self, batch_size: Any, message: str) -> list[Any]:
         return [tf.assert_equal(batch_size, m.batch_size, message=message) for m in self._attention_mechanisms]

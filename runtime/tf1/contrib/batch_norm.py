@@ -83,7 +83,9 @@ def _fused(
         outputs, mean, variance = _smart_cond(
             is_training,
             lambda: tf.nn.fused_batch_norm(inputs, gamma, beta, epsilon=epsilon, data_format=data_format),
-            lambda: tf.nn.fused_batch_norm(inputs, gamma, beta, mean=moving_mean, variance=moving_variance, epsilon=epsilon, is_training=False, data_format=data_format),
+            lambda: tf.nn.fused_batch_norm(
+                inputs, gamma, beta, mean=moving_mean, variance=moving_variance, epsilon=epsilon, is_training=False, data_format=data_format
+            ),
         )
 
         def update() -> tuple[Any, Any]:

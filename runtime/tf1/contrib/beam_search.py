@@ -23,7 +23,9 @@ _log = logging.getLogger("tensorflow")
 
 
 @export("contrib.seq2seq.BeamSearchDecoderState")
-class BeamSearchDecoderState(collections.namedtuple("BeamSearchDecoderState", ("cell_state", "log_probs", "finished", "lengths", "accumulated_attention_probs"))):
+class BeamSearchDecoderState(
+    collections.namedtuple("BeamSearchDecoderState", ("cell_state", "log_probs", "finished", "lengths", "accumulated_attention_probs"))
+):
     """The beams' cell states, log probabilities and lengths."""
 
 
@@ -40,7 +42,9 @@ class FinalBeamSearchDecoderOutput(collections.namedtuple("FinalBeamDecoderOutpu
 @export("contrib.seq2seq.gather_tree")
 def gather_tree(step_ids: Any, parent_ids: Any, max_sequence_lengths: Any, end_token: Any, name: str | None = None) -> Any:
     """Each beam's ids, followed back through its parents."""
-    return apply_op("GatherTree", name, step_ids=step_ids, parent_ids=parent_ids, max_sequence_lengths=max_sequence_lengths, end_token=end_token)
+    return apply_op(
+        "GatherTree", name, step_ids=step_ids, parent_ids=parent_ids, max_sequence_lengths=max_sequence_lengths, end_token=end_token
+    )
 
 
 @export("contrib.seq2seq.tile_batch")
@@ -131,7 +135,9 @@ class BeamSearchDecoder(Decoder):
         self._initial_cell_state = nest.map_structure(self._maybe_split, initial_state, cell.state_size)
         self._start_tokens = tf.tile(tf.expand_dims(self._start_tokens, 1), [1, beam_width])
         self._start_inputs = self._embedding_fn(self._start_tokens)
-        self._finished = tf.one_hot(tf.zeros([self._batch_size], dtype="int32"), depth=beam_width, on_value=False, off_value=True, dtype="bool")
+        self._finished = tf.one_hot(
+            tf.zeros([self._batch_size], dtype="int32"), depth=beam_width, on_value=False, off_value=True, dtype="bool"
+        )
 
     @property
     def batch_size(self) -> Any:
@@ -211,12 +217,20 @@ class BeamSearchDecoder(Decoder):
             return t
         shape = t.element_shape
         if shape.ndims is None or shape.ndims < 1:
-            _log.warning("The TensorArray %s in the cell state is not amenable to sorting based on the beam search result: its elements' shape is %s", t.handle.name, shape)
+            _log.warning(
+                "The TensorArray %s in the cell state is not amenable to sorting based on the beam search result: its elements' shape is %s",
+                t.handle.name,
+                shape,
+            )
             return t
         batch, dims = _static(self._batch_size), shape.as_list()
         if batch is not None and dims[0] is not None and dims[0] != batch * self._beam_width:
             if dims[0] != batch or len(dims) < 2 or (dims[1] is not None and dims[1] != self._beam_width):
-                _log.warning("TensorArray reordering expects elements to be reshapable to %s which is incompatible with %s.", [batch, self._beam_width, None], shape)
+                _log.warning(
+                    "TensorArray reordering expects elements to be reshapable to %s which is incompatible with %s.",
+                    [batch, self._beam_width, None],
+                    shape,
+                )
                 return t
         stacked = t.stack()
         with tf.control_dependencies([_check_beams(stacked, self._batch_size, self._beam_width)]):
@@ -232,7 +246,15 @@ class BeamSearchDecoder(Decoder):
             if self._output_layer is not None:
                 cell_outputs = self._output_layer(cell_outputs)
             output, next_state = _beam_search_step(
-                time, cell_outputs, next_cell_state, state, self._batch_size, self._beam_width, self._end_token, self._length_penalty_weight, self._coverage_penalty_weight
+                time,
+                cell_outputs,
+                next_cell_state,
+                state,
+                self._batch_size,
+                self._beam_width,
+                self._end_token,
+                self._length_penalty_weight,
+                self._coverage_penalty_weight,
             )
             sample_ids = output.predicted_ids
             next_inputs = tf.cond(tf.reduce_all(next_state.finished), lambda: self._start_inputs, lambda: self._embedding_fn(sample_ids))
@@ -249,7 +271,15 @@ def _size_shape(size: Any) -> TensorShape:
 
 
 def _beam_search_step(
-    time: Any, logits: Any, next_cell_state: Any, beam_state: Any, batch_size: Any, beam_width: int, end_token: Any, length_penalty_weight: Any, coverage_penalty_weight: Any
+    time: Any,
+    logits: Any,
+    next_cell_state: Any,
+    beam_state: Any,
+    batch_size: Any,
+    beam_width: int,
+    end_token: Any,
+    length_penalty_weight: Any,
+    coverage_penalty_weight: Any,
 ) -> tuple[Any, Any]:
     """Extends each beam by each word, and keeps the best."""
     static_batch = _static(batch_size)
@@ -259,7 +289,11 @@ def _beam_search_step(
     total_probs = tf.expand_dims(beam_state.log_probs, 2) + step_log_probs
     vocab_size = logits.shape.as_list()[-1] or tf.shape(logits)[-1]
     to_add = tf.one_hot(
-        indices=tf.fill([batch_size, beam_width], end_token), depth=vocab_size, on_value=tf.to_int64(0), off_value=tf.to_int64(1), dtype="int64"
+        indices=tf.fill([batch_size, beam_width], end_token),
+        depth=vocab_size,
+        on_value=tf.to_int64(0),
+        off_value=tf.to_int64(1),
+        dtype="int64",
     )
     add_mask = tf.cast(not_finished, "int64")
     to_add *= tf.expand_dims(add_mask, 2)
@@ -301,7 +335,11 @@ def _beam_search_step(
 
     next_cell_state = nest.map_structure(maybe_gather, next_cell_state)
     next_state = BeamSearchDecoderState(
-        cell_state=next_cell_state, log_probs=next_probs, lengths=next_lengths, finished=next_finished, accumulated_attention_probs=next_accumulated
+        cell_state=next_cell_state,
+        log_probs=next_probs,
+        lengths=next_lengths,
+        finished=next_finished,
+        accumulated_attention_probs=next_accumulated,
     )
     return BeamSearchDecoderOutput(scores=next_scores, predicted_ids=next_word_ids, parent_ids=next_beam_ids), next_state
 
@@ -355,7 +393,9 @@ def _length_penalty(lengths: Any, factor: Any) -> Any:
 def _mask_finished(probs: Any, end_token: Any, finished: Any) -> Any:
     """Finished beams give the end token, and nothing else."""
     vocab_size = tf.shape(probs)[2]
-    row = tf.one_hot(end_token, vocab_size, dtype=probs.dtype, on_value=tf.convert_to_tensor(0.0, dtype=probs.dtype), off_value=probs.dtype.min)
+    row = tf.one_hot(
+        end_token, vocab_size, dtype=probs.dtype, on_value=tf.convert_to_tensor(0.0, dtype=probs.dtype), off_value=probs.dtype.min
+    )
     rows = tf.tile(tf.reshape(row, [1, 1, -1]), tf.concat([tf.shape(finished), [1]], 0))
     mask = tf.tile(tf.expand_dims(finished, 2), [1, 1, vocab_size])
     return tf.where(mask, rows, probs)

@@ -203,7 +203,9 @@ def crf_decode(potentials: Any, transition_params: Any, sequence_length: Any) ->
         initial = tf.squeeze(tf.slice(potentials, [0, 0, 0], [-1, 1, -1]), axis=[1])
         inputs = tf.slice(potentials, [0, 1, 0], [-1, -1, -1])
         less_one = tf.maximum(tf.constant(0, dtype=sequence_length.dtype), sequence_length - 1)
-        back, last_score = tf.nn.dynamic_rnn(forward, inputs=inputs, sequence_length=less_one, initial_state=initial, time_major=False, dtype=tf.int32)
+        back, last_score = tf.nn.dynamic_rnn(
+            forward, inputs=inputs, sequence_length=less_one, initial_state=initial, time_major=False, dtype=tf.int32
+        )
         back = tf.reverse_sequence(back, less_one, seq_dim=1)
         backward = CrfDecodeBackwardRnnCell(potentials.shape.as_list()[2])
         last = tf.expand_dims(tf.cast(tf.argmax(last_score, axis=1), dtype=tf.int32), axis=-1)

@@ -97,7 +97,9 @@ class BasicDecoder(Decoder):
     @property
     def output_dtype(self) -> Any:
         dtype = nest.flatten(self._initial_state)[0].dtype
-        return BasicDecoderOutput(nest.map_structure(lambda _: dtype, output_size_of(self._cell, self._output_layer)), self._helper.sample_ids_dtype)
+        return BasicDecoderOutput(
+            nest.map_structure(lambda _: dtype, output_size_of(self._cell, self._output_layer)), self._helper.sample_ids_dtype
+        )
 
     def initialize(self, name: str | None = None) -> Any:
         return (*self._helper.initialize(), self._initial_state)
@@ -108,7 +110,9 @@ class BasicDecoder(Decoder):
             if self._output_layer is not None:
                 cell_outputs = self._output_layer(cell_outputs)
             sample_ids = self._helper.sample(time=time, outputs=cell_outputs, state=cell_state)
-            finished, next_inputs, next_state = self._helper.next_inputs(time=time, outputs=cell_outputs, state=cell_state, sample_ids=sample_ids)
+            finished, next_inputs, next_state = self._helper.next_inputs(
+                time=time, outputs=cell_outputs, state=cell_state, sample_ids=sample_ids
+            )
         return BasicDecoderOutput(cell_outputs, sample_ids), next_state, next_inputs, finished
 
 
@@ -144,13 +148,17 @@ def dynamic_decode(
             if maximum_iterations.get_shape().ndims != 0:
                 raise ValueError("maximum_iterations must be a scalar")
         initial_finished, initial_inputs, initial_state = decoder.initialize()
-        zero_outputs = nest.map_structure(lambda s, d: zero_state_tensors(s, decoder.batch_size, d), decoder.output_size, decoder.output_dtype)
+        zero_outputs = nest.map_structure(
+            lambda s, d: zero_state_tensors(s, decoder.batch_size, d), decoder.output_size, decoder.output_dtype
+        )
         if maximum_iterations is not None:
             initial_finished = tf.logical_or(initial_finished, 0 >= maximum_iterations)
         initial_lengths = tf.zeros_like(initial_finished, dtype="int32")
         initial_time = tf.constant(0, dtype="int32")
         arrays = nest.map_structure(
-            lambda s, d: tf.TensorArray(dtype=d, size=0, dynamic_size=True, element_shape=_element_shape(decoder.batch_size, s)), decoder.output_size, decoder.output_dtype
+            lambda s, d: tf.TensorArray(dtype=d, size=0, dynamic_size=True, element_shape=_element_shape(decoder.batch_size, s)),
+            decoder.output_size,
+            decoder.output_dtype,
         )
 
         def condition(time: Any, arrays: Any, state: Any, inputs: Any, finished: Any, lengths: Any) -> Any:

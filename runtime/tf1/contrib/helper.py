@@ -56,7 +56,9 @@ def _array_of(inputs: Any) -> Any:
 
 
 def embedding_function(embedding: Any) -> Any:
-    return embedding if callable(embedding) and not isinstance(embedding, base.Tensor) else lambda ids: tf.nn.embedding_lookup(embedding, ids)
+    return (
+        embedding if callable(embedding) and not isinstance(embedding, base.Tensor) else lambda ids: tf.nn.embedding_lookup(embedding, ids)
+    )
 
 
 @export("contrib.seq2seq.Helper")
@@ -89,7 +91,9 @@ class Helper:
 class CustomHelper(Helper):
     """A helper made of three functions."""
 
-    def __init__(self, initialize_fn: Any, sample_fn: Any, next_inputs_fn: Any, sample_ids_shape: Any = None, sample_ids_dtype: Any = None) -> None:
+    def __init__(
+        self, initialize_fn: Any, sample_fn: Any, next_inputs_fn: Any, sample_ids_shape: Any = None, sample_ids_dtype: Any = None
+    ) -> None:
         self._initialize_fn, self._sample_fn, self._next_inputs_fn = initialize_fn, sample_fn, next_inputs_fn
         self._batch_size: Any = None
         self._sample_ids_shape = TensorShape(sample_ids_shape or [])
@@ -167,7 +171,9 @@ class TrainingHelper(_ScalarSamples):
         with tf.name_scope(name, "TrainingHelperInitialize"):
             finished = tf.equal(0, self._sequence_length)
             all_finished = tf.reduce_all(finished)
-            next_inputs = tf.cond(all_finished, lambda: self._zero_inputs, lambda: nest.map_structure(lambda inp: inp.read(0), self._input_tas))
+            next_inputs = tf.cond(
+                all_finished, lambda: self._zero_inputs, lambda: nest.map_structure(lambda inp: inp.read(0), self._input_tas)
+            )
             return finished, next_inputs
 
     def sample(self, time: Any, outputs: Any, name: str | None = None, **unused: Any) -> Any:  # type: ignore[override]
@@ -179,7 +185,9 @@ class TrainingHelper(_ScalarSamples):
             next_time = time + 1
             finished = next_time >= self._sequence_length
             all_finished = tf.reduce_all(finished)
-            next_inputs = tf.cond(all_finished, lambda: self._zero_inputs, lambda: nest.map_structure(lambda inp: inp.read(next_time), self._input_tas))
+            next_inputs = tf.cond(
+                all_finished, lambda: self._zero_inputs, lambda: nest.map_structure(lambda inp: inp.read(next_time), self._input_tas)
+            )
             return finished, next_inputs, state
 
 
@@ -212,7 +220,9 @@ class ScheduledEmbeddingTrainingHelper(TrainingHelper):
 
     def sample(self, time: Any, outputs: Any, state: Any, name: str | None = None) -> Any:  # type: ignore[override]
         with tf.name_scope(name, "ScheduledEmbeddingTrainingHelperSample", [time, outputs, state]):
-            chosen = bernoulli_sample(probs=self._sampling_probability, dtype="bool", sample_shape=self.batch_size, seed=self._scheduling_seed)
+            chosen = bernoulli_sample(
+                probs=self._sampling_probability, dtype="bool", sample_shape=self.batch_size, seed=self._scheduling_seed
+            )
             return tf.where(chosen, categorical_sample(logits=outputs, seed=self._seed), tf.fill([self.batch_size], -1))
 
     def next_inputs(self, time: Any, outputs: Any, state: Any, sample_ids: Any, name: str | None = None) -> Any:  # type: ignore[override]
@@ -331,7 +341,9 @@ class SampleEmbeddingHelper(GreedyEmbeddingHelper):
 class InferenceHelper(Helper):
     """Feeds what functions make of the last outputs."""
 
-    def __init__(self, sample_fn: Any, sample_shape: Any, sample_dtype: Any, start_inputs: Any, end_fn: Any, next_inputs_fn: Any = None) -> None:
+    def __init__(
+        self, sample_fn: Any, sample_shape: Any, sample_dtype: Any, start_inputs: Any, end_fn: Any, next_inputs_fn: Any = None
+    ) -> None:
         self._sample_fn, self._end_fn, self._next_inputs_fn = sample_fn, end_fn, next_inputs_fn
         self._sample_shape, self._sample_dtype = TensorShape(sample_shape), as_dtype(sample_dtype)
         self._batch_size = tf.shape(start_inputs)[0]

@@ -33,7 +33,11 @@ put("contrib.layers.OPTIMIZER_SUMMARIES", SUMMARIES)
 
 def after(operations: list[Any], tensor: Any) -> Any:
     """The tensor, once the operations have run."""
-    with tf.name_scope(None, "control_dependency", [*operations, tensor]) as scope, tf.get_default_graph().colocate_with(tensor.op), tf.control_dependencies(operations):
+    with (
+        tf.name_scope(None, "control_dependency", [*operations, tensor]) as scope,
+        tf.get_default_graph().colocate_with(tensor.op),
+        tf.control_dependencies(operations),
+    ):
         return tf.identity(tensor, name=scope)
 
 
@@ -56,7 +60,9 @@ def _optimizer(optimizer: Any, lr: Any, has_rate: bool) -> Any:
         if not isinstance(made, kind):
             raise ValueError(f"Unrecognized optimizer: function should return subclass of Optimizer. Got {made}.")
         return made
-    raise ValueError(f"Unrecognized optimizer: should be string, subclass of Optimizer, instance of subclass of Optimizer or function with one argument. Got {optimizer}.")
+    raise ValueError(
+        f"Unrecognized optimizer: should be string, subclass of Optimizer, instance of subclass of Optimizer or function with one argument. Got {optimizer}."
+    )
 
 
 def _scaled(gradient: Any, factor: Any) -> Any:
@@ -128,7 +134,9 @@ def optimize_loss(
         if gradient_multipliers is not None:
             pairs = _multiplied(pairs, gradient_multipliers)
             if not pairs:
-                raise ValueError("Empty list of (gradient, var) pairs encountered. This is most likely to be caused by an improper value of gradient_multipliers.")
+                raise ValueError(
+                    "Empty list of (gradient, var) pairs encountered. This is most likely to be caused by an improper value of gradient_multipliers."
+                )
         norms = "global_gradient_norm" in summaries or "gradient_norm" in summaries
         if norms:
             tf.summary.scalar("global_norm/gradient_norm", tf.global_norm([g for g, _ in pairs]))
@@ -157,7 +165,13 @@ def optimize_loss(
 
 @export("contrib.slim.adaptive_clipping_fn")
 def adaptive_clipping_fn(
-    std_factor: float = 2.0, decay: Any = 0.95, static_max_norm: Any = None, global_step: Any = None, report_summary: bool = False, epsilon: float = 1e-8, name: str | None = None
+    std_factor: float = 2.0,
+    decay: Any = 0.95,
+    static_max_norm: Any = None,
+    global_step: Any = None,
+    report_summary: bool = False,
+    epsilon: float = 1e-8,
+    name: str | None = None,
 ) -> Callable[[Any], Any]:
     """Clips gradients whose norm is `std_factor` deviations over the log norms' moving mean."""
 
@@ -167,7 +181,9 @@ def adaptive_clipping_fn(
             rate = decay
 
             def moving(label: str, value: Any) -> Any:
-                variable = tf.get_variable(label, shape=value.get_shape(), dtype=value.dtype, initializer=tf.zeros_initializer(), trainable=False)
+                variable = tf.get_variable(
+                    label, shape=value.get_shape(), dtype=value.dtype, initializer=tf.zeros_initializer(), trainable=False
+                )
                 return assign_moving_average(variable, value, rate, zero_debias=False)
 
             if global_step is not None:
@@ -221,7 +237,9 @@ def summarize_tensors(tensors: Any, summarizer: Any = summarize_tensor) -> list[
 
 @export("contrib.layers.summarize_collection", "contrib.layers.summaries.summarize_collection")
 def summarize_collection(collection: str, name_filter: str | None = None, summarizer: Any = summarize_tensor) -> list[Any]:
-    return summarize_tensors([t for t in tf.get_collection(collection) if name_filter is None or re.match(name_filter, t.op.name)], summarizer)
+    return summarize_tensors(
+        [t for t in tf.get_collection(collection) if name_filter is None or re.match(name_filter, t.op.name)], summarizer
+    )
 
 
 @export("contrib.layers.summarize_activations", "contrib.layers.summaries.summarize_activations")
@@ -259,7 +277,9 @@ def embed_sequence(
 ) -> Any:  # fmt: skip
     """The embeddings of ids, of a variable that is made or shared."""
     if not (reuse or (vocab_size and embed_dim)):
-        raise ValueError(f"Must specify vocab size and embedding dimension when not reusing. Got vocab_size={vocab_size} and embed_dim={embed_dim}")
+        raise ValueError(
+            f"Must specify vocab size and embedding dimension when not reusing. Got vocab_size={vocab_size} and embed_dim={embed_dim}"
+        )
     with tf.variable_scope(scope, "EmbedSequence", [ids], reuse=reuse):
         shape = None if (reuse and vocab_size is None) or embed_dim is None else [vocab_size, embed_dim]
         embeddings = model_variable("embeddings", shape=shape, initializer=initializer, regularizer=regularizer, trainable=trainable)
@@ -275,7 +295,9 @@ def bow_encoder(
     if not vocab_size or not embed_dim:
         raise ValueError("Must specify vocab size and embedding dimension")
     with tf.variable_scope(scope, "bow_encoder", [ids], reuse=reuse):
-        embeddings = model_variable("embeddings", shape=[vocab_size, embed_dim], initializer=initializer, regularizer=regularizer, trainable=trainable)
+        embeddings = model_variable(
+            "embeddings", shape=[vocab_size, embed_dim], initializer=initializer, regularizer=regularizer, trainable=trainable
+        )
         sparse = isinstance(ids, tf.SparseTensor)
         if not sparse_lookup:
             if sparse:
@@ -322,12 +344,20 @@ def safe_embedding_lookup_sparse(
         if sparse_weights is not None:
             sparse_weights, _ = tf.sparse_fill_empty_rows(sparse_weights, 1.0)
         result = tf.nn.embedding_lookup_sparse(
-            weights, sparse_ids, sparse_weights, combiner=combiner, partition_strategy=partition_strategy, name=None if default_id is None else scope, max_norm=max_norm
+            weights,
+            sparse_ids,
+            sparse_weights,
+            combiner=combiner,
+            partition_strategy=partition_strategy,
+            name=None if default_id is None else scope,
+            max_norm=max_norm,
         )
         if default_id is None:
             empty = tf.tile(tf.reshape(empty, [-1, 1]), tf.stack([1, tf.shape(result)[1]]))
             result = tf.where(empty, tf.zeros_like(result), result, name=scope)
-        final = tf.reshape(result, tf.concat([tf.slice(tf.cast(shape, "int32"), [0], [rank - 1]), tf.slice(tf.shape(result), [1], [-1])], 0))
+        final = tf.reshape(
+            result, tf.concat([tf.slice(tf.cast(shape, "int32"), [0], [rank - 1]), tf.slice(tf.shape(result), [1], [-1])], 0)
+        )
         if static is not None:
             final.set_shape([None] * (static - 1) + result.get_shape().as_list()[1:])
         return final

@@ -34,7 +34,11 @@ def collect(collections: Any, alias: str, outputs: Any) -> Any:
 @export("contrib.layers.utils.convert_collection_to_dict", "contrib.slim.utils.convert_collection_to_dict")
 def convert_collection_to_dict(collection: str, clear_collection: bool = False) -> dict[str, Any]:
     """Alias -> tensor, for the layer outputs that were collected."""
-    found = {alias: t for t in tf.get_collection(collection) for alias in getattr(t, "aliases", None) or [t.op.name if t.name.endswith(":0") else t.name]}
+    found = {
+        alias: t
+        for t in tf.get_collection(collection)
+        for alias in getattr(t, "aliases", None) or [t.op.name if t.name.endswith(":0") else t.name]
+    }
     if clear_collection:
         tf.get_default_graph().clear_collection(collection)
     return found
@@ -72,7 +76,9 @@ def pair(value: Any) -> tuple[int, int]:
 def layer_format(data_format: str | None, known: tuple[str | None, ...]) -> str:
     """tf.layers' word for a data format."""
     if data_format not in known:
-        raise ValueError(f"data_format has to be either {known[0]} or {known[1]}." if len(known) == 2 else f"Invalid data_format: {data_format!r}")
+        raise ValueError(
+            f"data_format has to be either {known[0]} or {known[1]}." if len(known) == 2 else f"Invalid data_format: {data_format!r}"
+        )
     return "channels_first" if data_format and data_format.startswith("NC") else "channels_last"
 
 
@@ -233,7 +239,15 @@ convolution3d_transpose = _transposed(3, ("NCDHW", "NDHWC"), core_layers.Conv3DT
 
 
 def _biased(
-    outputs: Any, count: int, normalizer_fn: Any, normalizer_params: Any, biases_initializer: Any, biases_regularizer: Any, variables_collections: Any, trainable: bool, data_format: str | None = None
+    outputs: Any,
+    count: int,
+    normalizer_fn: Any,
+    normalizer_params: Any,
+    biases_initializer: Any,
+    biases_regularizer: Any,
+    variables_collections: Any,
+    trainable: bool,
+    data_format: str | None = None,
 ) -> Any:
     """The normalizer, or else a bias."""
     if normalizer_fn is not None:
@@ -264,7 +278,9 @@ def convolution2d_in_plane(
             collections=collections_of(variables_collections, "weights"), trainable=trainable,
         )  # fmt: skip
         outputs = tf.nn.depthwise_conv2d(inputs, tf.tile(weights, [1, 1, channels, 1]), [1, stride_h, stride_w, 1], padding)
-        outputs = _biased(outputs, channels, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer, variables_collections, trainable)
+        outputs = _biased(
+            outputs, channels, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer, variables_collections, trainable
+        )
         return collect(outputs_collections, sc.name, activation_fn(outputs) if activation_fn is not None else outputs)
 
 
@@ -309,14 +325,28 @@ def separable_convolution2d(
             strides = [1, 1, stride_h, stride_w] if data_format.startswith("NC") else [1, stride_h, stride_w, 1]
             outputs = tf.nn.depthwise_conv2d(inputs, weights, strides, padding, rate=pair(rate), data_format=data_format)
             outputs = _biased(
-                outputs, depth_multiplier * channels, normalizer_fn, normalizer_params, biases_initializer, biases_regularizer, variables_collections, trainable, data_format
+                outputs,
+                depth_multiplier * channels,
+                normalizer_fn,
+                normalizer_params,
+                biases_initializer,
+                biases_regularizer,
+                variables_collections,
+                trainable,
+                data_format,
             )
         return collect(outputs_collections, sc.name, activation_fn(outputs) if activation_fn is not None else outputs)
 
 
 def _pooling(name: str, scope_name: str, formats: tuple[str, str], layer_class: Any) -> Callable[..., Any]:
     def pool_nd(
-        inputs: Any, kernel_size: Any, stride: Any = 2, padding: str = "VALID", data_format: str = formats[1], outputs_collections: Any = None, scope: Any = None
+        inputs: Any,
+        kernel_size: Any,
+        stride: Any = 2,
+        padding: str = "VALID",
+        data_format: str = formats[1],
+        outputs_collections: Any = None,
+        scope: Any = None,
     ) -> Any:
         word = layer_format(data_format, formats)
         with tf.name_scope(scope, scope_name, [inputs]) as sc:
@@ -339,7 +369,15 @@ avg_pool3d = _pooling("avg_pool3d", "AvgPool3D", ("NCDHW", "NDHWC"), tf.layers.A
 @export("contrib.slim.layers.pool", "contrib.slim.pool")
 @add_arg_scope
 def pool(
-    inputs: Any, kernel_size: Any, pooling_type: str, padding: str = "VALID", data_format: str | None = None, dilation_rate: Any = 1, stride: Any = 1, outputs_collections: Any = None, scope: Any = None
+    inputs: Any,
+    kernel_size: Any,
+    pooling_type: str,
+    padding: str = "VALID",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+    stride: Any = 1,
+    outputs_collections: Any = None,
+    scope: Any = None,
 ) -> Any:
     with tf.name_scope(scope, f"{pooling_type.lower()}_pool", [inputs]) as sc:
         inputs = tf.convert_to_tensor(inputs)
@@ -361,7 +399,15 @@ def pool(
 
 @export("contrib.layers.dropout")
 @add_arg_scope
-def dropout(inputs: Any, keep_prob: Any = 0.5, noise_shape: Any = None, is_training: Any = True, outputs_collections: Any = None, scope: Any = None, seed: int | None = None) -> Any:
+def dropout(
+    inputs: Any,
+    keep_prob: Any = 0.5,
+    noise_shape: Any = None,
+    is_training: Any = True,
+    outputs_collections: Any = None,
+    scope: Any = None,
+    seed: int | None = None,
+) -> Any:
     with tf.variable_scope(scope, "Dropout", [inputs], custom_getter=_model_variable_getter) as sc:
         inputs = tf.convert_to_tensor(inputs)
         layer = core_layers.Dropout(rate=1 - keep_prob, noise_shape=noise_shape, seed=seed, name=sc.name, _scope=sc)
@@ -402,7 +448,9 @@ def bias_add(
 
 @export("contrib.layers.one_hot_encoding")
 @add_arg_scope
-def one_hot_encoding(labels: Any, num_classes: int, on_value: float = 1.0, off_value: float = 0.0, outputs_collections: Any = None, scope: Any = None) -> Any:
+def one_hot_encoding(
+    labels: Any, num_classes: int, on_value: float = 1.0, off_value: float = 0.0, outputs_collections: Any = None, scope: Any = None
+) -> Any:
     with tf.name_scope(scope, "OneHotEncoding", [labels, num_classes]) as sc:
         labels = tf.convert_to_tensor(labels)
         if labels.dtype.name == "int32":
@@ -454,7 +502,9 @@ def legacy_fully_connected(
 
         def made(label: str, shape: list[int], initializer: Any, regularizer: Any, collections: Any) -> Any:
             own = list(dict.fromkeys([*(collections or []), GraphKeys.GLOBAL_VARIABLES]))
-            return tf.get_variable(label, shape=shape, dtype=dtype, initializer=initializer, collections=own, regularizer=regularizer, trainable=trainable)
+            return tf.get_variable(
+                label, shape=shape, dtype=dtype, initializer=initializer, collections=own, regularizer=regularizer, trainable=trainable
+            )
 
         w = made("weights", [units, num_output_units], weight_init, weight_regularizer, weight_collections)
         y = tf.matmul(x if rank <= 2 else tf.reshape(x, [-1, units]), w)

@@ -29,7 +29,9 @@ def _argmax_and_embed(embedding: Any, output_projection: Any = None, update_embe
 
 
 @export("contrib.legacy_seq2seq.rnn_decoder")
-def rnn_decoder(decoder_inputs: Any, initial_state: Any, cell: Any, loop_function: LoopFunction | None = None, scope: Any = None) -> tuple[list[Any], Any]:
+def rnn_decoder(
+    decoder_inputs: Any, initial_state: Any, cell: Any, loop_function: LoopFunction | None = None, scope: Any = None
+) -> tuple[list[Any], Any]:
     with tf.variable_scope(scope or "rnn_decoder"):
         state, outputs, prev = initial_state, [], None
         for i, inp in enumerate(decoder_inputs):
@@ -46,7 +48,9 @@ def rnn_decoder(decoder_inputs: Any, initial_state: Any, cell: Any, loop_functio
 
 
 @export("contrib.legacy_seq2seq.basic_rnn_seq2seq")
-def basic_rnn_seq2seq(encoder_inputs: Any, decoder_inputs: Any, cell: Any, dtype: Any = "float32", scope: Any = None) -> tuple[list[Any], Any]:
+def basic_rnn_seq2seq(
+    encoder_inputs: Any, decoder_inputs: Any, cell: Any, dtype: Any = "float32", scope: Any = None
+) -> tuple[list[Any], Any]:
     with tf.variable_scope(scope or "basic_rnn_seq2seq"):
         _, state = tf.nn.static_rnn(copy.deepcopy(cell), encoder_inputs, dtype=dtype)
         return rnn_decoder(decoder_inputs, state, cell)
@@ -54,7 +58,12 @@ def basic_rnn_seq2seq(encoder_inputs: Any, decoder_inputs: Any, cell: Any, dtype
 
 @export("contrib.legacy_seq2seq.tied_rnn_seq2seq")
 def tied_rnn_seq2seq(
-    encoder_inputs: Any, decoder_inputs: Any, cell: Any, loop_function: LoopFunction | None = None, dtype: Any = "float32", scope: Any = None
+    encoder_inputs: Any,
+    decoder_inputs: Any,
+    cell: Any,
+    loop_function: LoopFunction | None = None,
+    dtype: Any = "float32",
+    scope: Any = None,
 ) -> tuple[list[Any], Any]:
     with tf.variable_scope("combined_tied_rnn_seq2seq"):
         scope = scope or "tied_rnn_seq2seq"
@@ -118,7 +127,14 @@ def embedding_rnn_seq2seq(
 
         def decode(feeds: bool, update: bool) -> tuple[list[Any], Any]:
             return embedding_rnn_decoder(
-                decoder_inputs, encoder_state, cell, num_decoder_symbols, embedding_size, output_projection=output_projection, feed_previous=feeds, update_embedding_for_previous=update
+                decoder_inputs,
+                encoder_state,
+                cell,
+                num_decoder_symbols,
+                embedding_size,
+                output_projection=output_projection,
+                feed_previous=feeds,
+                update_embedding_for_previous=update,
             )
 
         if isinstance(feed_previous, bool):
@@ -295,14 +311,22 @@ def one2many_rnn_seq2seq(
                     outputs_dict[name], state_dict[name] = decode(feed_previous)
                 else:
                     outputs_dict[name], state_dict[name] = _fed_by(
-                        feed_previous, lambda feeds, decode=decode: _flat(*decode(feeds)), len(decoder_inputs), encoder_state  # type: ignore[misc]
+                        feed_previous,
+                        lambda feeds, decode=decode: _flat(*decode(feeds)),
+                        len(decoder_inputs),
+                        encoder_state,  # type: ignore[misc]
                     )
     return outputs_dict, state_dict
 
 
 @export("contrib.legacy_seq2seq.sequence_loss_by_example")
 def sequence_loss_by_example(
-    logits: Any, targets: Any, weights: Any, average_across_timesteps: bool = True, softmax_loss_function: Any = None, name: str | None = None
+    logits: Any,
+    targets: Any,
+    weights: Any,
+    average_across_timesteps: bool = True,
+    softmax_loss_function: Any = None,
+    name: str | None = None,
 ) -> Any:
     """The weighted cross entropy of each example."""
     if len(targets) != len(logits) or len(weights) != len(logits):
@@ -325,7 +349,13 @@ def sequence_loss_by_example(
 
 @export("contrib.legacy_seq2seq.sequence_loss")
 def sequence_loss(
-    logits: Any, targets: Any, weights: Any, average_across_timesteps: bool = True, average_across_batch: bool = True, softmax_loss_function: Any = None, name: str | None = None
+    logits: Any,
+    targets: Any,
+    weights: Any,
+    average_across_timesteps: bool = True,
+    average_across_batch: bool = True,
+    softmax_loss_function: Any = None,
+    name: str | None = None,
 ) -> Any:
     with tf.name_scope(name, "sequence_loss", [*logits, *targets, *weights]):
         by_example = sequence_loss_by_example(

@@ -119,7 +119,9 @@ def hinge_loss(logits: Any, labels: Any = None, scope: str | None = None) -> Any
 
 
 @_export
-def cosine_distance(predictions: Any, labels: Any = None, axis: int | None = None, weights: Any = 1.0, scope: str | None = None, dim: int | None = None) -> Any:
+def cosine_distance(
+    predictions: Any, labels: Any = None, axis: int | None = None, weights: Any = 1.0, scope: str | None = None, dim: int | None = None
+) -> Any:
     axis = dim if axis is None else axis
     if axis is None:
         raise ValueError("You must specify 'axis'.")
@@ -147,7 +149,9 @@ def mean_pairwise_squared_error(predictions: Any, labels: Any = None, weights: A
 
 
 @_export
-def sigmoid_cross_entropy(logits: Any, multi_class_labels: Any, weights: Any = 1.0, label_smoothing: float = 0, scope: str | None = None) -> Any:
+def sigmoid_cross_entropy(
+    logits: Any, multi_class_labels: Any, weights: Any = 1.0, label_smoothing: float = 0, scope: str | None = None
+) -> Any:
     with tf.name_scope(scope, "sigmoid_cross_entropy_loss", [logits, multi_class_labels, weights]) as scope:
         logits.get_shape().assert_is_compatible_with(multi_class_labels.get_shape())
         labels = tf.cast(multi_class_labels, logits.dtype)

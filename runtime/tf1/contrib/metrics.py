@@ -77,7 +77,9 @@ def accuracy(predictions: Any, labels: Any, weights: Any = None, name: str | Non
     if labels.dtype.base_dtype.name not in ("int8", "int16", "int32", "int64", "uint8", "uint16", "bool", "string"):
         raise ValueError(f"Labels should have bool, integer, or string dtype, not {labels.dtype.name}")
     if labels.dtype != predictions.dtype:
-        raise ValueError(f"Dtypes of predictions and labels should match. Given: predictions ({predictions.dtype!r}) and labels ({labels.dtype!r})")
+        raise ValueError(
+            f"Dtypes of predictions and labels should match. Given: predictions ({predictions.dtype!r}) and labels ({labels.dtype!r})"
+        )
     with tf.name_scope(name, "accuracy", values=[predictions, labels]):
         right = tf.cast(tf.equal(predictions, labels), tf.float32)
         if weights is None:
@@ -102,8 +104,12 @@ def aggregate_metric_map(names_to_tuples: Any) -> tuple[dict[str, Any], dict[str
 
 
 @export("contrib.metrics.confusion_matrix", "contrib.slim.metrics.confusion_matrix")
-def confusion_matrix(labels: Any, predictions: Any, num_classes: Any = None, dtype: Any = "int32", name: str | None = None, weights: Any = None) -> Any:
-    return tf.math.confusion_matrix(labels=labels, predictions=predictions, num_classes=num_classes, dtype=tf.as_dtype(dtype), name=name, weights=weights)
+def confusion_matrix(
+    labels: Any, predictions: Any, num_classes: Any = None, dtype: Any = "int32", name: str | None = None, weights: Any = None
+) -> Any:
+    return tf.math.confusion_matrix(
+        labels=labels, predictions=predictions, num_classes=num_classes, dtype=tf.as_dtype(dtype), name=name, weights=weights
+    )
 
 
 @export("contrib.metrics.set_difference")

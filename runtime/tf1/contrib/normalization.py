@@ -14,7 +14,14 @@ tf: Any = module("")
 
 
 def _scale_and_center(
-    shape: Any, dtype: Any, center: bool, scale: bool, initializers: Any, collections: Any, trainable: bool, broadcast: list[int] | None = None
+    shape: Any,
+    dtype: Any,
+    center: bool,
+    scale: bool,
+    initializers: Any,
+    collections: Any,
+    trainable: bool,
+    broadcast: list[int] | None = None,
 ) -> tuple[Any, Any]:
     """beta and gamma, None where they are not wanted."""
     made: dict[str, Any] = {}
@@ -22,7 +29,9 @@ def _scale_and_center(
         made[name] = None
         if wanted:
             initializer = (initializers or {}).get(name, default())
-            made[name] = model_variable(name, shape=shape, dtype=dtype, initializer=initializer, collections=collections_of(collections, name), trainable=trainable)
+            made[name] = model_variable(
+                name, shape=shape, dtype=dtype, initializer=initializer, collections=collections_of(collections, name), trainable=trainable
+            )
             if broadcast:
                 made[name] = tf.reshape(made[name], broadcast)
     return made["beta"], made["gamma"]
@@ -45,13 +54,17 @@ def layer_norm(
         if begin_norm_axis < 0:
             begin_norm_axis += rank
         if begin_params_axis >= rank or begin_norm_axis >= rank:
-            raise ValueError(f"begin_params_axis ({begin_params_axis}) and begin_norm_axis ({begin_norm_axis}) must be < rank(inputs) ({rank})")
+            raise ValueError(
+                f"begin_params_axis ({begin_params_axis}) and begin_norm_axis ({begin_norm_axis}) must be < rank(inputs) ({rank})"
+            )
         params_shape = shape[begin_params_axis:]
         if not params_shape.is_fully_defined():
             raise ValueError(f"Inputs {inputs.name}: shape(inputs)[{begin_params_axis}:] is not fully defined: {shape}")
         beta, gamma = _scale_and_center(params_shape, dtype, center, scale, None, variables_collections, trainable)
         mean, variance = tf.nn.moments(inputs, list(range(begin_norm_axis, rank)), keep_dims=True)
-        outputs = tf.nn.batch_normalization(inputs, mean, variance, offset=beta, scale=gamma, variance_epsilon=1e-3 if dtype.name == "float16" else 1e-12)
+        outputs = tf.nn.batch_normalization(
+            inputs, mean, variance, offset=beta, scale=gamma, variance_epsilon=1e-3 if dtype.name == "float16" else 1e-12
+        )
         outputs.set_shape(shape)
         return collect(outputs_collections, sc.name, activation_fn(outputs) if activation_fn is not None else outputs)
 
@@ -74,7 +87,9 @@ def instance_norm(
         if not params_shape.is_fully_defined():
             raise ValueError(f"Inputs {inputs.name} has undefined channels dimension {params_shape}.")
         broadcast = [1, shape.dims[1].value] + [1] * (shape.ndims - 2) if data_format == "NCHW" else None
-        beta, gamma = _scale_and_center(params_shape, inputs.dtype.base_dtype, center, scale, param_initializers, variables_collections, trainable, broadcast)
+        beta, gamma = _scale_and_center(
+            params_shape, inputs.dtype.base_dtype, center, scale, param_initializers, variables_collections, trainable, broadcast
+        )
         mean, variance = tf.nn.moments(inputs, [i for i in range(1, shape.ndims) if i != axis], keep_dims=True)
         outputs = tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, epsilon, name="instancenorm")
         return collect(outputs_collections, sc.name, activation_fn(outputs) if activation_fn is not None else outputs)
@@ -118,7 +133,9 @@ def group_norm(
     axes = [axis + 1] + [a + 1 if a > axis else a for a in reduced]
     with tf.variable_scope(scope, "GroupNorm", [inputs], reuse=reuse) as sc:
         broadcast = [1] * len(before) + parts + [1] * len(after)
-        beta, gamma = _scale_and_center([channels], inputs.dtype.base_dtype, center, scale, param_initializers, variables_collections, trainable, broadcast)
+        beta, gamma = _scale_and_center(
+            [channels], inputs.dtype.base_dtype, center, scale, param_initializers, variables_collections, trainable, broadcast
+        )
         if mean_close_to_zero:
             counts, mean_sums, variance_sums, _ = tf.nn.sufficient_statistics(inputs, axes, keep_dims=True)
             mean, variance = tf.nn.normalize_moments(counts, mean_sums, variance_sums, shift=None)
@@ -207,7 +224,9 @@ def images_to_sequence(inputs: Any, data_format: str = "NHWC", outputs_collectio
 
 @export("contrib.layers.sequence_to_images")
 @add_arg_scope
-def sequence_to_images(inputs: Any, height: int, output_data_format: str = "channels_last", outputs_collections: Any = None, scope: Any = None) -> Any:
+def sequence_to_images(
+    inputs: Any, height: int, output_data_format: str = "channels_last", outputs_collections: Any = None, scope: Any = None
+) -> Any:
     with tf.name_scope(scope, "SequenceToImages", [inputs]) as sc:
         inputs = tf.convert_to_tensor(inputs)
         width, batches, depth = inputs.get_shape().as_list()
@@ -218,7 +237,14 @@ def sequence_to_images(inputs: Any, height: int, output_data_format: str = "chan
 
 @export("contrib.layers.spatial_softmax")
 @add_arg_scope
-def spatial_softmax(features: Any, temperature: Any = None, name: str | None = None, variables_collections: Any = None, trainable: bool = True, data_format: str = "NHWC") -> Any:
+def spatial_softmax(
+    features: Any,
+    temperature: Any = None,
+    name: str | None = None,
+    variables_collections: Any = None,
+    trainable: bool = True,
+    data_format: str = "NHWC",
+) -> Any:
     """The expected position of each channel's activation, in [-1, 1]."""
     with tf.variable_scope(name, "spatial_softmax"):
         layer_format(data_format, IMAGE)

@@ -109,7 +109,9 @@ def apply_regularization(regularizer: Regularizer, weights_list: Any = None) -> 
 
 
 @export("contrib.layers.variance_scaling_initializer", "contrib.slim.initializers.variance_scaling_initializer")
-def variance_scaling_initializer(factor: float = 2.0, mode: str = "FAN_IN", uniform: bool = False, seed: int | None = None, dtype: Any = "float32") -> Callable[..., Any]:
+def variance_scaling_initializer(
+    factor: float = 2.0, mode: str = "FAN_IN", uniform: bool = False, seed: int | None = None, dtype: Any = "float32"
+) -> Callable[..., Any]:
     """Random weights of variance factor / n: n is the inputs, the outputs, or their mean; the normal one is truncated, so its stddev is sqrt(1.3 factor / n)."""
     default = as_dtype(dtype)
     if not default.is_floating:

@@ -163,7 +163,9 @@ class LayerNormBasicLSTMCell(_LSTMSized):
 class UGRNNCell(_StateSized):
     """g = sigmoid(...); h = g h + (1 - g) act(...) (Collins et al. 2017)"""
 
-    def __init__(self, num_units: int, initializer: Any = None, forget_bias: float = 1.0, activation: Any = None, reuse: Any = None) -> None:
+    def __init__(
+        self, num_units: int, initializer: Any = None, forget_bias: float = 1.0, activation: Any = None, reuse: Any = None
+    ) -> None:
         super().__init__(_reuse=reuse)
         self._num_units = self._state_size = self._output_size = num_units
         self._initializer, self._forget_bias = initializer, forget_bias
@@ -188,7 +190,13 @@ class IntersectionRNNCell(_StateSized):
     """The +RNN, for deep stacks (Collins et al. 2017)."""
 
     def __init__(
-        self, num_units: int, num_in_proj: int | None = None, initializer: Any = None, forget_bias: float = 1.0, y_activation: Any = None, reuse: Any = None
+        self,
+        num_units: int,
+        num_in_proj: int | None = None,
+        initializer: Any = None,
+        forget_bias: float = 1.0,
+        y_activation: Any = None,
+        reuse: Any = None,
     ) -> None:
         super().__init__(_reuse=reuse)
         self._num_units = self._state_size = self._output_size = num_units
@@ -202,7 +210,9 @@ class IntersectionRNNCell(_StateSized):
         with tf.variable_scope(tf.get_variable_scope(), initializer=self._initializer):
             if depth != n:
                 if not self._num_input_proj:
-                    raise ValueError("Must have input size == output size for Intersection RNN. To fix, num_in_proj should be set to num_units at cell init.")
+                    raise ValueError(
+                        "Must have input size == output size for Intersection RNN. To fix, num_in_proj should be set to num_units at cell init."
+                    )
                 with tf.variable_scope("in_projection"):
                     if self._linear1 is None:
                         self._linear1 = Linear(inputs, n, True)
@@ -334,7 +344,9 @@ class PhasedLSTMCell(_LSTMSized):
 
         period = tf.get_variable("period", [self._num_units], initializer=periods)
         phase = tf.get_variable("phase", [self._num_units], initializer=tf.random_uniform_initializer(0.0, period.initial_value))
-        ratio_on = tf.get_variable("ratio_on", [self._num_units], initializer=tf.constant_initializer(self._ratio_on), trainable=self._trainable_ratio_on)
+        ratio_on = tf.get_variable(
+            "ratio_on", [self._num_units], initializer=tf.constant_initializer(self._ratio_on), trainable=self._trainable_ratio_on
+        )
         shifted = time - tf.cast(phase, dtype=time.dtype)
         period = tf.cast(period, dtype=time.dtype)
         cycle = tf.cast((tf.stop_gradient(tf.mod(shifted, period) - shifted) + shifted) / period, dtype=tf.float32)
@@ -440,7 +452,14 @@ class LSTMBlockCell(LayerRNNCell, _BlockWeights):
     """An LSTM step as one op."""
 
     def __init__(
-        self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False, dtype: Any = None, reuse: Any = None, name: str = "lstm_cell"
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        cell_clip: float | None = None,
+        use_peephole: bool = False,
+        dtype: Any = None,
+        reuse: Any = None,
+        name: str = "lstm_cell",
     ) -> None:
         super().__init__(_reuse=reuse, dtype=dtype, name=name)
         self._num_units, self._forget_bias, self._use_peephole = num_units, forget_bias, use_peephole
@@ -589,7 +608,14 @@ class GRUBlockCell(LayerRNNCell):
         if size != self._cell_size:
             raise ValueError(f"Shape of h_prev[1] incorrect: cell_size {self._cell_size} vs {size}")
         _, _, _, new_h = apply_op(
-            "GRUBlockCell", None, x=inputs, h_prev=state, w_ru=self._gate_kernel, w_c=self._candidate_kernel, b_ru=self._gate_bias, b_c=self._candidate_bias
+            "GRUBlockCell",
+            None,
+            x=inputs,
+            h_prev=state,
+            w_ru=self._gate_kernel,
+            w_c=self._candidate_kernel,
+            b_ru=self._gate_bias,
+            b_c=self._candidate_bias,
         )
         return new_h, new_h
 

@@ -187,7 +187,14 @@ class AttentionCellWrapper(RNNCell):
     """Attention over a cell's last `attn_length` outputs (Bahdanau et al. 2014)."""
 
     def __init__(
-        self, cell: Any, attn_length: int, attn_size: int | None = None, attn_vec_size: int | None = None, input_size: int | None = None, state_is_tuple: bool = True, reuse: Any = None
+        self,
+        cell: Any,
+        attn_length: int,
+        attn_size: int | None = None,
+        attn_vec_size: int | None = None,
+        input_size: int | None = None,
+        state_is_tuple: bool = True,
+        reuse: Any = None,
     ) -> None:
         super().__init__(_reuse=reuse)
         check_cell(cell)
@@ -290,7 +297,14 @@ def _stack_checks(cells_fw: Any, cells_bw: Any, initial_states_fw: Any, initial_
 
 @export("contrib.rnn.stack_bidirectional_rnn")
 def stack_bidirectional_rnn(
-    cells_fw: Any, cells_bw: Any, inputs: Any, initial_states_fw: Any = None, initial_states_bw: Any = None, dtype: Any = None, sequence_length: Any = None, scope: Any = None
+    cells_fw: Any,
+    cells_bw: Any,
+    inputs: Any,
+    initial_states_fw: Any = None,
+    initial_states_bw: Any = None,
+    dtype: Any = None,
+    sequence_length: Any = None,
+    scope: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Bidirectional layers, one on the other: outputs, forward and backward states."""
     _stack_checks(cells_fw, cells_bw, initial_states_fw, initial_states_bw)
@@ -354,7 +368,9 @@ class FusedRNNCellAdaptor(FusedRNNCell):
             )
             return (tf.unstack(outputs) if is_list else outputs), state
         steps = inputs if is_list else tf.unstack(inputs)
-        outputs, state = tf.nn.static_rnn(self._cell, steps, initial_state=initial_state, dtype=dtype, sequence_length=sequence_length, scope=scope)
+        outputs, state = tf.nn.static_rnn(
+            self._cell, steps, initial_state=initial_state, dtype=dtype, sequence_length=sequence_length, scope=scope
+        )
         return (outputs if is_list else tf.stack(outputs)), state
 
 

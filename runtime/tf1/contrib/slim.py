@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from migrate import symbols
-from runtime.tf1.contrib import arg_scope, batch_norm, framework_tensors, layer_training, layers, losses, metrics, normalization, regularizers, training, variables
+from runtime.tf1.contrib import (
+    arg_scope,
+    batch_norm,
+    framework_tensors,
+    layer_training,
+    layers,
+    losses,
+    metrics,
+    normalization,
+    regularizers,
+    training,
+    variables,
+)
 from runtime.tf1.registry import EXPORTS, put
 
 # The modules whose exports slim repeats; importing them is what registers the names.
-PARTS = (arg_scope, batch_norm, framework_tensors, layer_training, layers, losses, metrics, normalization, regularizers, training, variables)
+PARTS = (
+    arg_scope,
+    batch_norm,
+    framework_tensors,
+    layer_training,
+    layers,
+    losses,
+    metrics,
+    normalization,
+    regularizers,
+    training,
+    variables,
+)
 
 
 def _repeat() -> None:

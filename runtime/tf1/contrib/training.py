@@ -90,7 +90,11 @@ def create_train_op(
     if not variables:
         raise ValueError("No variables to optimize.")
     pairs = optimizer.compute_gradients(
-        total_loss, variables, gate_gradients=gate_gradients, aggregation_method=aggregation_method, colocate_gradients_with_ops=colocate_gradients_with_ops
+        total_loss,
+        variables,
+        gate_gradients=gate_gradients,
+        aggregation_method=aggregation_method,
+        colocate_gradients_with_ops=colocate_gradients_with_ops,
     )
     if transform_grads_fn:
         pairs = transform_grads_fn(pairs)
@@ -160,7 +164,9 @@ def train(
         if trace_every_n_steps is not None:
             raise ValueError("Cannot provide trace_every_n_steps because logdir=None")
     if sync_optimizer is not None:
-        raise NotImplementedError("slim.learning.train(sync_optimizer=...) is not supported: there is one process. Leave sync_optimizer out.")
+        raise NotImplementedError(
+            "slim.learning.train(sync_optimizer=...) is not supported: there is one process. Leave sync_optimizer out."
+        )
     if number_of_steps is not None and number_of_steps <= 0:
         raise ValueError("`number_of_steps` must be either None or a positive number.")
 
@@ -180,7 +186,9 @@ def train(
         writer = tf.train.Supervisor.USE_DEFAULT if default(summary_writer) else summary_writer
         if default(train_step_kwargs):
             with tf.name_scope("train_step"):
-                train_step_kwargs = {"should_stop": tf.greater_equal(global_step, number_of_steps) if number_of_steps else tf.constant(False)}
+                train_step_kwargs = {
+                    "should_stop": tf.greater_equal(global_step, number_of_steps) if number_of_steps else tf.constant(False)
+                }
                 if log_every_n_steps > 0:
                     train_step_kwargs["should_log"] = tf.equal(tf.mod(global_step, log_every_n_steps), 0)
                 if is_chief and trace_every_n_steps is not None:
@@ -217,7 +225,9 @@ def train(
 
 
 @export("contrib.training.wait_for_new_checkpoint", "contrib.slim.evaluation.wait_for_new_checkpoint")
-def wait_for_new_checkpoint(checkpoint_dir: str, last_checkpoint: str | None = None, seconds_to_sleep: float = 1, timeout: float | None = None) -> str | None:
+def wait_for_new_checkpoint(
+    checkpoint_dir: str, last_checkpoint: str | None = None, seconds_to_sleep: float = 1, timeout: float | None = None
+) -> str | None:
     """The path of a checkpoint newer than `last_checkpoint`; None after `timeout` seconds."""
     stop = time.time() + timeout if timeout is not None else None
     while True:

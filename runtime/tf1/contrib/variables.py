@@ -20,12 +20,26 @@ _log = logging.getLogger("tensorflow")
 
 @export("contrib.framework.local_variable")
 def local_variable(initial_value: Any, validate_shape: bool = True, name: str | None = None, use_resource: Any = None) -> Any:
-    return tf.Variable(initial_value, trainable=False, collections=[GraphKeys.LOCAL_VARIABLES], validate_shape=validate_shape, use_resource=use_resource, name=name)
+    return tf.Variable(
+        initial_value,
+        trainable=False,
+        collections=[GraphKeys.LOCAL_VARIABLES],
+        validate_shape=validate_shape,
+        use_resource=use_resource,
+        name=name,
+    )
 
 
 @export("contrib.framework.global_variable")
 def global_variable(initial_value: Any, validate_shape: bool = True, name: str | None = None, use_resource: Any = None) -> Any:
-    return tf.Variable(initial_value, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES], validate_shape=validate_shape, use_resource=use_resource, name=name)
+    return tf.Variable(
+        initial_value,
+        trainable=False,
+        collections=[GraphKeys.GLOBAL_VARIABLES],
+        validate_shape=validate_shape,
+        use_resource=use_resource,
+        name=name,
+    )
 
 
 @export("contrib.framework.variable")
@@ -194,14 +208,18 @@ def assign_from_checkpoint(model_path: str, var_list: Any, ignore_missing_vars: 
                 part = tuple(slice(start, start + size) for start, size in zip(info.var_offset, info.var_shape, strict=True))
                 feeds[placeholder] = value[part].reshape(info.var_shape)
             elif tuple(var.get_shape().as_list()) != value.shape:
-                raise ValueError(f"Total size of new array must be unchanged for {name} lh_shape: [{value.shape}], rh_shape: [{var.get_shape()}]")
+                raise ValueError(
+                    f"Total size of new array must be unchanged for {name} lh_shape: [{value.shape}], rh_shape: [{var.get_shape()}]"
+                )
             else:
                 feeds[placeholder] = value
     return tf.group(*assigns), feeds
 
 
 @export("contrib.framework.assign_from_checkpoint_fn")
-def assign_from_checkpoint_fn(model_path: str, var_list: Any, ignore_missing_vars: bool = False, reshape_variables: bool = False) -> Callable[[Any], Any] | None:
+def assign_from_checkpoint_fn(
+    model_path: str, var_list: Any, ignore_missing_vars: bool = False, reshape_variables: bool = False
+) -> Callable[[Any], Any] | None:
     """A function of a session that restores variables from a checkpoint."""
     if not var_list:
         raise ValueError("var_list cannot be empty")
@@ -275,8 +293,16 @@ def init_from_checkpoint(checkpoint_dir: str, assignment_map: Any) -> None:
 class VariableDeviceChooser:
     """A device function that spreads variables over the tasks of a job in turn."""
 
-    def __init__(self, num_tasks: int = 0, job_name: str = "ps", device_type: str = "CPU", device_index: int = 0, replica: int | None = None) -> None:
-        self._num_tasks, self._job_name, self._device_type, self._device_index, self._replica = num_tasks, job_name, device_type, device_index, replica
+    def __init__(
+        self, num_tasks: int = 0, job_name: str = "ps", device_type: str = "CPU", device_index: int = 0, replica: int | None = None
+    ) -> None:
+        self._num_tasks, self._job_name, self._device_type, self._device_index, self._replica = (
+            num_tasks,
+            job_name,
+            device_type,
+            device_index,
+            replica,
+        )
         self._next_task_id = 0
 
     def __call__(self, op: Any) -> str:
