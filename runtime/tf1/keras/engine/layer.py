@@ -21,7 +21,7 @@ from runtime.tf1.keras.serialization import snake, unpack
 from runtime.tf1.layer import InputSpec
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape, as_dims
-from runtime.tf1.variables import ResourceVariable, Variable
+from runtime.tf1.variables import ResourceVariable, Variable, _Updated
 
 _calls = threading.local()
 
@@ -226,7 +226,7 @@ class Layer:
     def updates(self) -> list[Any]:
         if not self.trainable and not self.stateful:
             return []
-        return [u() if callable(u) else u for u in self._updates] + self._children("updates")
+        return self._updates + self._children("updates")
 
     @property
     def losses(self) -> list[Any]:
@@ -254,11 +254,13 @@ class Layer:
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         for each in updates if isinstance(updates, list | tuple) else [updates]:
-            update = tf.assign(*each) if isinstance(each, tuple) else each
-            update = getattr(update, "op", update) if not isinstance(update, base.Tensor) and not callable(update) else update
-            if not callable(update):
-                with contextlib.suppress(AttributeError):
-                    update._unconditional_update = inputs is None
+            update = each() if callable(each) and not hasattr(each, "op") else each
+            update = tf.assign(*update) if isinstance(update, tuple) else update
+            if isinstance(update, _Updated):
+                update._as_tensor()
+            update = update.op if hasattr(update, "op") else update
+            sources = nest.flatten(inputs) if inputs is not None else nest.flatten(getattr(self, "_current_inputs", []))
+            update._unconditional_update = not _reaches(sources, update)
             self._updates.append(update)
 
     def add_metric(self, value: Any, aggregation: str | None = None, name: str | None = None) -> None:
@@ -419,6 +421,7 @@ class Layer:
             self._check_inputs(inputs)
             with tf.name_scope(self._scope()):
                 self._maybe_build(inputs)
+                self._current_inputs = inputs
                 outputs = self.call(inputs, *args, **kwargs)
                 if outputs is None:
                     raise ValueError(f"A layer's `call` method should return a Tensor or a list of Tensors, not None (layer: {self.name}).")

@@ -71,13 +71,13 @@ class Network(Layer):
         self._feed_input_names = [layer.name for layer in self._input_layers if getattr(layer, "is_placeholder", False)]
         self._feed_inputs = [t for t, layer in zip(flat_in, self._input_layers, strict=True) if getattr(layer, "is_placeholder", False)]
         self._feed_input_shapes = [K.int_shape(t) for t in self._feed_inputs]
-        if not any(n.input_tensors is inputs for n in self._inbound_nodes):
-            node = Node.__new__(Node)
-            node.outbound_layer, node.arguments = self, {}
-            node.input_tensors, node.output_tensors = inputs, outputs
-            node.keras_inputs, node.inbound_layers, node.node_indices, node.tensor_indices = [], [], [], []
-            node.input_shapes, node.output_shapes = nest.map_structure(K.int_shape, inputs), nest.map_structure(K.int_shape, outputs)
-            self._inbound_nodes.insert(0, node) if not self._inbound_nodes else self._inbound_nodes.__setitem__(0, node)
+        node = Node.__new__(Node)
+        node.outbound_layer, node.arguments = self, {}
+        node.input_tensors, node.output_tensors = inputs, outputs
+        node.keras_inputs, node.inbound_layers, node.node_indices, node.tensor_indices = [], [], [], []
+        node.input_shapes, node.output_shapes = nest.map_structure(K.int_shape, inputs), nest.map_structure(K.int_shape, outputs)
+        # The first node of a model is the model itself; a Sequential's changes as it grows.
+        self._inbound_nodes[:1] = [node]
         names = [layer.name for layer in layers]
         for name in names:
             if names.count(name) != 1:
