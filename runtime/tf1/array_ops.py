@@ -61,6 +61,8 @@ def cast_(x: Any, dtype: Any) -> Any:
 @export("size")
 def size(input: Any, name: str | None = None, out_type: Any = int32) -> Any:
     with name_scope(name, "Size", [input]) as scope:
+        if hasattr(input, "dense_shape") and not isinstance(input, base.Tensor):
+            return apply_op("Prod", scope, input=cast_(input.dense_shape, out_type), reduction_indices=0, keep_dims=False)
         tensor = convert_to_tensor(input)
         if tensor.dims is not None and None not in tensor.dims:
             return constant(int(np.prod(tensor.dims, dtype=np.int64)), out_type, name=scope)
@@ -74,6 +76,8 @@ def rank(input: Any, name: str | None = None) -> Any:
 
 def rank_internal(input: Any, name: str | None = None, optimize: bool = True) -> Any:
     with name_scope(name, "Rank", [input]) as scope:
+        if hasattr(input, "dense_shape") and not isinstance(input, base.Tensor):
+            return apply_op("Size", scope, input=input.dense_shape, out_type=int32)
         tensor = convert_to_tensor(input)
         if optimize and tensor.dims is not None:
             return constant(len(tensor.dims), int32, name=scope)
@@ -184,7 +188,9 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default: str)
                 dims = as_dims(shape)
                 if dims is not None and None not in dims and np.prod(dims, dtype=np.float64) < 1000:
                     return constant(value, dtype, shape=dims, name=scope)
-                shape = constant(np.array(dims, np.int32), int32) if dims is not None and None not in dims else shape
+                shape = (
+                    constant(np.array(dims, np.int32), int32, name="shape_as_tensor") if dims is not None and None not in dims else shape
+                )
             except (TypeError, ValueError):
                 shape = convert_to_tensor(shape, int32)
         if not (isinstance(shape, base.Tensor) and shape.dims is not None and len(shape.dims) == 1):
@@ -649,5 +655,3 @@ def edit_distance(hypothesis: Any, truth: Any, normalize: bool = True, name: str
         "EditDistance", name, hypothesis_indices=hypothesis.indices, hypothesis_values=hypothesis.values, hypothesis_shape=hypothesis.dense_shape, truth_indices=truth.indices,
         truth_values=truth.values, truth_shape=truth.dense_shape, normalize=normalize,
     )  # fmt: skip
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,12 +49,26 @@ def pow_(x: Any, y: Any, name: str | None = None) -> Any:
         return apply_op("Pow", scope, x=x, y=y)
 
 
+def _by_values(function: Any) -> Any:
+    """The function of a SparseTensor too: of its values, which keep their places."""
+
+    @functools.wraps(function)
+    def of_either(x: Any, name: str | None = None) -> Any:
+        if hasattr(x, "_composite_parts") and hasattr(x, "dense_shape"):
+            return type(x)(x.indices, function(x.values, name), x.dense_shape)
+        return function(x, name)
+
+    return of_either
+
+
 @export("negative")
+@_by_values
 def negative(x: Any, name: str | None = None) -> Any:
     return apply_op("Neg", name, x=x)
 
 
 @export("abs")
+@_by_values
 def abs_(x: Any, name: str | None = None) -> Any:
     with name_scope(name, "Abs", [x]) as scope:
         x = convert_to_tensor(x, name="x")
@@ -324,6 +339,12 @@ def reduction_dims(x: Any, axis: Any) -> Any:
         return axis
     if isinstance(x, base.Tensor) and x.rank is not None:
         return constant(np.arange(x.rank, dtype=np.int32), int32)
+    if (
+        not isinstance(x, base.Tensor | Variable)
+        and getattr(x, "dense_shape", None) is not None
+        and x.dense_shape.dims not in (None, (None,))
+    ):
+        return constant(np.arange(x.dense_shape.dims[0], dtype=np.int32), int32)
     from runtime.tf1.array_ops import rank
 
     return range(0, rank(x))
@@ -369,6 +390,7 @@ def sigmoid(x: Any, name: str | None = None) -> Any:
 
 
 @export("tanh", "nn.tanh")
+@_by_values
 def tanh(x: Any, name: str | None = None) -> Any:
     with name_scope(name, "Tanh", [x]) as scope:
         return apply_op("Tanh", scope, x=convert_to_tensor(x, name="x"))
@@ -466,16 +488,19 @@ def round_(x: Any, name: str | None = None) -> Any:
 
 
 @export("sign")
+@_by_values
 def sign(x: Any, name: str | None = None) -> Any:
     return apply_op("Sign", name, x=x)
 
 
 @export("square")
+@_by_values
 def square(x: Any, name: str | None = None) -> Any:
     return apply_op("Square", name, x=x)
 
 
 @export("sqrt")
+@_by_values
 def sqrt(x: Any, name: str | None = None) -> Any:
     return apply_op("Sqrt", name, x=x)
 

@@ -185,9 +185,8 @@ def parse_example(serialized: Any, features: Any, name: str | None = None, examp
 def _parse_batch(serialized: Any, specs: _Specs, name: str | None, example_names: Any) -> dict[str, Any]:
     with name_scope(name, "ParseExample", [serialized]):
         defaults = _defaults(specs)
-        names = convert_to_tensor([] if example_names is None else example_names, string, name="ParseExample/names")
         found = apply_op(
-            "ParseExample", name, serialized=serialized, names=names, dense_defaults=defaults, sparse_keys=specs.sparse_keys, sparse_types=specs.sparse_types,
+            "ParseExample", name, serialized=serialized, names=[] if example_names is None else example_names, dense_defaults=defaults, sparse_keys=specs.sparse_keys, sparse_types=specs.sparse_types,
             dense_keys=specs.dense_keys, dense_shapes=specs.dense_shapes,
         )  # fmt: skip
         return _by_key(specs, *found)
@@ -217,7 +216,8 @@ def parse_single_example(serialized: Any, features: Any, name: str | None = None
             "ParseSingleExample", name, serialized=serialized, dense_defaults=_defaults(specs), num_sparse=len(specs.sparse_keys), sparse_keys=specs.sparse_keys,
             sparse_types=specs.sparse_types, dense_keys=specs.dense_keys, dense_shapes=specs.dense_shapes,
         )  # fmt: skip
-        return _merged(features, _by_key(specs, *found))
+        tensors = _by_key(specs, *found)
+    return _merged(features, tensors)
 
 
 def _sequence_arguments(context_features: Any, sequence_features: Any) -> tuple[_Specs, _Specs, dict[str, Any]]:
@@ -250,7 +250,7 @@ def parse_single_sequence_example(
         missing = arguments.pop("feature_list_dense_missing_assumed_empty")
         found = apply_op(
             "ParseSingleSequenceExample", name, serialized=serialized, debug_name="" if example_name is None else example_name,
-            feature_list_dense_missing_assumed_empty=missing or constant(missing, string), **arguments,
+            feature_list_dense_missing_assumed_empty=missing, **arguments,
         )  # fmt: skip
         return _by_key(context, *found[:4]), _by_key(lists, *found[4:8])
 

@@ -48,14 +48,14 @@ def sparse_expand_dims(sp_input: Any, axis: Any = None, name: str | None = None)
     rank = sp_input.dense_shape.shape[0].value
     with name_scope(name, "expand_dims"):
         axis = convert_to_tensor(-1 if axis is None else axis, int32, name="axis")
-        axis = array_ops.where(axis >= 0, axis, axis + rank + 1)
+        axis = apply_op("SelectV2", None, condition=axis >= 0, t=axis, e=axis + rank + 1)
         count = array_ops.shape(sp_input.indices)[0]
-        column = array_ops.zeros(array_ops.stack([count, 1]), int64)
-        before = array_ops.slice_(sp_input.indices, [0, 0], array_ops.stack([-1, axis]))
-        after = array_ops.slice_(sp_input.indices, array_ops.stack([0, axis]), [-1, -1])
+        column = array_ops.zeros([count, 1], int64)
+        before = array_ops.slice_(sp_input.indices, [0, 0], [-1, axis])
+        after = array_ops.slice_(sp_input.indices, [0, axis], [-1, -1])
         indices = array_ops.concat([before, column, after], axis=1)
-        shape_before = array_ops.slice_(sp_input.dense_shape, [0], array_ops.stack([axis]))
-        shape_after = array_ops.slice_(sp_input.dense_shape, array_ops.stack([axis]), [-1])
+        shape_before = array_ops.slice_(sp_input.dense_shape, [0], [axis])
+        shape_after = array_ops.slice_(sp_input.dense_shape, [axis], [-1])
         one = convert_to_tensor([1], int64, name="new_shape")
         return SparseTensor(indices, sp_input.values, array_ops.concat([shape_before, one, shape_after], axis=0))
 
@@ -67,9 +67,7 @@ def sparse_eye(num_rows: Any, num_columns: Any = None, dtype: Any = float32, nam
         columns = rows if num_columns is None else _as_int64(num_columns, "num_columns")
         size = apply_op("Minimum", None, x=rows, y=columns)
         diagonal = math_ops.range(size, dtype=int64)
-        return SparseTensor(
-            array_ops.stack([diagonal, diagonal], axis=1), array_ops.ones(array_ops.stack([size]), dtype), array_ops.stack([rows, columns])
-        )
+        return SparseTensor(array_ops.stack([diagonal, diagonal], axis=1), array_ops.ones(size, dtype), [rows, columns])
 
 
 @export("sparse.concat", "sparse_concat")
@@ -293,7 +291,7 @@ def sparse_to_indicator(sp_input: Any, vocab_size: Any, name: str | None = None)
     sp = as_sparse(sp_input)
     with name_scope(name, "SparseToIndicator", [sp.indices]) as scope:
         count = array_ops.shape(sp.indices)[0]
-        trues = array_ops.fill(array_ops.expand_dims(count, 0), constant(True))
+        trues = array_ops.fill(array_ops.expand_dims(count, 0), True)
         merged = _merge(sp, SparseTensor(sp.indices, trues, sp.dense_shape), vocab_size, scope, False)
         return sparse_tensor_to_dense(merged, default_value=False, validate_indices=False, name=scope)
 
@@ -312,9 +310,9 @@ def _merge(sp_ids: Any, sp_values: Any, vocab_size: Any, name: str | None, alrea
         sp_ids = [as_sparse(s) for s in sp_ids]
         sp_values = as_sparse(sp_values)
         ids = [array_ops.expand_dims(s.values if s.dtype is int64 else math_ops.cast(s.values, int64), axis=1) for s in sp_ids]
-        sizes = [math_ops.cast(convert_to_tensor(v), int64) for v in vocab_size]
+        sizes = [math_ops.cast(v, int64) for v in vocab_size]
         indices = array_ops.concat([sp_ids[0].indices[:, :-1], *ids], 1)
-        shape = array_ops.concat([sp_ids[0].dense_shape[:-1], array_ops.stack(sizes)], 0)
+        shape = array_ops.concat([sp_ids[0].dense_shape[:-1], sizes], 0)
         result = SparseTensor(indices, sp_values.values, shape)
         if already_sorted:
             return result
@@ -429,11 +427,12 @@ def sparse_minimum(sp_a: Any, sp_b: Any, name: str | None = None) -> SparseTenso
 @export("sparse.transpose", "sparse_transpose")
 def sparse_transpose(sp_input: Any, perm: Any = None, name: str | None = None) -> SparseTensor:
     with name_scope(name, "SparseTranspose", [sp_input.indices]):
+        given = perm
         if perm is None:
-            rank = array_ops.size(sp_input.dense_shape)
+            rank = array_ops.rank(sp_input)
             perm = (rank - 1) - math_ops.range(0, rank, 1)
         indices = array_ops.transpose(array_ops.gather(array_ops.transpose(sp_input.indices), perm))
-        known = constant_value(convert_to_tensor(perm))
+        known = None if given is None else constant_value(convert_to_tensor(given))
         if known is not None and sp_input.shape.is_fully_defined():
             dims = sp_input.shape.as_list()
             shape: Any = [dims[int(p)] for p in known]
@@ -454,7 +453,7 @@ def sparse_mask(a: Any, mask_indices: Any, name: str | None = None) -> Any:
 
 def _sets(kind: str) -> Any:
     def operation(a: Any, b: Any, validate_indices: bool = True) -> SparseTensor:
-        a, b = (x if is_sparse(x) else convert_to_tensor(x) for x in (a, b))
+        a, b = (x if is_sparse(x) else convert_to_tensor(x, name=n) for x, n in ((a, "a"), (b, "b")))
         if is_sparse(b) and is_sparse(a):
             result = apply_op(
                 "SparseToSparseSetOperation", None, set1_indices=a.indices, set1_values=a.values, set1_shape=a.dense_shape, set2_indices=b.indices, set2_values=b.values,

@@ -98,9 +98,9 @@ class SparseTensor:
     def _dense_op(self, op_type: str, other: Any) -> SparseTensor:
         from runtime.tf1.graph import apply_op, name_scope
 
-        with name_scope(None, op_type.removeprefix("SparseDenseCwise").lower() if op_type != "SparseDenseCwiseDiv" else "truediv", [other]):
+        with name_scope(None, "truediv" if op_type == "SparseDenseCwiseDiv" else "mul", [other]) as scope:
             dense = convert_to_tensor(other, self.dtype.base_dtype, name="y")
-            values = apply_op(op_type, None, sp_indices=self._indices, sp_values=self._values, sp_shape=self._dense_shape, dense=dense)
+            values = apply_op(op_type, scope, sp_indices=self._indices, sp_values=self._values, sp_shape=self._dense_shape, dense=dense)
             return SparseTensor(self._indices, values, self._dense_shape)
 
     def __mul__(self, other: Any) -> SparseTensor:

@@ -157,8 +157,10 @@ def replica_device_setter(
     turn = [0]
 
     def choose(op: Any) -> str:
-        from runtime.tf1.graph import override_device
+        from runtime.device_names import override_device
 
+        if op.device and not merge_devices:
+            return str(op.device)
         if op.type in kinds:
             task = ps_strategy(op) if ps_strategy is not None else turn[0]
             if ps_strategy is None:
@@ -166,6 +168,6 @@ def replica_device_setter(
             own = f"{ps_device}/task:{task}" if "/task:" not in ps_device else ps_device
         else:
             own = worker_device
-        return override_device(own, op.device) if merge_devices and op.device else own
+        return override_device(own, op.device)
 
     return choose
