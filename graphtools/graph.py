@@ -142,6 +142,7 @@ class Graph:
     tensor_type: ClassVar[type[Tensor]] = Tensor
 
     def __init__(self, producer: int = 134) -> None:
+        self.broadcasts: set[Any] = set()  # the known shapes whose arithmetic gradients have built
         self.nodes: dict[str, Node] = {}
         self.functions: dict[str, Function] = {}
         self.function_gradients: dict[str, str] = {}  # function -> the function that is its gradient

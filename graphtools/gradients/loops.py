@@ -10,14 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 from graphtools.constant import constant
-from graphtools.dtypes import int32, resource
+from graphtools.dtypes import float32, int32, resource
 from graphtools.flow import CondContext, LoopContext, context_of, is_constant_enter, is_exit, is_loop_switch, loop_of, merge, switch
 from graphtools.gradients import IndexedSlices
 from graphtools.graph import Graph, Node, Tensor
 
 
 def zeros(graph: Graph, shape: Tensor, dtype: Any) -> Tensor:
-    result: Tensor = graph.op("Fill", shape, graph.constant(0, dtype, "zeros/Const"), name="zeros")
+    with graph.name_scope("zeros") as scope:
+        zero = graph.constant(0, dtype)
+        result: Tensor = graph.op("Fill", shape, zero, name=scope)
     return result
 
 
@@ -356,9 +358,28 @@ def zeros_outside_loops(node: Node, index: int) -> Any:
         return graph.op("ZerosLike", value, name="zeros_like")
     other = switch(node.inputs[0], context.pred)[1 - context.branch]
     pivot = graph.op("Identity", other)
+    if value.dtype.base_dtype is resource:
+        with graph.control_dependencies([pivot.node]):
+            return zeros(graph, graph.op("VariableShape", other, out_type=int32), _held_dtype(node))
     shape = shape_of(other)
     with graph.control_dependencies([pivot.node]):
         return zeros(graph, shape, value.dtype.base_dtype)
+
+
+def _held_dtype(node: Node) -> Any:
+    """The dtype of the variable whose handle a Switch passes on."""
+    while node.inputs and node.op != "VarHandleOp":
+        node = node.inputs[0].node
+    return node.attr.get("dtype", float32)
+
+
+def is_variable_switch(node: Node) -> bool:
+    """True for the Switch of a cond, outside loops, that passes on a variable's handle."""
+    if node.op != "Switch" or not isinstance(node.flow, CondContext) or node.inputs[0].dtype.base_dtype is not resource:
+        return False
+    while node.inputs and node.op != "VarHandleOp":
+        node = node.inputs[0].node
+    return node.op == "VarHandleOp"
 
 
 def accumulate_invariant(state: LoopGradient, enter: Node, grad: Any) -> Any:

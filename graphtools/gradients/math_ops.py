@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from graphtools.dtypes import bool_, int32
 from graphtools.gradients import gradient, not_differentiable
@@ -22,6 +26,39 @@ def broadcast_axes(g: Emit, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tenso
     return sx, sy, rx, ry
 
 
+Reduction = Callable[[Tensor], Tensor]
+
+
+def reductions(g: Emit, x: Tensor, y: Tensor, dy: Tensor) -> tuple[Reduction, Reduction]:
+    """How the gradient of a broadcast is summed to the shape of each input.
+
+    The axes of known shapes are worked out once a graph, and what has its input's shape is left alone, as TensorFlow 1.15 does.
+    """
+    if x.dims is None or None in x.dims or y.dims is None or None in y.dims:
+        sx, sy, rx, ry = broadcast_axes(g, x, y)
+        return (lambda dx: g.sum_to(dx, sx, rx)), (lambda dx: g.sum_to(dx, sy, ry))
+    if (x.dims, y.dims) not in g.graph.broadcasts:
+        g.op("BroadcastGradientArgs", *(g.const(list(d), int32, f"BroadcastGradientArgs/s{i}") for i, d in enumerate((x.dims, y.dims))))  # type: ignore[arg-type]
+        g.graph.broadcasts.add((x.dims, y.dims))
+    rank = max(len(x.dims), len(y.dims))
+    made = []
+    for dims in (x.dims, y.dims):
+        wide = (1,) * (rank - len(dims)) + dims
+        axes = [] if x.dims == y.dims else [i for i, d in enumerate(wide) if d == 1]
+        made.append(functools.partial(_reduced, g, dims, axes) if dims != dy.dims else _same)
+    return made[0], made[1]
+
+
+def _reduced(g: Emit, dims: tuple[int | None, ...], axes: list[int], dx: Tensor) -> Tensor:
+    summed = g.op("Sum", dx, g.const(np.array(axes, np.int32), int32, "Sum/reduction_indices"), keep_dims=False)
+    result: Tensor = g.op("Reshape", summed, g.const(np.array(dims, np.int32), int32, "Reshape/shape"))
+    return result
+
+
+def _same(dx: Tensor) -> Tensor:
+    return dx
+
+
 def conjugate(g: Emit, x: Tensor) -> Tensor:
     """The conjugate of a complex tensor; a real one as it is."""
     result: Tensor = g.op("Conj", x) if x.dtype.is_complex else x
@@ -33,8 +70,8 @@ def add(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     if same_static_shape(x, y) and same_static_shape(x, dy):
         return dy, dy
-    sx, sy, rx, ry = broadcast_axes(g, x, y)
-    return g.sum_to(dy, sx, rx), g.sum_to(dy, sy, ry)
+    to_x, to_y = reductions(g, x, y, dy)
+    return to_x(dy), to_y(dy)
 
 
 @gradient("Sub")
@@ -42,10 +79,8 @@ def sub(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     if same_static_shape(x, y) and same_static_shape(x, dy):
         return dy, g.op("Neg", dy)
-    sx, sy, rx, ry = broadcast_axes(g, x, y)
-    dx = g.sum_to(dy, sx, rx)
-    summed = g.op("Sum", dy, ry, keep_dims=False)
-    return dx, g.op("Reshape", g.op("Neg", summed), sy)
+    to_x, to_y = reductions(g, x, y, dy)
+    return to_x(dy), to_y(g.op("Neg", dy))
 
 
 @gradient("Mul")
@@ -53,9 +88,9 @@ def mul(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     if same_static_shape(x, y) and same_static_shape(x, dy) and dy.dtype in ("int32", "float32"):
         return g.op("Mul", dy, y), g.op("Mul", dy, x)
-    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    to_x, to_y = reductions(g, x, y, dy)
     x, y = conjugate(g, x), conjugate(g, y)
-    return g.sum_to(g.op("Mul", dy, y), sx, rx), g.sum_to(g.op("Mul", x, dy), sy, ry)
+    return to_x(g.op("Mul", dy, y)), to_y(g.op("Mul", x, dy))
 
 
 @gradient("MatMul")
@@ -88,15 +123,15 @@ def pow_(g: Emit, node: Node, dy: Any) -> Any:
     """d x^y = dy y x^(y-1), and dy x^y log x where x > 0."""
     x, y = node.inputs
     z = node.outputs[0]
-    sx, sy, rx, ry = broadcast_axes(g, x, y)
+    to_x, to_y = reductions(g, x, y, dy)
     one = g.const(1.0, y.dtype.base_dtype, "sub/y")
-    dx = g.sum_to(g.op("Mul", g.op("Mul", dy, y, name="mul"), g.op("Pow", x, g.op("Sub", y, one, name="sub")), name="mul_1"), sx, rx)
+    dx = to_x(g.op("Mul", g.op("Mul", dy, y, name="mul"), g.op("Pow", x, g.op("Sub", y, one, name="sub")), name="mul_1"))
     zero = g.const(0, x.dtype.base_dtype, "Greater/y")
     positive = g.op("Greater", x, zero)
     shape = g.op("Shape", x, name="ones_like/Shape", out_type=int32) if x.dims is None or None in x.dims else g.shape(x, "ones_like/Shape")
     ones = g.op("Fill", shape, g.const(1, x.dtype.base_dtype, "ones_like/Const"), name="ones_like")
     log_x = g.op("Select", positive, g.op("Log", g.op("Select", positive, x, ones)), g.op("ZerosLike", x, name="zeros_like"))
-    return dx, g.sum_to(g.op("Mul", g.op("Mul", dy, z, name="mul_2"), log_x, name="mul_3"), sy, ry)
+    return dx, to_y(g.op("Mul", g.op("Mul", dy, z, name="mul_2"), log_x, name="mul_3"))
 
 
 @gradient("Sum")
@@ -116,10 +151,34 @@ def _sum_gradient(g: Emit, node: Node, dy: Any) -> Any:
             dy = g.op("Reshape", dy, g.const([1] * rank, int32, "Reshape/shape"))
             shape = g.const(x.dims, int32) if None not in x.dims else g.op("Shape", x, out_type=int32)
             return g.op("Tile", dy, shape, name="Tile")
+        if None not in x.dims:
+            return _repeated(g, x.dims, axes, dy)
     shape = g.shape(x)
     kept = reduced_shape(g, shape, node.inputs[1])
     scale = g.op("FloorDiv", shape, g.op("Maximum", kept, g.const(1, int32, "Maximum/y")), name="floordiv")
     return g.op("Tile", g.op("Reshape", dy, kept), scale, name="Tile")
+
+
+def _repeated(g: Emit, dims: tuple[int | None, ...], axes: np.ndarray[Any, Any], dy: Tensor) -> Tensor:
+    """`dy` along reduced axes of known shape. TensorFlow 1.15 builds the arithmetic of a pair of shape and axes once a graph, and uses its value."""
+    key = (dims, tuple(axes.ravel().tolist()))
+    reduced = {int(a) % len(dims) for a in key[1]}
+    kept = [1 if i in reduced else d for i, d in enumerate(dims)]
+    scale = [d if i in reduced else 1 for i, d in enumerate(dims)]
+    if key not in g.graph.broadcasts:
+        g.graph.broadcasts.add(key)
+        shape, flat = g.const(dims, int32, "Cast/x"), g.const(axes, int32, "Cast_1/x")
+        rank = g.const(len(dims), int32, "Size")
+        positive = g.op("FloorMod", g.op("AddV2", flat, rank, name="add"), rank, name="mod")
+        count = g.const(list(axes.shape), int32, "Shape")
+        everything = g.op("Range", g.const(0, int32, "range/start"), rank, g.const(1, int32, "range/delta"), name="range")
+        ones = g.op("Fill", count, g.const(1, int32, "Fill/value"))
+        g.op("DynamicStitch", [everything, positive], [shape, ones])
+        bounded = g.op("Maximum", g.const(kept, int32, "Maximum/x"), g.const(1, int32, "Maximum/y"))
+        g.op("FloorDiv", g.const(dims, int32, "floordiv/x"), bounded, name="floordiv")
+    grown = g.op("Reshape", dy, g.const(kept, int32, "Reshape/shape"))
+    result: Tensor = g.op("Tile", grown, g.const(scale, int32, "Tile/multiples"), name="Tile")
+    return result
 
 
 def reduced_shape(g: Emit, shape: Tensor, axes: Tensor) -> Tensor:
@@ -137,12 +196,13 @@ def mean(g: Emit, node: Node, dy: Any) -> Any:
     total = _sum_gradient(g, node, dy)
     x, y = node.inputs[0], node.outputs[0]
     if x.dims is not None and y.dims is not None and None not in x.dims and None not in y.dims:
-        factor: Any = g.const(math.prod(x.dims) // max(math.prod(y.dims), 1), int32)  # type: ignore[arg-type]
+        factor: Any = g.const(math.prod(x.dims) // max(math.prod(y.dims), 1), total.dtype.base_dtype)  # type: ignore[arg-type]
     else:
         elements = g.op("Prod", g.op("Shape", x, out_type=int32), g.const([0], int32), name="Prod")
         left = g.op("Prod", g.op("Shape", y, out_type=int32), g.const([0], int32), name="Prod")
         factor = g.op("FloorDiv", elements, g.op("Maximum", left, g.const(1, int32, "Maximum/y")), name="floordiv")
-    return g.op("RealDiv", total, g.op("Cast", factor, DstT=total.dtype.base_dtype), name="truediv"), None
+        factor = g.op("Cast", factor, DstT=total.dtype.base_dtype)
+    return g.op("RealDiv", total, factor, name="truediv"), None
 
 
 @gradient("RealDiv")
@@ -346,8 +406,8 @@ def squared_difference(g: Emit, node: Node, dy: Any) -> Any:
         scaled = g.op("Mul", g.op("Mul", two, dy, name="Mul"), g.op("Sub", x, y, name="sub"), name="mul_1")
     if same_static_shape(x, y) and same_static_shape(x, dy):
         return scaled, g.op("Neg", scaled)
-    sx, sy, rx, ry = broadcast_axes(g, x, y)
-    return g.sum_to(scaled, sx, rx), g.op("Neg", g.sum_to(scaled, sy, ry))
+    to_x, to_y = reductions(g, x, y, dy)
+    return to_x(scaled), g.op("Neg", to_y(scaled))
 
 
 def _extreme(comparison: str) -> Any:

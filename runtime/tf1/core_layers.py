@@ -603,9 +603,9 @@ class BatchNormalization(Layer):
         known = smart_constant(training)
         if known is None:
             momentum: Any = smart_cond(training, lambda: constant(self.momentum), lambda: constant(1.0))
-        elif known:
-            momentum = constant(self.momentum)
         else:
+            momentum = constant(self.momentum)
+        if known is False:
             return output
         self.add_update(self._moving(self.moving_mean, mean, momentum))
         self.add_update(self._moving(self.moving_variance, variance, momentum))
@@ -638,13 +638,9 @@ class BatchNormalization(Layer):
             batch_mean, batch_variance = mean, variance
             mean = smart_cond(training, lambda: batch_mean, lambda: convert_to_tensor(self.moving_mean))
             variance = smart_cond(training, lambda: batch_variance, lambda: convert_to_tensor(self.moving_variance))
-            momentum = self.momentum
 
             def updated(variable: Any, value: Any) -> Any:
-                if known:
-                    return self._moving(variable, value, momentum)
-                weight = smart_cond(training, lambda: constant(momentum), lambda: constant(1.0))
-                return self._moving(variable, value, weight)
+                return smart_cond(training, lambda: self._moving(variable, value, self.momentum), lambda: variable)
 
             self.add_update(updated(self.moving_mean, mean))
             self.add_update(updated(self.moving_variance, variance))

@@ -951,15 +951,23 @@ def local_response_normalization(
 
 @export("nn.zero_fraction")
 def zero_fraction(value: Any, name: str | None = None) -> Any:
-    from graphtools.dtypes import int64
+    from graphtools.dtypes import int32, int64
+    from runtime.tf1.control_flow import cond
 
     with name_scope(name, "zero_fraction", [value]):
         value = convert_to_tensor(value, name="value")
         size = array_ops.size(value, out_type=int64)
-        zero = constant(0, value.dtype, name="zero")
-        nonzero = math_ops.reduce_sum(math_ops.cast(math_ops.not_equal(value, zero), int64))
-        zeros = math_ops.subtract(size, nonzero)
-        return apply_op("RealDiv", "fraction", x=math_ops.cast(zeros, float32), y=math_ops.cast(size, float32))
+        nonzero = cond(size <= int32.max, lambda: math_ops.cast(_count_nonzero(value, int32), int64), lambda: _count_nonzero(value, int64))
+        with name_scope("counts_to_fraction"):
+            zeros = math_ops.cast(size - nonzero, float32)
+            fraction = zeros / math_ops.cast(size, float32)
+        return array_ops.identity(fraction, "fraction")
+
+
+def _count_nonzero(value: Any, dtype: Any) -> Any:
+    with name_scope(None, "count_nonzero", [value]):
+        zero = array_ops.zeros([], value.dtype.base_dtype)
+        return math_ops.reduce_sum(math_ops.cast(math_ops.not_equal(value, zero), dtype), name="nonzero_count")
 
 
 @export("nn.top_k")
@@ -984,11 +992,24 @@ def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) ->
 
 @export("nn.dilation2d")
 def dilation2d(
-    input: Any, filter: Any = None, strides: Any = None, rates: Any = None, padding: Any = None, name: str | None = None, filters: Any = None, dilations: Any = None
+    input: Any,
+    filter: Any = None,
+    strides: Any = None,
+    rates: Any = None,
+    padding: Any = None,
+    name: str | None = None,
+    filters: Any = None,
+    dilations: Any = None,
 ) -> Any:
     """Greyscale dilation: the largest sum of a window and the filter."""
     return apply_op(
-        "Dilation2D", name, input=input, filter=filter if filters is None else filters, strides=strides, rates=rates if dilations is None else dilations, padding=padding
+        "Dilation2D",
+        name,
+        input=input,
+        filter=filter if filters is None else filters,
+        strides=strides,
+        rates=rates if dilations is None else dilations,
+        padding=padding,
     )
 
 
@@ -997,5 +1018,7 @@ def erosion2d(value: Any, kernel: Any, strides: Any, rates: Any, padding: Any, n
     """Greyscale erosion: the dilation of the negative by the mirrored kernel, negated."""
     with name_scope(name, "erosion2d", [value, kernel]) as scope:
         mirrored = array_ops.reverse(kernel, [0, 1])
-        grown = apply_op("Dilation2D", scope, input=math_ops.negative(value), filter=mirrored, strides=strides, rates=rates, padding=padding)
+        grown = apply_op(
+            "Dilation2D", scope, input=math_ops.negative(value), filter=mirrored, strides=strides, rates=rates, padding=padding
+        )
         return math_ops.negative(grown)
