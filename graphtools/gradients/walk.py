@@ -10,7 +10,7 @@ from typing import Any
 from graphtools.dtypes import bfloat16, complex64, complex128, float16, float32, float64, int32, int64, resource, variant
 from graphtools.flow import is_exit, is_loop_switch
 from graphtools.gradients import NOT_DIFFERENTIABLE, IndexedSlices, load
-from graphtools.gradients.loops import LoopGradients, zeros_outside_loops
+from graphtools.gradients.loops import LoopGradients, is_variable_switch, zeros_outside_loops
 from graphtools.graph import Graph, Node, Tensor
 
 TRAINABLE = frozenset({float16, float32, float64, complex64, complex128, bfloat16, resource, variant})
@@ -220,7 +220,7 @@ class Walk:
         with self._in_loop(node, before=False):
             for i, dy in enumerate(out_grads):
                 dtype = node.outputs[i].dtype.base_dtype
-                if dy is None and dtype in TRAINABLE and dtype not in (resource, variant):
+                if dy is None and dtype in TRAINABLE and (dtype not in (resource, variant) or (is_variable_switch(node) and self.loops.of(node, before=False) is None)):
                     out_grads[i] = self.loops.zeros_like(node, i) if self.loops.states else zeros_outside_loops(node, i)
             with self.graph.name_scope(f"{node.name}_grad"):
                 result = function(self.g, node, out_grads[0] if len(out_grads) == 1 else tuple(out_grads))
