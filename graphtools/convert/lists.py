@@ -218,7 +218,7 @@ def _summed(op: Builder, a: TensorList, b: TensorList) -> Value:
         result.dtype, result.dims = a.dtype, joined(x.dims, y.dims)
         return result
 
-    return unless_empty(x, op, y, lambda op: unless_empty(y, op, x, lambda op: op.Add(x, y)))  # type: ignore[no-any-return]
+    return unless_empty(x, op, y, lambda op: unless_empty(y, op, x, lambda op: op.Add(x, y)))
 
 
 class Blank(TensorList):
