@@ -268,7 +268,7 @@ def _create_slot_var(primary: Any, val: Any, scope: str, validate_shape: bool, s
         current.set_partitioner(partitioner)
     info = primary._get_save_slice_info() if isinstance(primary, Variable) else None
     if info is not None:
-        prefix = slot.op.name[len(primary.op.name) :]
+        prefix = "/" + slot.op.name[len(primary.op.name) + 1 :]  # cut as TensorFlow cuts it, also where the slot is in a further scope
         slot._set_save_slice_info(SaveSliceInfo(info.full_name + prefix, info.full_shape, info.var_offset, info.var_shape))
     return slot
 
