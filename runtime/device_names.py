@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 LOCAL = "/job:localhost/replica:0/task:0"
@@ -41,10 +42,7 @@ def device_string(fields: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
+@functools.lru_cache(maxsize=1024)
 def override_device(outer: str, inner: str) -> str:
-    """`outer` with the parts that `inner` names replaced, in canonical form."""
-    fields = device_fields(outer)
-    replacing = device_fields(inner)
-    if "type" in replacing:
-        fields.pop("index", None)
-    return device_string(fields | replacing)
+    """`outer` with the parts that `inner` names replaced, in canonical form; TensorFlow keeps an outer number for an inner type."""
+    return device_string(device_fields(outer) | device_fields(inner))

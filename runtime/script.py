@@ -59,6 +59,7 @@ def run_script(
     sys.path.insert(0, str(file.resolve().parent))
     sys.modules["__main__"] = module
     client.options.update(device=device, log_device_placement=log_device_placement, profiler=profiler, soft_placement=allow_soft_placement)
+    client.forget_defaults()
     if on_run is not None:
         client.observers.append(on_run)
     try:

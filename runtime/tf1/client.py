@@ -14,6 +14,7 @@ from graphtools.gradients import IndexedSlices
 from runtime import devices
 from runtime import session as engine
 from runtime.fetches import Fetches, register_fetch_type
+from runtime.tf1 import graph as graphs
 from runtime.tf1.graph import Graph, _DefaultStack, get_default_graph
 from runtime.tf1.registry import export, put
 
@@ -242,6 +243,12 @@ class InteractiveSession(BaseSession):
     def close(self) -> None:
         super().close()
         self._stack.close()
+
+
+def forget_defaults() -> None:
+    """Begin as a new process does, without a default session or graph."""
+    _sessions.stack.clear()
+    graphs.forget_defaults()
 
 
 @export("get_default_session", "compat.v1.get_default_session")

@@ -114,6 +114,8 @@ class Graph(base.Graph):
             node = super().create(op_type, inputs, attr, name)
         except ShapeError as e:
             raise ValueError(str(e)) from e
+        if self._devices:
+            self.settle_device(node)
         return node
 
     def _added(self, node: base.Node) -> None:
@@ -122,8 +124,17 @@ class Graph(base.Graph):
         node.source = script_line()
 
     def device_of(self, op_type: str) -> str:
-        """The device of a new op: the device scopes merged, innermost last; a device function is asked with the op's type."""
-        return merge_devices(self._devices, op_type)
+        """Nothing yet: device functions are asked about a whole op."""
+        return ""
+
+    def settle_device(self, node: base.Node) -> None:
+        """The device of a new op: the innermost scope first; each outer one adds what is not said yet, or, a function, decides anew."""
+        for scope in reversed(self._devices):
+            found = scope(node) if callable(scope) else scope
+            if found is None:
+                raise TypeError("Expected binary or unicode string, got None")  # a device function must decide
+            text = found if isinstance(found, str) else found.to_string()
+            node.device = text if callable(scope) else override_device(text, node.device)
 
     # -- scopes --------------------------------------------------------------------------------------------------
 
@@ -385,6 +396,12 @@ _graphs = _DefaultStack()
 _root: list[Graph] = []
 
 
+def forget_defaults() -> None:
+    """Begin as a new process does, with an empty default graph."""
+    _root.clear()
+    _graphs.stack.clear()
+
+
 @export("get_default_graph", "compat.v1.get_default_graph")
 def get_default_graph() -> Graph:
     """The graph that ops are added to: the innermost `as_default`, else the process-wide one."""
@@ -414,29 +431,6 @@ def script_line() -> tuple[str, int] | None:
             return filename, frame.f_lineno
         frame = frame.f_back  # type: ignore[assignment]
     return None
-
-
-def merge_devices(scopes: Sequence[Any], op_type: str) -> str:
-    """The device string of nested device scopes: inner parts override outer ones."""
-    merged = ""
-    for scope in scopes:
-        if callable(scope):
-            probe = type(
-                "Op",
-                (),
-                {
-                    "type": op_type,
-                    "device": merged,
-                    "name": "",
-                    "node_def": type("NodeDef", (), {"op": op_type, "device": merged, "name": ""})(),
-                },
-            )()
-            part = scope(probe) or ""
-        else:
-            part = scope
-        part = part if isinstance(part, str) else part.to_string()
-        merged = override_device(merged, part) if part else merged
-    return merged
 
 
 # -- Python values as tensors --------------------------------------------------------------------------------------

@@ -64,8 +64,9 @@ def test_device_strings_that_are_none(given: str, said: str) -> None:
         device_fields(given)
 
 
-def test_inner_scopes_replace_type_and_number_together() -> None:
-    assert override_device("/job:ps/task:2/gpu:1", "/cpu") == "/job:ps/task:2/device:CPU:*"
+def test_inner_scopes_replace_the_parts_they_name() -> None:
+    assert override_device("/job:ps/task:2/gpu:1", "/cpu") == "/job:ps/task:2/device:CPU:1"
+    assert override_device("/cpu", "/gpu:2") == "/device:GPU:2"
     assert override_device("/job:ps/gpu:1", "/task:3") == "/job:ps/task:3/device:GPU:1"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_a_script_writes_a_timeline(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert sum(e["args"]["name"].endswith("square") for e in ops) == 4
     for lane in {e["tid"] for e in ops}:  # ops of one lane do not overlap
         spans = sorted((e["ts"], e["ts"] + e["dur"]) for e in ops if e["tid"] == lane)
-        assert all(a[1] <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+        assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
     assert made["peaks"]["cpu"].num_bytes > 0
     (file,) = (tmp_path / "events").iterdir()
     from graphtools.formats import schema

@@ -193,7 +193,7 @@ def import_graph_def(
         new_name = prefix + old.name
         if new_name in graph.nodes:
             raise ValueError(f"Node name {new_name!r} already exists in the Graph")
-        node = graph.add_raw_node(new_name, old.op, dict(old.attr), old.device or graph.device_of(old.op))
+        node = graph.add_raw_node(new_name, old.op, dict(old.attr), old.device)
         graph._names.setdefault(new_name.lower(), 1)
         node.source = None
         nodes[old] = node  # type: ignore[assignment]
@@ -211,6 +211,7 @@ def import_graph_def(
             node.attr["_class"] = [
                 f"loc:@{prefix}{c[5:]}" if isinstance(c, str) and c.startswith("loc:@") and prefix else c for c in old.attr["_class"]
             ]
+        graph.settle_device(node)
     if input_map:
         from graphtools import shapes
 
