@@ -125,9 +125,9 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Any:
     if not isinstance(values, list | tuple):
         values = [values]
     if len(values) == 1:
-        with name_scope(name) as scope:
+        with name_scope(name):
             convert_to_tensor(axis, int32, name="concat_dim")
-            return identity(values[0], name=scope)
+            return identity(values[0], name=name)
     return apply_op("ConcatV2", name, values=values, axis=axis)
 
 

@@ -482,7 +482,9 @@ def with_space_to_batch(
     if np.all(rates == 1):
         return op(input, padding=padding, num_spatial_dims=spatial)
     if padding == "SAME":
-        kernel = [int(d) for d in (filter_shape.dims if hasattr(filter_shape, "dims") else as_dims(filter_shape))[:spatial]]
+        whole = [int(d) for d in (filter_shape.dims if hasattr(filter_shape, "dims") else as_dims(filter_shape))]
+        constant(np.array(whole, np.int32), name="filter_shape")
+        kernel = whole[:spatial]
         extent = [k + (k - 1) * (int(r) - 1) for k, r in zip(kernel, rates, strict=True)]
         extra = [e - 1 for e in extent]
         paddings: Any = np.array([[e // 2, e - e // 2] for e in extra], np.int32)
@@ -503,7 +505,12 @@ def with_space_to_batch(
         sizes = [1] * (start - 1) + dims
         pad_end = [(-(sizes[i] + int(padded[i].sum()))) % full[i] for i in range(len(full))]  # type: ignore[operator]
         crops: Any = np.array([[0, p] for p in pad_end], np.int32)
+        if padding == "SAME":
+            constant(padded, name="stack")
         padded = padded + crops
+        with name_scope(None, "required_space_to_batch_paddings"):
+            for label, value in (("input_shape", np.array(sizes, np.int32)), ("paddings", padded), ("crops", crops)):
+                constant(value, name=label)
         block_paddings: Any = padded
     else:
         shape = array_ops.shape(input)

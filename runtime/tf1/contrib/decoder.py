@@ -152,7 +152,7 @@ def dynamic_decode(
             lambda s, d: zero_state_tensors(s, decoder.batch_size, d), decoder.output_size, decoder.output_dtype
         )
         if maximum_iterations is not None:
-            initial_finished = tf.logical_or(initial_finished, 0 >= maximum_iterations)
+            initial_finished = tf.logical_or(initial_finished, 0 >= maximum_iterations)  # noqa: SIM300
         initial_lengths = tf.zeros_like(initial_finished, dtype="int32")
         initial_time = tf.constant(0, dtype="int32")
         arrays = nest.map_structure(

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from graphtools import graph as base
-from runtime.tf1.train.moving_averages import assign_moving_average
 from runtime.tf1.contrib.variables import model_variable
 from runtime.tf1.graph import GraphKeys
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export, put
+from runtime.tf1.train.moving_averages import assign_moving_average
 from runtime.tf1.variable_scope import PartitionedVariable
 
 tf: Any = module("")

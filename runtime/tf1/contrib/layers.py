@@ -16,7 +16,8 @@ from runtime.tf1.registry import export, put
 from runtime.tf1.variable_scope import PartitionedVariable
 
 tf: Any = module("")
-zeros_initializer = tf.zeros_initializer
+XAVIER = xavier_initializer()
+ZEROS = tf.zeros_initializer()
 relu_fn = tf.nn.relu
 
 
@@ -127,8 +128,8 @@ RENAME = {"bias": "biases", "kernel": "weights"}
 @export("contrib.layers.fully_connected")
 @add_arg_scope
 def fully_connected(
-    inputs: Any, num_outputs: int, activation_fn: Any = relu_fn, normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = xavier_initializer(),
-    weights_regularizer: Any = None, biases_initializer: Any = zeros_initializer(), biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
+    inputs: Any, num_outputs: int, activation_fn: Any = relu_fn, normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = XAVIER,
+    weights_regularizer: Any = None, biases_initializer: Any = ZEROS, biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
     outputs_collections: Any = None, trainable: bool = True, scope: Any = None,
 ) -> Any:  # fmt: skip
     """act(norm(inputs W + b)); there is no bias where there is a normalizer."""
@@ -156,8 +157,8 @@ for _name, _activation in (("relu", tf.nn.relu), ("relu6", tf.nn.relu6), ("elu",
 @add_arg_scope
 def convolution(
     inputs: Any, num_outputs: int, kernel_size: Any, stride: Any = 1, padding: str = "SAME", data_format: str | None = None, rate: Any = 1, activation_fn: Any = relu_fn,
-    normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = xavier_initializer(), weights_regularizer: Any = None,
-    biases_initializer: Any = zeros_initializer(), biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None,
+    normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = XAVIER, weights_regularizer: Any = None,
+    biases_initializer: Any = ZEROS, biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None,
     trainable: bool = True, scope: Any = None, conv_dims: int | None = None,
 ) -> Any:  # fmt: skip
     """A convolution over one, two or three axes, as the inputs' rank says."""
@@ -186,8 +187,8 @@ def convolution(
 def _convolution_of(dims: int) -> Callable[..., Any]:
     def convolution_nd(
         inputs: Any, num_outputs: int, kernel_size: Any, stride: Any = 1, padding: str = "SAME", data_format: str | None = None, rate: Any = 1, activation_fn: Any = relu_fn,
-        normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = xavier_initializer(), weights_regularizer: Any = None,
-        biases_initializer: Any = zeros_initializer(), biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None,
+        normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = XAVIER, weights_regularizer: Any = None,
+        biases_initializer: Any = ZEROS, biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None,
         trainable: bool = True, scope: Any = None,
     ) -> Any:  # fmt: skip
         return convolution(
@@ -208,8 +209,8 @@ convolution1d, convolution2d, convolution3d = _convolution_of(1), _convolution_o
 def _transposed(dims: int, formats: tuple[str, str], layer_class: Any) -> Callable[..., Any]:
     def convolution_transpose(
         inputs: Any, num_outputs: int, kernel_size: Any, stride: Any = 1, padding: str = "SAME", data_format: str = formats[1], activation_fn: Any = relu_fn,
-        normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = xavier_initializer(), weights_regularizer: Any = None,
-        biases_initializer: Any = zeros_initializer(), biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None,
+        normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = XAVIER, weights_regularizer: Any = None,
+        biases_initializer: Any = ZEROS, biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None,
         trainable: bool = True, scope: Any = None,
     ) -> Any:  # fmt: skip
         with tf.variable_scope(scope, f"Conv{dims}d_transpose", [inputs], reuse=reuse, custom_getter=variable_getter(RENAME)) as sc:
@@ -265,7 +266,7 @@ def _biased(
 @add_arg_scope
 def convolution2d_in_plane(
     inputs: Any, kernel_size: Any, stride: Any = 1, padding: str = "SAME", activation_fn: Any = relu_fn, normalizer_fn: Any = None, normalizer_params: Any = None,
-    weights_initializer: Any = xavier_initializer(), weights_regularizer: Any = None, biases_initializer: Any = zeros_initializer(), biases_regularizer: Any = None,
+    weights_initializer: Any = XAVIER, weights_regularizer: Any = None, biases_initializer: Any = ZEROS, biases_regularizer: Any = None,
     reuse: Any = None, variables_collections: Any = None, outputs_collections: Any = None, trainable: bool = True, scope: Any = None,
 ) -> Any:  # fmt: skip
     """The same kernel over each channel."""
@@ -291,8 +292,8 @@ SEPARABLE = {"bias": "biases", "depthwise_kernel": "depthwise_weights", "pointwi
 @add_arg_scope
 def separable_convolution2d(
     inputs: Any, num_outputs: int | None, kernel_size: Any, depth_multiplier: int = 1, stride: Any = 1, padding: str = "SAME", data_format: str = "NHWC", rate: Any = 1,
-    activation_fn: Any = relu_fn, normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = xavier_initializer(), pointwise_initializer: Any = None,
-    weights_regularizer: Any = None, biases_initializer: Any = zeros_initializer(), biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
+    activation_fn: Any = relu_fn, normalizer_fn: Any = None, normalizer_params: Any = None, weights_initializer: Any = XAVIER, pointwise_initializer: Any = None,
+    weights_regularizer: Any = None, biases_initializer: Any = ZEROS, biases_regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
     outputs_collections: Any = None, trainable: bool = True, scope: Any = None,
 ) -> Any:  # fmt: skip
     """A depthwise convolution, then a pointwise one, which `num_outputs` None leaves out."""
@@ -424,7 +425,7 @@ def flatten(inputs: Any, outputs_collections: Any = None, scope: Any = None) -> 
 @export("contrib.layers.bias_add")
 @add_arg_scope
 def bias_add(
-    inputs: Any, activation_fn: Any = None, initializer: Any = zeros_initializer(), regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
+    inputs: Any, activation_fn: Any = None, initializer: Any = ZEROS, regularizer: Any = None, reuse: Any = None, variables_collections: Any = None,
     outputs_collections: Any = None, trainable: bool = True, data_format: str = "NHWC", scope: Any = None,
 ) -> Any:  # fmt: skip
     layer_format(data_format, IMAGE)
@@ -491,7 +492,7 @@ def stack(inputs: Any, layer: Any, stack_args: Any, **kwargs: Any) -> Any:
 
 @export("contrib.layers.legacy_fully_connected")
 def legacy_fully_connected(
-    x: Any, num_output_units: int, activation_fn: Any = None, weight_init: Any = xavier_initializer(), bias_init: Any = zeros_initializer(), name: str | None = None,
+    x: Any, num_output_units: int, activation_fn: Any = None, weight_init: Any = XAVIER, bias_init: Any = ZEROS, name: str | None = None,
     weight_collections: Any = (GraphKeys.WEIGHTS,), bias_collections: Any = (GraphKeys.BIASES,), output_collections: Any = (GraphKeys.ACTIVATIONS,), trainable: bool = True,
     weight_regularizer: Any = None, bias_regularizer: Any = None,
 ) -> Any:  # fmt: skip

@@ -295,13 +295,12 @@ def evaluation_loop(
     timeout: float | None = None, timeout_fn: Any = None, hooks: Any = None,
 ) -> Any:  # fmt: skip
     """evaluate_once for each new checkpoint."""
-    value, count = None, 0
-    for path in checkpoints_iterator(checkpoint_dir, eval_interval_secs, timeout, timeout_fn):
+    value = None
+    for count, path in enumerate(checkpoints_iterator(checkpoint_dir, eval_interval_secs, timeout, timeout_fn), 1):
         value = evaluate_once(
             master, path, logdir, num_evals, initial_op, initial_op_feed_dict, eval_op, eval_op_feed_dict, final_op, final_op_feed_dict, summary_op, summary_op_feed_dict,
             variables_to_restore, session_config, hooks,
         )  # fmt: skip
-        count += 1
         if max_number_of_evaluations is not None and count >= max_number_of_evaluations:
             break
     return value
