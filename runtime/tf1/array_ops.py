@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
@@ -192,6 +194,9 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default: str)
                     constant(np.array(dims, np.int32), int32, name="shape_as_tensor") if dims is not None and None not in dims else shape
                 )
             except (TypeError, ValueError):
+                if isinstance(shape, list | tuple) and any(isinstance(d, base.Tensor) for d in shape):
+                    # TensorFlow multiplies the dimensions and compares before it finds that they are tensors.
+                    _ = functools.reduce(operator.mul, shape) < 1000
                 shape = convert_to_tensor(shape, int32)
         if not (isinstance(shape, base.Tensor) and shape.dims is not None and len(shape.dims) == 1):
             shape = reshape(shape, [-1])

@@ -102,7 +102,9 @@ def _deep_model(
     head: Head, hidden_units: Any, columns: Any, optimizer: Any, activation: Any, dropout: Any, partitioner: Any, batch_norm: bool
 ) -> Any:
     def model_fn(features: Any, labels: Any, mode: str, config: Any) -> Any:
-        with variable_scope("dnn", None, list(_check_features(features).values()), partitioner=fixed_size_partitioner(1)):
+        with variable_scope(
+            "dnn", None, list(_check_features(features).values()), partitioner=fixed_size_partitioner(1), use_resource=True
+        ):
             logits = deep_logits(features, columns, head.units, hidden_units, activation, dropout, partitioner, batch_norm, mode)
 
             def train(loss: Any) -> Any:
@@ -127,7 +129,7 @@ def _combined_model(
         values = list(_check_features(features).values())
         parts: list[Any] = []
         if deep_columns:
-            with variable_scope("dnn", None, values, partitioner=fixed_size_partitioner(1)):
+            with variable_scope("dnn", None, values, partitioner=fixed_size_partitioner(1), use_resource=True):
                 parts.append(
                     deep_logits(features, deep_columns, head.units, hidden_units, activation, dropout, partitioner, batch_norm, mode)
                 )
