@@ -160,9 +160,7 @@ def _loop(cell: Any, inputs: Any, state: Any, parallel_iterations: int, swap_mem
             if known != shape[position].value:
                 raise ValueError(f"{what} is not the same for all the elements in the input in a batch.")
     kind = _state_dtype(dtype, state)
-    zero_output = nest.pack_sequence_as(
-        cell.output_size, [array_ops.zeros(_concat(batch_size, s), kind) for s in flat_sizes]
-    )
+    zero_output = nest.pack_sequence_as(cell.output_size, [array_ops.zeros(_concat(batch_size, s), kind) for s in flat_sizes])
     max_length = steps
     min_length = None
     if sequence_length is not None:
@@ -208,6 +206,9 @@ def _loop(cell: Any, inputs: Any, state: Any, parallel_iterations: int, swap_mem
     )
     outputs = [a.stack() for a in final_arrays]
     for output, size in zip(outputs, flat_sizes, strict=True):
+        for known in (TensorShape([const_steps, const_batch]), TensorShape(size)):
+            if known.is_fully_defined():
+                constant(known.as_list(), "int32")  # TensorFlow makes these constants too, and op counts seed random ops
         output.set_shape(TensorShape([const_steps, const_batch]).concatenate(TensorShape(size)))
     return nest.pack_sequence_as(cell.output_size, outputs), final_state
 

@@ -378,12 +378,13 @@ class DropoutWrapper(RNNCell):
         self._cell = cell
         self._visitor = dropout_state_filter_visitor or (lambda s: not isinstance(s, LSTMStateTuple))
         self._default_visitor = dropout_state_filter_visitor is None
-        for label, prob in (("input", input_keep_prob), ("state", state_keep_prob), ("output", output_keep_prob)):
-            if not isinstance(prob, base.Tensor) and not hasattr(prob, "_as_tensor"):
-                if not 0 <= prob <= 1:
-                    raise ValueError(f"Parameter {label}_keep_prob must be between 0 and 1: {prob}")
-                prob = float(prob)
-            setattr(self, f"_{label}_keep_prob", prob)
+        with name_scope("DropoutWrapperInit"):
+            for label, prob in (("input", input_keep_prob), ("state", state_keep_prob), ("output", output_keep_prob)):
+                tensor = convert_to_tensor(prob)
+                known = known_value(tensor)
+                if known is not None and not 0 <= known <= 1:
+                    raise ValueError(f"Parameter {label}_keep_prob must be between 0 and 1: {int(known)}")
+                setattr(self, f"_{label}_keep_prob", tensor if known is None else float(known))
         self._variational, self._seed = variational_recurrent, seed
         self._noise: dict[str, Any] = {}
         if variational_recurrent:
@@ -399,7 +400,7 @@ class DropoutWrapper(RNNCell):
     def _make_noise(self, sizes: Any, salt: str, dtype: Any) -> list[Any]:
         return [
             random_ops.random_uniform(
-                array_ops.concat([[1], constant(list(as_dims(s) or ()), "int32")], 0), seed=self._gen_seed(salt, i), dtype=as_dtype(dtype)
+                array_ops.concat(([1], list(as_dims(s) or ())), 0), seed=self._gen_seed(salt, i), dtype=as_dtype(dtype)
             )
             for i, s in enumerate(nest.flatten(sizes))
         ]
@@ -431,8 +432,8 @@ class DropoutWrapper(RNNCell):
             if not keep or hasattr(value, "handle"):
                 return value
             if self._variational:
-                mask = apply_op("Floor", None, x=convert_to_tensor(prob, value.dtype) + self._noise[salt][i])
-                result = apply_op("RealDiv", "truediv", x=value, y=convert_to_tensor(prob, value.dtype)) * mask
+                mask = apply_op("Floor", None, x=prob + self._noise[salt][i])
+                result = math_ops.div(value, prob) * mask
                 result.set_shape(value.shape)
                 return result
             return nn_ops.dropout(value, rate=1.0 - prob, seed=self._gen_seed(salt, i))
