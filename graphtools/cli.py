@@ -97,6 +97,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
         ] = None,
         rtol: Annotated[float, typer.Option(help="Relative tolerance of --verify.")] = 1e-3,
         atol: Annotated[float, typer.Option(help="Absolute tolerance of --verify.")] = 1e-5,
+        as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
     ) -> None:
         """Convert a model, or the graph a script builds, to ONNX.
 
@@ -119,13 +120,18 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
             refine(graph, {k: v for k, v in known.items() if v is not None})
             made = to_onnx(graph, inputs=wanted_in, outputs=wanted_out)
             path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
-            problem = None
+            problem, largest = None, None
             if recorded is not None:
                 problem, largest = compare(run_model(made.SerializeToString(), recorded[0]), recorded[1], rtol, atol)
-                typer.echo(f"Largest difference from the recorded values: {largest:.3g}")
+                if not as_json:
+                    typer.echo(f"Largest difference from the recorded values: {largest:.3g}")
             if problem is not None:
                 stop(f"The converted model does not match {verify}: {problem}. Nothing was written.", 1)
             save(made, path)
+            if as_json:
+                ports = {"inputs": [i.name for i in made.graph.input], "outputs": [o.name for o in made.graph.output]}
+                typer.echo(json.dumps({"path": str(path), "nodes": len(made.graph.node), **ports, "largest_difference": largest}))
+                return
             typer.echo(
                 f"Wrote {path}: {len(made.graph.node)} nodes, inputs {[i.name for i in made.graph.input]}, outputs {[o.name for o in made.graph.output]}"
             )

@@ -131,3 +131,14 @@ def test_upgrade_writes_a_report_and_copies_the_rest(tmp_path: Path) -> None:
     report = (tmp_path / "report.txt").read_text()
     assert "vector_add.py" in report
     assert "tf.sub is now tf.subtract" in report
+
+
+def test_convert_says_what_it_wrote_as_json(tmp_path: Path) -> None:
+    import json
+
+    result = tfrevive("convert", CNN / "frozen.pb", "-o", tmp_path / "cnn.onnx", "--verify", CNN / "io.npz", "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.output)
+    assert said["path"] == str(tmp_path / "cnn.onnx")
+    assert "prob:0" in said["outputs"]
+    assert 0 <= said["largest_difference"] < 1e-4

@@ -73,7 +73,7 @@ class BaseSession:
         if not isinstance(self._graph, base.Graph):
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         self._config = config
-        self._session = engine.Session(self._graph, **_engine_options(config))
+        self._session = engine.Session(self._graph, **_engine_options(config, target))
         self._contexts: list[Any] = []
         sessions_made.append(self)
 
@@ -147,8 +147,8 @@ def internal_runs() -> Iterator[None]:
         _depth.internal -= 1
 
 
-def _engine_options(config: Any) -> dict[str, Any]:
-    """What a ConfigProto says, for runtime.session.Session."""
+def _engine_options(config: Any, target: Any) -> dict[str, Any]:
+    """What a ConfigProto says, for runtime.session.Session; a cluster's jobs are all this process, so that none is refused."""
     made = dict(options)
     if config is not None:
         if config.log_device_placement:
@@ -157,7 +157,9 @@ def _engine_options(config: Any) -> dict[str, Any]:
             made["threads"] = int(config.intra_op_parallelism_threads)
     soft = made.pop("soft_placement", False)
     settings = devices.config_of(config)
-    made["config"] = dataclasses.replace(settings, soft_placement=True) if soft else settings
+    if soft or target:
+        settings = dataclasses.replace(settings, soft_placement=None if target else True)
+    made["config"] = settings
     return made
 
 

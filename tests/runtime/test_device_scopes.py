@@ -97,3 +97,21 @@ def test_devices_of_ops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     (tmp_path / "script.py").write_text(SCRIPT)
     run_script(tmp_path / "script.py", device="cpu")
     assert capsys.readouterr().out == PRINTED
+
+
+CLUSTER = """
+import tensorflow as tf
+server = tf.train.Server.create_local_server()
+with tf.device("/job:local/task:0/gpu:1"):
+    a = tf.constant(2.0) * 3.0
+with tf.device(tf.train.replica_device_setter(ps_tasks=1)):
+    v = tf.Variable(1.0)
+with tf.Session(server.target) as sess:
+    sess.run(v.initializer)
+    result = sess.run(a + v)
+"""
+
+
+def test_the_jobs_of_a_cluster_are_this_process(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(CLUSTER)
+    assert run_script(tmp_path / "script.py", device="cpu")["result"] == 7
