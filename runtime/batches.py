@@ -204,8 +204,8 @@ def run_part(work: Work, part: Part) -> int:
     handle, temporary = tempfile.mkstemp(prefix=f".{part.file}.", dir=work.folder)
     try:
         with os.fdopen(handle, "wb") as f:
-            arrays: dict[str, Any] = {name: np.concatenate(values) for name, values in collected.items()}
-            np.savez(f, **arrays)
+            joined: dict[str, Any] = {name: np.concatenate(values) for name, values in collected.items()}
+            np.savez(f, **joined)
         os.replace(temporary, target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
