@@ -120,7 +120,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         types, shapes, _ = st.legacy(self.element_spec)
-        return f"<{type(self).__name__}Adapter shapes: {shapes}, types: {types}>"
+        texts = [str(st.map_structure(to_text, value)).replace("'", "") for to_text, value in ((str, shapes), (repr, types))]
+        return f"<DatasetV1Adapter shapes: {texts[0]}, types: {texts[1]}>"
 
     # -- sources ---------------------------------------------------------------------------------------------------------
 
