@@ -120,11 +120,12 @@ class TracedExecution(Execution):
             before = time.time_ns()
             results = twin._sess.run_with_ort_values(feeds, names, None)
         except Exception as e:
+            kernel_times(twin)  # its file is not left behind
             raise self._segment_error(step, e) from e
         own_ns = time.time_ns() - before
         for i, (_, slot) in enumerate(step.outputs):
             self.values[slot] = results[i]
-        recorded = kernel_times(twin, last_run_only=True)
+        recorded = kernel_times(twin, last_run_only=True, index=step.gpu)
         if recorded:
             shift = started - min(k.start_us for k in recorded)
             known = nodes_by_name(step.nodes)

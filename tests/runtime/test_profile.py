@@ -123,3 +123,18 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     if cuda_problem() is not None:
         with pytest.raises(InvalidArgumentError, match="Cannot run on 'cuda'"):
             providers("cuda")
+
+
+def test_a_traced_run_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    from runtime.errors import InvalidArgumentError
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    graph = Graph()
+    table = graph.op("Placeholder", dtype=float32, shape=(2,), name="table")
+    index = graph.op("Placeholder", dtype=int32, shape=(None,), name="index")
+    picked = graph.op("Gather", table, index, name="picked")
+    with pytest.raises(InvalidArgumentError):
+        Session(graph, device="cpu").run(picked, {"table:0": [1, 2], "index:0": [7]}, FULL, RunMetadata())
+    assert list(tmp_path.iterdir()) == []
