@@ -188,7 +188,7 @@ def _filled(shape: Any, number: int, dtype: Any, name: str | None, default: str)
         if not isinstance(shape, base.Tensor):
             try:
                 dims = as_dims(shape)
-                if dims is not None and None not in dims and np.prod(dims, dtype=np.float64) < 1000:
+                if dims is not None and None not in dims and np.prod(dims, dtype=np.float64) < 1000 and not isinstance(shape, int):
                     return constant(value, dtype, shape=dims, name=scope)
                 shape = (
                     constant(np.array(dims, np.int32), int32, name="shape_as_tensor") if dims is not None and None not in dims else shape
@@ -453,8 +453,10 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
         else:
             maxlen = convert_to_tensor(maxlen)
         row = apply_op("Range", None, start=constant(0, maxlen.dtype), limit=maxlen, delta=constant(1, maxlen.dtype))
-        result = row < math_ops.cast(expand_dims(lengths, -1), maxlen.dtype)
-        return result if as_dtype(dtype).base_dtype.is_compatible_with(result.dtype.base_dtype) else math_ops.cast(result, dtype)
+        # Cast even where it changes nothing, as TensorFlow does.
+        result = row < apply_op("Cast", None, x=expand_dims(lengths, -1), DstT=maxlen.dtype)
+        wanted = as_dtype(dtype).base_dtype
+        return result if wanted.is_compatible_with(result.dtype.base_dtype) else apply_op("Cast", None, x=result, DstT=wanted)
 
 
 @export("meshgrid")

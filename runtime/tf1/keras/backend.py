@@ -360,8 +360,6 @@ def batch_set_value(tuples: Any) -> None:
             # The value may be of another size where the variable's shape is not fixed.
             x._assign_placeholder = tf.placeholder(x.dtype.base_dtype, shape=[None] * value.ndim)
             x._assign_op = x.assign(x._assign_placeholder)
-            if isinstance(x._assign_op, _Updated):
-                x._assign_op._as_tensor()
         ops.append(x._assign_op.op)
         feeds[x._assign_placeholder] = value
     with client.internal_runs():

@@ -16,6 +16,12 @@ from runtime.tf1.keras.serialization import deserialize_keras_object, serialize_
 from runtime.tf1.registry import export, put
 
 
+def ratio(x: Any, y: Any) -> Any:
+    """x / y, 0 where y is 0."""
+    with tf.name_scope("div_no_nan") as scope:
+        return tf.div_no_nan(tf.convert_to_tensor(x), tf.convert_to_tensor(y), name=scope)
+
+
 @export("keras.metrics.Metric")
 class Metric(Layer):
     """State, how a batch changes it, and the result."""
@@ -82,19 +88,15 @@ class Reduce(Metric):
             values = tf.multiply(values, sample_weight)
         total = tf.reduce_sum(values)
         with tf.control_dependencies([total]):
-            update = self.total.assign_add(total)
-            update_total = update.op
-            update._as_tensor()
+            update_total = self.total.assign_add(total).op
         if not self.weighted_mean:
             return update_total
         count = tf.cast(tf.size(values), self._dtype) if sample_weight is None else tf.reduce_sum(sample_weight)
         with tf.control_dependencies([update_total]):
-            update = self.count.assign_add(count)
-            update._as_tensor()
-            return update.op
+            return self.count.assign_add(count).op
 
     def result(self) -> Any:
-        return tf.div_no_nan(self.total, self.count) if self.weighted_mean else tf.identity(self.total)
+        return ratio(self.total, self.count) if self.weighted_mean else tf.identity(self.total)
 
 
 @export("keras.metrics.Sum")
@@ -230,7 +232,7 @@ class RootMeanSquaredError(Mean):
         return super().update_state(tf.squared_difference(y_pred, y_true), sample_weight=sample_weight)
 
     def result(self) -> Any:
-        return tf.sqrt(tf.div_no_nan(self.total, self.count))
+        return tf.sqrt(ratio(self.total, self.count))
 
 
 class Confusion(Metric):

@@ -167,9 +167,7 @@ class Optimizer:
                     with tf.name_scope(f"update_{var.op.name}"), tf.colocate_with(var):
                         updates.append(self._apply(grad, var, states[var.dtype.base_dtype]))
                 with tf.control_dependencies(updates):
-                    update = self.iterations.assign_add(1)
-                    update._as_tensor()
-                    return update.op
+                    return self.iterations.assign_add(1).op
 
     def _apply(self, grad: Any, var: Any, state: dict[str, Any]) -> Any:
         if isinstance(grad, IndexedSlices):
@@ -351,11 +349,11 @@ class RMSprop(Optimizer):
             if self.centered:
                 return apply_op("ResourceApplyCenteredRMSProp", None, mg=self.get_slot(var, "mg").handle, **slots, **shared)
             return apply_op("ResourceApplyRMSProp", None, **slots, **shared)
-        rms_t = rms.assign(state["rho"] * rms + state["rest"] * tf.square(grad))._as_tensor()
+        rms_t = rms.assign(state["rho"] * rms + state["rest"] * tf.square(grad))._element
         spread = rms_t
         if self.centered:
             mg = self.get_slot(var, "mg")
-            mg_t = mg.assign(state["rho"] * mg + state["rest"] * grad)._as_tensor()
+            mg_t = mg.assign(state["rho"] * mg + state["rest"] * grad)._element
             spread = rms_t - tf.square(mg_t)
         return var.assign(var - state["lr_t"] * grad / (tf.sqrt(spread) + state["epsilon"])).op
 
@@ -367,13 +365,13 @@ class RMSprop(Optimizer):
             if self.centered:
                 return apply_op("ResourceSparseApplyCenteredRMSProp", None, mg=self.get_slot(var, "mg").handle, **slots, **shared)
             return apply_op("ResourceSparseApplyRMSProp", None, **slots, **shared)
-        scaled = rms.assign(rms * state["rho"])._as_tensor()
+        scaled = rms.assign(rms * state["rho"])._element
         with tf.control_dependencies([scaled]):
             rms_t = _scatter_add(rms, indices, (grad * grad) * state["rest"])
         spread = tf.gather(rms_t, indices)
         if self.centered:
             mg = self.get_slot(var, "mg")
-            mg_scaled = mg.assign(mg * state["rho"])._as_tensor()
+            mg_scaled = mg.assign(mg * state["rho"])._element
             with tf.control_dependencies([mg_scaled]):
                 spread = spread - tf.square(tf.gather(_scatter_add(mg, indices, grad * state["rest"]), indices))
         return apply_op("ResourceScatterAdd", None, resource=var.handle, indices=indices, updates=state["neg_lr_t"] * grad / (tf.sqrt(spread) + state["epsilon"]))
@@ -418,15 +416,15 @@ class Adam(Optimizer):
 
     def _apply_sparse(self, grad: Any, var: Any, indices: Any, state: dict[str, Any]) -> Any:
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
-        scaled = m.assign(m * state["beta_1"])._as_tensor()
+        scaled = m.assign(m * state["beta_1"])._element
         with tf.control_dependencies([scaled]):
             m_t = _scatter_add(m, indices, grad * state["rest_1"])
-        scaled_v = v.assign(v * state["beta_2"])._as_tensor()
+        scaled_v = v.assign(v * state["beta_2"])._element
         with tf.control_dependencies([scaled_v]):
             v_t = _scatter_add(v, indices, (grad * grad) * state["rest_2"])
         if self.amsgrad:
             vhat = self.get_slot(var, "vhat")
-            v_t = vhat.assign(tf.maximum(vhat, v_t))._as_tensor()
+            v_t = vhat.assign(tf.maximum(vhat, v_t))._element
         return var.assign_sub(state["lr"] * m_t / (tf.sqrt(v_t) + state["epsilon"])).op
 
     def get_config(self) -> dict[str, Any]:
@@ -453,7 +451,7 @@ class Adagrad(Optimizer):
 
     def _apply_dense(self, grad: Any, var: Any, state: dict[str, Any]) -> Any:
         accumulator = self.get_slot(var, "accumulator")
-        added = accumulator.assign_add(tf.square(grad))._as_tensor()
+        added = accumulator.assign_add(tf.square(grad))._element
         return var.assign_sub(state["lr_t"] * grad / (tf.sqrt(added) + self.epsilon)).op
 
     def _apply_sparse(self, grad: Any, var: Any, indices: Any, state: dict[str, Any]) -> Any:
@@ -572,7 +570,7 @@ class Nadam(Optimizer):
         m_t = beta_1 * (1.0 - 0.5 * tf.pow(base_, self._initial_schedule() * step))
         m_t_1 = beta_1 * (1.0 - 0.5 * tf.pow(base_, self._initial_schedule() * following))
         new = tf.identity(self._m_cache) * m_t
-        new = self._m_cache.assign(new)._as_tensor()
+        new = self._m_cache.assign(new)._element
         return {
             "lr_t": rate, "neg_lr_t": -rate, "epsilon": tf.convert_to_tensor(self.epsilon, dtype), "beta_1": beta_1, "beta_2": beta_2, "m_t": m_t, "m_t_1": m_t_1, "rest_1": 1 - beta_1,
             "rest_2": 1 - beta_2, "rest_m": 1.0 - m_t, "rest_new": 1.0 - new, "rest_next": 1.0 - new * m_t_1, "v_power": 1.0 - tf.pow(beta_2, step),
@@ -585,19 +583,19 @@ class Nadam(Optimizer):
     def _apply_dense(self, grad: Any, var: Any, state: dict[str, Any]) -> Any:
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         g = grad / state["rest_new"]
-        m_t = m.assign(state["beta_1"] * m + state["rest_1"] * grad)._as_tensor()
-        v_t = v.assign(state["beta_2"] * v + state["rest_2"] * tf.square(grad))._as_tensor()
+        m_t = m.assign(state["beta_1"] * m + state["rest_1"] * grad)._element
+        v_t = v.assign(state["beta_2"] * v + state["rest_2"] * tf.square(grad))._element
         bar = state["rest_m"] * g + state["m_t_1"] * (m_t / state["rest_next"])
         return var.assign(var - state["lr_t"] * bar / (tf.sqrt(v_t / state["v_power"]) + state["epsilon"])).op
 
     def _apply_sparse(self, grad: Any, var: Any, indices: Any, state: dict[str, Any]) -> Any:
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         g = grad / state["rest_new"]
-        scaled = m.assign(m * state["beta_1"])._as_tensor()
+        scaled = m.assign(m * state["beta_1"])._element
         with tf.control_dependencies([scaled]):
             m_slice = tf.gather(_scatter_add(m, indices, grad * state["rest_1"]), indices)
         bar = state["rest_m"] * g + state["m_t_1"] * (m_slice / state["rest_next"])
-        scaled_v = v.assign(v * state["beta_2"])._as_tensor()
+        scaled_v = v.assign(v * state["beta_2"])._element
         with tf.control_dependencies([scaled_v]):
             v_slice = tf.gather(_scatter_add(v, indices, tf.square(grad) * state["rest_2"]), indices)
         step = state["neg_lr_t"] * bar / (tf.sqrt(v_slice / state["v_power"]) + state["epsilon"])

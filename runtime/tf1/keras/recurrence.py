@@ -110,7 +110,8 @@ def _looped(step: Any, inputs: Any, initial: Any, backwards: bool, mask: Any, ex
             shape_like(list(new), list(now))
             flat_now = nest.flatten(list(now))
             final = [tf.where(_wide(here, s), n, s) for n, s in zip(nest.flatten(list(new)), flat_now, strict=True)]
-            return (time + 1, tuple(a.write(time, o) for a, o in zip(output_arrays, kept, strict=True)), kept, *nest.pack_sequence_as(list(now), final))
+            written = tuple(a.write(time, o) for a, o in zip(output_arrays, kept, strict=True))
+            return (time + 1, written, kept, *nest.pack_sequence_as(list(now), final))
 
         final = tf.while_loop(body=masked_body, loop_vars=(time, outputs_of, zero, *states), **options)
         new_states = list(final[3:])
@@ -120,7 +121,8 @@ def _looped(step: Any, inputs: Any, initial: Any, backwards: bool, mask: Any, ex
             given = nest.pack_sequence_as(inputs, [a.read(time) for a in arrays])
             output, new = step(given, tuple(now) + extra)
             shape_like(list(new), list(now))
-            return (time + 1, tuple(a.write(time, o) for a, o in zip(output_arrays, nest.flatten(output), strict=True)), *new)
+            written = tuple(a.write(time, o) for a, o in zip(output_arrays, nest.flatten(output), strict=True))
+            return (time + 1, written, *new)
 
         final = tf.while_loop(body=body, loop_vars=(time, outputs_of, *states), **options)
         new_states = list(final[2:])

@@ -36,9 +36,9 @@ class L1L2(Regularizer):
             return tf.constant(0.0, dtype=floatx())
         penalty: Any = 0.0
         if self.l1:
-            penalty += tf.reduce_sum(self.l1 * tf.abs(x))
+            penalty += self.l1 * tf.reduce_sum(tf.abs(x))
         if self.l2:
-            penalty += tf.reduce_sum(self.l2 * tf.square(x))
+            penalty += self.l2 * tf.reduce_sum(tf.square(x))
         return penalty
 
     def get_config(self) -> dict[str, Any]:

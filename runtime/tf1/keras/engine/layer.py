@@ -21,7 +21,7 @@ from runtime.tf1.keras.serialization import snake, unpack
 from runtime.tf1.layer import InputSpec
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape, as_dims
-from runtime.tf1.variables import ResourceVariable, Variable, _Updated
+from runtime.tf1.variables import ResourceVariable, Variable
 
 _calls = threading.local()
 
@@ -256,8 +256,6 @@ class Layer:
         for each in updates if isinstance(updates, list | tuple) else [updates]:
             update = each() if callable(each) and not hasattr(each, "op") else each
             update = tf.assign(*update) if isinstance(update, tuple) else update
-            if isinstance(update, _Updated):
-                update._as_tensor()
             update = update.op if hasattr(update, "op") else update
             sources = nest.flatten(inputs) if inputs is not None else nest.flatten(getattr(self, "_current_inputs", []))
             update._unconditional_update = not _reaches(sources, update)
@@ -311,10 +309,9 @@ class Layer:
         variable = make_variable(name or "Variable", () if shape is None else shape, dtype, initializer, trainable, constraint, kwargs.get("collections"))
         K.track_variable(variable)
         if regularizer is not None:
-            label = variable.name.split(":")[0].split("/")[-1] if name is None else name
 
             def penalty() -> Any:
-                with tf.name_scope(f"{label}/Regularizer"):
+                with tf.name_scope(f"{variable.op.name}/Regularizer"):
                     return regularizer(variable)
 
             self._callable_losses.append(_unconditional(penalty))
@@ -521,7 +518,8 @@ class Layer:
             raise AttributeError(f"Layer {self.name} has multiple inbound nodes, hence the notion of \"layer {what}\" is ill-defined. Use `get_{what}_at(node_index)` instead.")
         if len({str(getattr(n, attribute)) for n in self._inbound_nodes}) > 1:
             raise AttributeError(f'The layer "{self.name} has multiple inbound nodes, with different {what}s. Hence the notion of "{what}" is ill-defined for the layer. Use `get_{what.replace(" ", "_")}_at(node_index)` instead.')
-        return _single(getattr(self._inbound_nodes[0], attribute))
+        found = getattr(self._inbound_nodes[0], attribute)
+        return found if "shape" in what else _single(found)
 
     @property
     def input(self) -> Any:

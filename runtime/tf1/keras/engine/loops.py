@@ -114,7 +114,7 @@ def _array_epoch(model: Any, mode: str, feeds: list[Any], index: Any, size: int,
             logs[name] = value
         if listed is not None:
             listed.on_batch_end(mode, number, logs)
-        total += values[0] * (end - start)
+        total += float(values[0]) * (end - start)
         seen += end - start
         last = values
         if mode == "train" and model.stop_training:
@@ -133,7 +133,7 @@ def _fed_steps(model: Any, mode: str, steps: int, listed: Any) -> list[float]:
         logs.update(zip(model.metrics_names, values, strict=False))
         if listed is not None:
             listed.on_batch_end(mode, number, logs)
-        total += values[0]
+        total += float(values[0])
         last = values
     return [total / steps, *last[1:]]
 
@@ -232,7 +232,7 @@ def _generator_epoch(model: Any, mode: str, source: Any, steps: int | None, list
         if listed is not None:
             listed.on_batch_end(mode, number, logs)
         weight = size if by_samples else 1
-        total += values[0] * weight
+        total += float(values[0]) * weight
         seen += weight
         last = values
         number += 1

@@ -66,5 +66,5 @@ def create_keras_history(tensors: list[Any]) -> None:
             layer = TensorFlowOpLayer(each.node)
             layer.fixed = {i: t for i, t in enumerate(each.node.inputs) if not hasattr(t, "_keras_history")}
             own = [t for t in each.node.inputs if hasattr(t, "_keras_history")]
-            layer._add_node(own[0] if len(own) == 1 else own, list(each.node.outputs) if len(each.node.outputs) > 1 else each.node.outputs[0], {})
+            layer._add_node(own, list(each.node.outputs), {})
             pending.pop()

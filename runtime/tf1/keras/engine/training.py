@@ -181,6 +181,8 @@ class Model(Network):
                         mask = tf.cast(masks[i], self.outputs[i].dtype)
                         weights = mask if weights is None else _masked(weights, mask)
                     metric(self.targets[i], self.outputs[i], sample_weight=weights) if weights is not None else metric(self.targets[i], self.outputs[i])
+        with tf.name_scope("metrics"):
+            pass  # where weighted metrics go
         self.total_loss = self._build_loss(masks)
         params = list(self.trainable_weights)
         self._collected = params

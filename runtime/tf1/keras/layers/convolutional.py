@@ -64,6 +64,8 @@ class Conv(Layer):
             "kernel", shape=(*self.kernel_size, channels, self.filters), initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
         )  # fmt: skip
         self._add_bias(self.filters)
+        # The convolution object of TensorFlow 1.15 makes this constant; seeds count the ops before them.
+        tf.constant(self.dilation_rate, dtype="int32", name="dilation_rate")
         self.built = True
 
     def _tf_format(self) -> str:

@@ -62,11 +62,11 @@ class BatchNormalization(Layer):
         self.built = True
 
     def _average(self, variable: Any, value: Any, momentum: Any) -> Any:
-        with tf.name_scope("AssignMovingAvg") as scope, tf.colocate_with(variable.handle):
+        with tf.name_scope("AssignMovingAvg"), tf.colocate_with(variable.handle):
             decay = tf.convert_to_tensor(1.0 - momentum, name="decay")
             if decay.dtype != variable.dtype.base_dtype:
                 decay = tf.cast(decay, variable.dtype.base_dtype)
-            return variable.assign_sub((variable - tf.cast(value, variable.dtype)) * decay, name=scope)
+            return variable.assign_sub((variable - tf.cast(value, variable.dtype)) * decay)
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         if training is None:
@@ -84,9 +84,6 @@ class BatchNormalization(Layer):
             return tf.nn.fused_batch_norm(inputs, gamma, beta, mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon, is_training=False, data_format=self._format)
 
         output, mean, variance = K.smart_cond(training, train, infer)
-        # The op's variance is that of the population; Keras averages that of the sample.
-        count = tf.cast(tf.size(inputs) / tf.size(variance), variance.dtype)
-        variance *= (count - tf.cast(1.0, variance.dtype)) / count
         known = smart_constant(training)
         momentum = K.smart_cond(training, lambda: tf.constant(self.momentum), lambda: tf.constant(1.0)) if known is None else tf.convert_to_tensor(self.momentum)
         if known is None or known:
@@ -109,8 +106,8 @@ class BatchNormalization(Layer):
             mean, variance = self.moving_mean, self.moving_variance
         else:
             batch_mean, batch_variance = tf.nn.moments(inputs, axes, keep_dims=len(self.axis) > 1)
-            mean = K.smart_cond(training, lambda: tf.identity(batch_mean), lambda: tf.convert_to_tensor(self.moving_mean))
-            variance = K.smart_cond(training, lambda: tf.identity(batch_variance), lambda: tf.convert_to_tensor(self.moving_variance))
+            mean = K.smart_cond(training, lambda: batch_mean, lambda: tf.convert_to_tensor(self.moving_mean))
+            variance = K.smart_cond(training, lambda: batch_variance, lambda: tf.convert_to_tensor(self.moving_variance))
 
             def update(variable: Any, value: Any) -> Any:
                 return K.smart_cond(training, lambda: tf.convert_to_tensor(self._average(variable, value, self.momentum)), lambda: tf.convert_to_tensor(variable))

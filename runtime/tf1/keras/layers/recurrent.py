@@ -428,7 +428,7 @@ class RNN(Layer):
         if self.unroll and steps is None:
             raise ValueError("Cannot unroll a RNN if the time dimension is undefined. - If using a Sequential model, specify the time dimension by passing an `input_shape` or `batch_input_shape` argument to your first layer.")
         last, outputs, new_states = rnn(
-            step, inputs, states, constants=constants, go_backwards=self.go_backwards, mask=mask, unroll=self.unroll, input_length=steps, time_major=self.time_major,
+            step, inputs, states, constants=constants, go_backwards=self.go_backwards, mask=mask, unroll=self.unroll, time_major=self.time_major,
             zero_output_for_mask=self.zero_output_for_mask,
         )  # fmt: skip
         if self.stateful:
