@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from graphtools import graph as base
 from graphtools import opdefs
 from graphtools.constant import constant as constant_value
 from graphtools.constant import constant_as_shape
-from graphtools.dtypes import as_dtype, int32, int64, resource, string
+from graphtools.dtypes import as_dtype, int32, int64, string
 from graphtools.dtypes import bool_ as boolean
 from runtime.tf1 import array_ops, function
 from runtime.tf1.data import structure as st
@@ -77,7 +78,8 @@ class StructuredFunction:
         return st.legacy(self.output_structure)[0]
 
     def captures_variables(self) -> bool:
-        return any(t.dtype.is_ref or t.dtype is resource for t in self.captured)
+        """Whether a captured tensor is a ref variable, or is computed from one."""
+        return any(t.dtype.is_ref for captured in self.captured for n in base.topological([captured.node]) for t in (*n.inputs, *n.outputs))
 
 
 @export("data.Dataset")
@@ -279,8 +281,8 @@ class Dataset:
                 raise TypeError("Batching of padded sparse tensors is not currently supported")
         types = [s.dtype for s in st.flatten(self.element_spec)]
         size = convert_to_tensor(batch_size, int64, name="batch_size")
-        values = _padding_values(self.element_spec, types, padding_values)
         shapes = _padded_shapes(self.element_spec, padded_shapes)
+        values = _padding_values(self.element_spec, types, padding_values)
         drop = convert_to_tensor(drop_remainder, boolean, name="drop_remainder")
         known = _size(size) if _is_true(drop) else None
         spec = st.pack(
@@ -342,8 +344,13 @@ class Dataset:
         )  # fmt: skip
 
     def unbatch(self) -> Dataset:
-        spec = st.map_structure(lambda s: s.unbatch(), self.element_spec)
-        return self._unary("UnbatchDataset", spec)
+        batched, spec = self.element_spec, st.map_structure(lambda s: s.unbatch(), self.element_spec)
+
+        def parts(*element: Any) -> Any:
+            values = element if isinstance(batched, tuple) else element[0]
+            return tuple(t for s, v in zip(st.flatten(batched), st.flatten_up_to(batched, values), strict=True) for t in s.batched_parts(v))
+
+        return self.map(parts)._unary("UnbatchDataset", spec)
 
     def reduce(self, initial_state: Any, reduce_func: Any) -> Any:
         """`reduce_func(state, element)` over the elements, as tensors."""
