@@ -173,8 +173,8 @@ def nodes_by_name(nodes: Iterable[Node]) -> dict[str, Node]:
 def owner(kernel: str, nodes: Mapping[str, Node]) -> Node | None:
     """The TensorFlow node that an ONNX node was made for: by name, less what the converter and ONNX Runtime add to names."""
     name = kernel
-    for ending in ("", "_nchwc", r"__\d+", r"_token_\d+"):
-        name = re.sub(f"{ending}$", "", name)
+    for added in ("^$", "^fused ", r"/\w+Fusion/?$", "_nchwc$", r"_token_\d+$", r"__\d+$"):
+        name = re.sub(added, "", name)
         if name in nodes:
             return nodes[name]
         if (outputs := name.rpartition(":"))[1] and outputs[0] in nodes:

@@ -64,7 +64,14 @@ def test_a_page_cannot_be_broken_by_names() -> None:
 def test_the_owner_of_a_kernel_survives_what_is_added_to_names() -> None:
     graph, y = graph_with_random()
     nodes = {n.name: n for n in graph}
-    for name in ("layer/product", "layer/product__3", "layer/product_nchwc", "layer/product__1_nchwc"):
+    for name in (
+        "layer/product",
+        "layer/product__3",
+        "layer/product_nchwc",
+        "layer/product__1_nchwc",
+        "fused layer/product/MatMulAddFusion",
+        "layer/product__2/MatMulAddFusion",
+    ):
         assert owner(name, nodes) is y.node, name
     assert owner("layer/other", nodes) is None
 
