@@ -20,7 +20,7 @@ def lines(text: str) -> list[tuple[str, list[float]]]:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # scripts leave files open
-@pytest.mark.parametrize("name", sorted(p.stem for p in SCRIPTS.glob("*.py")))
+@pytest.mark.parametrize("name", sorted(p.stem for p in SCRIPTS.glob("expected/*.txt")))
 def test_script_prints_what_tensorflow_printed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     run_script(SCRIPTS / f"{name}.py", device="cpu")
     got = lines(capsys.readouterr().out)
