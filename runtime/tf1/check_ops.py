@@ -12,6 +12,7 @@ from graphtools.constant import constant as known_value
 from graphtools.dtypes import as_dtype
 from runtime.errors import InvalidArgumentError
 from runtime.tf1 import array_ops, control_flow_ops, math_ops
+from runtime.tf1.control_flow_ops import no_op
 from runtime.tf1.graph import apply_op, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.logging_ops import Assert
 from runtime.tf1.registry import export
@@ -23,12 +24,18 @@ def _name(x: Any) -> str:
 
 def _binary(symbol: str, opname: str, function: Callable[..., Any], static: Callable[..., Any]) -> Callable[..., Any]:
     def check(x: Any, y: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
-        with name_scope(name, opname, [x, y]):
+        if opname == "assert_equal":
+            with name_scope(name, opname, [x, y, data]):
+                if x is y:
+                    return no_op()
+        with name_scope(name, opname, [x, y, data]):
             x = convert_to_tensor(x, name="x")
             y = convert_to_tensor(y, name="y")
             text = message or ""
             if data is None:
-                data = [text, f"Condition x {symbol} y did not hold element-wise:", f"x ({_name(x)}) = ", x, f"y ({_name(y)}) = ", y]
+                data = [f"Condition x {symbol} y did not hold element-wise:", f"x ({_name(x)}) = ", x, f"y ({_name(y)}) = ", y]
+            if message is not None:
+                data = [message, *data]
             condition = math_ops.reduce_all(function(x, y))
             a, b = known_value(x), known_value(y)
             if a is not None and b is not None and not np.all(static(a, b)) and get_default_graph().flow is None:

@@ -35,7 +35,14 @@ def ctc_loss(
 
 @export("nn.ctc_loss_v2")
 def ctc_loss_v2(
-    labels: Any, logits: Any, label_length: Any, logit_length: Any, logits_time_major: bool = True, unique: Any = None, blank_index: int | None = None, name: str | None = None
+    labels: Any,
+    logits: Any,
+    label_length: Any,
+    logit_length: Any,
+    logits_time_major: bool = True,
+    unique: Any = None,
+    blank_index: int | None = None,
+    name: str | None = None,
 ) -> Any:
     """ctc_loss with the blank anywhere, and labels that may be dense."""
     sparse = isinstance(labels, tf.SparseTensor)
@@ -50,7 +57,9 @@ def ctc_loss_v2(
         raise ValueError("ctc_loss_v2 needs logits whose number of classes is known.")
     blank_index %= classes
     if blank_index != classes - 1:
-        logits = tf.concat([logits[:, :, :blank_index], logits[:, :, blank_index + 1 :], logits[:, :, blank_index : blank_index + 1]], axis=2)
+        logits = tf.concat(
+            [logits[:, :, :blank_index], logits[:, :, blank_index + 1 :], logits[:, :, blank_index : blank_index + 1]], axis=2
+        )
         shifted = tf.where(labels.values < blank_index, labels.values, labels.values - 1)
         labels = tf.SparseTensor(labels.indices, shifted, labels.dense_shape)
     return ctc_loss(labels=labels, inputs=logits, sequence_length=logit_length, time_major=logits_time_major)
@@ -66,7 +75,9 @@ def _dense_to_sparse(dense: Any, length: Any) -> Any:
 @export("nn.ctc_greedy_decoder")
 def ctc_greedy_decoder(inputs: Any, sequence_length: Any, merge_repeated: bool = True) -> tuple[list[Any], Any]:
     """The likeliest class of each step."""
-    indices, values, shape, log_probability = apply_op("CTCGreedyDecoder", None, inputs=inputs, sequence_length=sequence_length, merge_repeated=merge_repeated)
+    indices, values, shape, log_probability = apply_op(
+        "CTCGreedyDecoder", None, inputs=inputs, sequence_length=sequence_length, merge_repeated=merge_repeated
+    )
     return [tf.SparseTensor(indices, values, shape)], log_probability
 
 
@@ -76,14 +87,22 @@ def ctc_beam_search_decoder(
 ) -> tuple[list[Any], Any]:
     """The likeliest `top_paths` sequences of a beam search."""
     indices, values, shapes, log_probability = apply_op(
-        "CTCBeamSearchDecoder", None, inputs=inputs, sequence_length=sequence_length, beam_width=beam_width, top_paths=top_paths, merge_repeated=merge_repeated
+        "CTCBeamSearchDecoder",
+        None,
+        inputs=inputs,
+        sequence_length=sequence_length,
+        beam_width=beam_width,
+        top_paths=top_paths,
+        merge_repeated=merge_repeated,
     )
     return [tf.SparseTensor(i, v, s) for i, v, s in zip(indices, values, shapes, strict=True)], log_probability
 
 
 @export("nn.ctc_beam_search_decoder_v2")
 def ctc_beam_search_decoder_v2(inputs: Any, sequence_length: Any, beam_width: int = 100, top_paths: int = 1) -> tuple[list[Any], Any]:
-    return ctc_beam_search_decoder(inputs, sequence_length=sequence_length, beam_width=beam_width, top_paths=top_paths, merge_repeated=False)
+    return ctc_beam_search_decoder(
+        inputs, sequence_length=sequence_length, beam_width=beam_width, top_paths=top_paths, merge_repeated=False
+    )
 
 
 @export("nn.collapse_repeated")

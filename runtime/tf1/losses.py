@@ -35,6 +35,7 @@ def safe_mean(losses: Any, num_present: Any) -> Any:
     return div_no_nan(math_ops.reduce_sum(losses), num_present, name="value")
 
 
+@export("math.divide_no_nan")
 def div_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
     with name_scope(name, "div_no_nan", [x, y]) as scope:
         x = convert_to_tensor(x, name="x")

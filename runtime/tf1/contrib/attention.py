@@ -51,7 +51,7 @@ def _prepare_memory(memory: Any, memory_sequence_length: Any, check_inner_dims_d
 
     def masked(m: Any) -> Any:
         rank = m.get_shape().ndims if m.get_shape().ndims is not None else tf.rank(m)
-        extra_ones = tf.ones(rank - 2 if isinstance(rank, base.Tensor) else [rank - 2], dtype="int32")
+        extra_ones = tf.ones(rank - 2, dtype="int32")
         return m * tf.reshape(mask, tf.concat((tf.shape(mask), extra_ones), 0))
 
     return nest.map_structure(masked, memory)

@@ -14,6 +14,7 @@ from runtime.tf1.contrib.attention import AttentionWrapperState
 from runtime.tf1.contrib.decoder import Decoder, check_cell, check_output_layer, output_size_of
 from runtime.tf1.contrib.helper import embedding_function
 from runtime.tf1.graph import apply_op
+from runtime.tf1.losses import div_no_nan
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape
@@ -224,14 +225,18 @@ class BeamSearchDecoder(Decoder):
             )
             return t
         batch, dims = _static(self._batch_size), shape.as_list()
-        if batch is not None and dims[0] is not None and dims[0] != batch * self._beam_width:
-            if dims[0] != batch or len(dims) < 2 or (dims[1] is not None and dims[1] != self._beam_width):
-                _log.warning(
-                    "TensorArray reordering expects elements to be reshapable to %s which is incompatible with %s.",
-                    [batch, self._beam_width, None],
-                    shape,
-                )
-                return t
+        # As TensorFlow checks it: an element of [batch * beams, depth] of known sizes stays unsorted too.
+        known = batch is not None and dims[0] is not None
+        if known and (
+            dims[0] != batch * self._beam_width
+            or (len(dims) >= 2 and dims[1] is not None and (dims[0], dims[1]) != (batch, self._beam_width))
+        ):  # type: ignore[operator]
+            _log.warning(
+                "TensorArray reordering expects elements to be reshapable to %s which is incompatible with %s.",
+                [batch, self._beam_width, None],
+                shape,
+            )
+            return t
         stacked = t.stack()
         with tf.control_dependencies([_check_beams(stacked, self._batch_size, self._beam_width)]):
             return _gather_tree_from_array(stacked, parent_ids, sequence_length)
@@ -438,17 +443,17 @@ def sequence_loss(
         crossent *= tf.reshape(weights, [-1])
         if average_across_timesteps and average_across_batch:
             crossent = tf.reduce_sum(crossent)
-            return tf.math.divide_no_nan(crossent, tf.reduce_sum(weights))
+            return div_no_nan(crossent, tf.reduce_sum(weights))
         if sum_over_timesteps and sum_over_batch:
             crossent = tf.reduce_sum(crossent)
-            return tf.math.divide_no_nan(crossent, tf.cast(tf.count_nonzero(weights), crossent.dtype))
+            return div_no_nan(crossent, tf.cast(tf.count_nonzero(weights), crossent.dtype))
         crossent = tf.reshape(crossent, tf.shape(logits)[0:2])
         if average_across_timesteps or average_across_batch:
             axis = [0] if average_across_batch else [1]
             crossent = tf.reduce_sum(crossent, axis=axis)
-            return tf.math.divide_no_nan(crossent, tf.reduce_sum(weights, axis=axis))
+            return div_no_nan(crossent, tf.reduce_sum(weights, axis=axis))
         if sum_over_timesteps or sum_over_batch:
             axis = [0] if sum_over_batch else [1]
             crossent = tf.reduce_sum(crossent, axis=axis)
-            return tf.math.divide_no_nan(crossent, tf.cast(tf.count_nonzero(weights, axis=axis), dtype=crossent.dtype))
+            return div_no_nan(crossent, tf.cast(tf.count_nonzero(weights, axis=axis), dtype=crossent.dtype))
         return crossent

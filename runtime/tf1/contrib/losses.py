@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.tf1.graph import GraphKeys
+from runtime.tf1.losses import div_no_nan
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
 
@@ -51,7 +52,7 @@ def compute_weighted_loss(losses: Any, weights: Any = 1.0, scope: str | None = N
             weights = tf.squeeze(weights, [-1])
         total = _scale(losses, weights)
         present = _num_present(losses, weights)
-        mean = tf.cast(tf.math.divide_no_nan(tf.reduce_sum(total), present, name="value"), given)
+        mean = tf.cast(div_no_nan(tf.reduce_sum(total), present, name="value"), given)
         add_loss(mean)
         return mean
 
@@ -139,9 +140,9 @@ def mean_pairwise_squared_error(predictions: Any, labels: Any = None, weights: A
         axis = list(range(1, diffs.get_shape().ndims))
         squares = tf.reduce_sum(tf.square(diffs), axis=axis)
         present = _num_present(diffs, weights, per_batch=True)
-        term1 = 2.0 * tf.math.divide_no_nan(squares, present, name="value")
+        term1 = 2.0 * div_no_nan(squares, present, name="value")
         sums = tf.reduce_sum(diffs, axis=axis)
-        term2 = 2.0 * tf.math.divide_no_nan(tf.square(sums), tf.square(present), name="value")
+        term2 = 2.0 * div_no_nan(tf.square(sums), tf.square(present), name="value")
         loss = _scale(term1 - term2, weights)
         mean = tf.where(tf.reduce_sum(present) > 0, loss, tf.zeros_like(loss), name="value")
         add_loss(mean)
