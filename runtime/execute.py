@@ -17,6 +17,7 @@ from runtime import denormals, ort, waiting
 from runtime.errors import CancelledError, InvalidArgumentError, OpError
 from runtime.ort import OrtValue
 from runtime.plan import HostStep, Load, Plan, Segment, Source
+from runtime.profile import owner
 
 if TYPE_CHECKING:
     from runtime.session import Session
@@ -117,8 +118,7 @@ class Execution:
         text = str(error)
         node = None
         if "node. Name:'" in text:
-            name = text.split("node. Name:'", 1)[1].split("'", 1)[0].split("__")[0]
-            node = next((n for n in step.nodes if n.name == name), None)
+            node = owner(text.split("node. Name:'", 1)[1].split("'", 1)[0], {n.name: n for n in step.nodes})
         where = f"\n\t [[{{{{node {node.name}}}}}]]" if node is not None else ""
         if node is not None and node.source:
             where += f" (made at {node.source[0]}:{node.source[1]})"

@@ -13,6 +13,7 @@ from graphtools.state import called_functions
 from runtime.device_names import LOCAL, device_fields
 from runtime.devices import device_name
 from runtime.plan import Plan, Segment
+from runtime.profile import owner
 
 RECORD = ("session.record_ep_graph_assignment_info", "1")
 STEER = "session.layer_assignment_settings"
@@ -100,8 +101,10 @@ def of_plan(plan: Plan) -> list[Placement]:
             continue
         given: dict[str, str] = {}
         if step.session is not None:
+            nodes = {n.name: n for n in step.nodes}
             for p in placements(step.session, step.gpu):
-                given.setdefault(p.name.split("__")[0], p.device)
+                if (node := owner(p.name, nodes)) is not None:
+                    given.setdefault(node.name, p.device)
         for node in step.nodes:
             device = given.get(node.name)
             found.append(on_host(node) if device is None or "device:CPU" in device else Placement(node.name, node.op, device))

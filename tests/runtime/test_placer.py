@@ -209,3 +209,15 @@ def test_cuda_is_steered(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", STEERED], env=env, cwd=root, capture_output=True, text=True, timeout=120, check=False)
     for line in (f"free: (MatMul): {GPU0}", f"cpu: (MatMul): {CPU0}", f"gpu: (MatMul): {GPU0}"):
         assert line in result.stderr.splitlines(), result.stderr
+
+
+def test_names_with_underscores_are_logged_and_blamed(capfd: pytest.CaptureFixture[str]) -> None:
+    from graphtools.dtypes import int32
+
+    graph = Graph()
+    table = graph.op("Placeholder", dtype=float32, shape=(2,), name="table")
+    index = graph.op("Placeholder", dtype=int32, shape=(None,), name="index")
+    picked = graph.op("Gather", table, index, name="my__picked__3")
+    with pytest.raises(InvalidArgumentError, match="node my__picked__3"):
+        Session(graph, device="cpu", log_device_placement=True).run(picked, {"table:0": [1, 2], "index:0": [7]})
+    assert f"my__picked__3: (Gather): {CPU0}" in capfd.readouterr().err.splitlines()
