@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtools.dtypes import as_dtype, float32
 from runtime.tf1 import array_ops, random_ops
-from runtime.tf1.graph import constant, convert_to_tensor
+from runtime.tf1.graph import constant
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import as_dims
 
@@ -209,11 +209,11 @@ class Orthogonal(Initializer):
         flat = (max(columns, rows), min(columns, rows))
         a = random_ops.random_normal(flat, dtype=dtype, seed=self.seed)
         q, r = apply_op("Qr", None, input=a, full_matrices=False)
-        d = apply_op("MatrixDiagPart", "diag_part", input=r)
+        d = apply_op("DiagPart", None, input=r)
         q = q * apply_op("Sign", None, x=d)
         if rows < columns:
-            q = array_ops.transpose(q)
-        return convert_to_tensor(self.gain, dtype) * array_ops.reshape(q, dims)
+            q = array_ops.matrix_transpose(q)
+        return self.gain * array_ops.reshape(q, dims)
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "seed": self.seed, "dtype": self.dtype.name}

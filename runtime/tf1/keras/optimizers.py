@@ -407,11 +407,15 @@ class Adam(Optimizer):
         }  # fmt: skip
 
     def _apply_dense(self, grad: Any, var: Any, state: dict[str, Any]) -> Any:
-        extra = {"vhat": self.get_slot(var, "vhat").handle} if self.amsgrad else {}
+        if self.amsgrad:
+            m, v, vhat = (self.get_slot(var, slot) for slot in ("m", "v", "vhat"))
+            m_t = m.assign(state["beta_1"] * m + state["rest_1"] * grad)._element
+            v_t = v.assign(state["beta_2"] * v + state["rest_2"] * tf.square(grad))._element
+            largest = vhat.assign(tf.maximum(vhat, v_t))._element
+            return var.assign_sub(state["lr"] * m_t / (tf.sqrt(largest) + state["epsilon"])).op
         powers = {"beta1_power": state["power_1"], "beta2_power": state["power_2"]}
         return apply_op(
-            "ResourceApplyAdamWithAmsgrad" if self.amsgrad else "ResourceApplyAdam", None, var=var.handle, m=self.get_slot(var, "m").handle, v=self.get_slot(var, "v").handle, **extra, **powers,
-            lr=state["lr_t"], beta1=state["beta_1"], beta2=state["beta_2"], epsilon=state["epsilon"], grad=grad,
+            "ResourceApplyAdam", None, var=var.handle, m=self.get_slot(var, "m").handle, v=self.get_slot(var, "v").handle, **powers, lr=state["lr_t"], beta1=state["beta_1"], beta2=state["beta_2"], epsilon=state["epsilon"], grad=grad,
         )  # fmt: skip
 
     def _apply_sparse(self, grad: Any, var: Any, indices: Any, state: dict[str, Any]) -> Any:
@@ -442,6 +446,11 @@ class Adagrad(Optimizer):
         _hyper_setup(self, kwargs, learning_rate)
         self._initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon or K.epsilon()
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        # An Adagrad made by name starts from an empty accumulator, as in Keras.
+        return super().from_config({"initial_accumulator_value": 0.0, **config}, custom_objects)
 
     def _create_slots(self, variables: list[Any]) -> None:
         from runtime.tf1 import init_ops

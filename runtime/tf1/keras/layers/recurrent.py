@@ -70,10 +70,12 @@ class Cell(Layer):
         if not rate:
             return None
         if kind not in self._masks:
-            def dropped() -> Any:
-                return tf.nn.dropout(tf.ones_like(like), rate=rate, seed=np.random.randint(10e6))
+            ones = tf.ones_like(like)
 
-            self._masks[kind] = [K.in_train_phase(dropped, lambda: tf.ones_like(like), training=training) for _ in range(count)]
+            def dropped() -> Any:
+                return tf.nn.dropout(ones, rate=rate, seed=np.random.randint(10e6))
+
+            self._masks[kind] = [K.in_train_phase(dropped, lambda: ones, training=training) for _ in range(count)]
         return self._masks[kind]
 
     def get_initial_state(self, inputs: Any = None, batch_size: Any = None, dtype: Any = None) -> Any:
@@ -144,7 +146,8 @@ class GRUCell(Cell):
             input_bias, recurrent_bias = tf.unstack(self.bias) if self.reset_after else (self.bias, None)
         if self.implementation == 1:
             columns = [slice(0, n), slice(n, 2 * n), slice(2 * n, None)]
-            x = [dot(_masked(inputs, dp, i), self.kernel[:, c]) for i, c in enumerate(columns)]
+            given = [_masked(inputs, dp, i) for i in range(3)]
+            x = [dot(g, self.kernel[:, c]) for g, c in zip(given, columns, strict=True)]
             if self.use_bias:
                 x = [bias_add(v, input_bias[c]) for v, c in zip(x, columns, strict=True)]
             hs = [_masked(h, rec, i) for i in range(3)]
@@ -207,7 +210,8 @@ class LSTMCell(Cell):
         n = self.units
         dp, rec = self._mask("in", inputs, self.dropout, 4, training), self._mask("rec", h, self.recurrent_dropout, 4, training)
         if self.implementation == 1:
-            x = [dot(_masked(inputs, dp, i), k) for i, k in enumerate(tf.split(self.kernel, num_or_size_splits=4, axis=1))]
+            given = [_masked(inputs, dp, i) for i in range(4)]
+            x = [dot(g, k) for g, k in zip(given, tf.split(self.kernel, num_or_size_splits=4, axis=1), strict=True)]
             if self.use_bias:
                 x = [bias_add(v, b) for v, b in zip(x, tf.split(self.bias, num_or_size_splits=4, axis=0), strict=True)]
             hs = [_masked(h, rec, i) for i in range(4)]

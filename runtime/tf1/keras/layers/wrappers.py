@@ -71,14 +71,14 @@ class TimeDistributed(Wrapper):
         if dims[0]:
             from runtime.tf1.keras.recurrence import rnn
 
-            _, outputs, _ = rnn(lambda x, _: (self.layer.call(x, **arguments), []), inputs, [], input_length=dims[1], mask=mask, unroll=False)
+            _, outputs, _ = rnn(lambda x, _: (self.layer(x, **arguments), []), inputs, [], input_length=dims[1], mask=mask, unroll=False)
             return outputs
-        sizes = tf.shape(inputs)
+        sizes = tf.shape(inputs) if None in dims[1:] else dims
         inner = [d if d is not None else sizes[i] for i, d in enumerate(dims)][2:]
         flat = tf.reshape(inputs, [-1, *inner])
         if self.layer._expects_mask and mask is not None:
             arguments["mask"] = tf.reshape(mask, [-1, *tf.unstack(tf.shape(mask))[2:]])
-        y = self.layer.call(flat, **arguments)
+        y = self.layer(flat, **arguments)
         child = dims_of(y.shape)
         steps = dims[1] if dims[1] is not None else sizes[1]
         tail = [d if d is not None else tf.shape(y)[i] for i, d in enumerate(child)][1:]
