@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import html
 import json
 import os
@@ -70,11 +71,14 @@ class Profiler:
     sessions: list[Any] = field(default_factory=list)
     kernels: list[KernelTime] = field(default_factory=list)
     nodes: dict[str, Node] = field(default_factory=dict)
-    scratch: str = field(default_factory=lambda: tempfile.mkdtemp(prefix="tfrevive-profile-"))
+    scratch: str = ""
     made: int = 0
 
     def enable(self, options: Any) -> None:
         """Turn profiling on in the options of a session to be made."""
+        if not self.scratch:
+            self.scratch = tempfile.mkdtemp(prefix="tfrevive-profile-")
+            atexit.register(shutil.rmtree, self.scratch, True)
         self.made += 1
         options.enable_profiling = True
         options.profile_file_prefix = os.path.join(self.scratch, f"session{self.made}")
@@ -95,7 +99,9 @@ class Profiler:
         for session, index in self.sessions:
             self.kernels.extend(kernel_times(session, index=index))
         self.sessions.clear()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch = ""
         self.kernels.sort(key=lambda k: k.start_us)
         return self.kernels
 

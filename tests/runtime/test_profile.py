@@ -32,6 +32,8 @@ def test_profile_has_ops_and_host_steps(tmp_path: Path) -> None:
     session = Session(graph, device="cpu", profiler=profiler)
     for _ in range(3):
         session.run(y, {"x:0": np.ones((4, 4))})
+    scratch = Path(profiler.scratch)
+    assert scratch.exists()
     table = profiler.write("a <title>").read_text()
     assert "layer/product" in table
     assert "noise" in table
@@ -44,7 +46,7 @@ def test_profile_has_ops_and_host_steps(tmp_path: Path) -> None:
     data = json.loads(shown.split('id="data">', 1)[1].split("</script>", 1)[0])
     assert {row[0]: row[5] for row in data["ops"]} == {"layer/product": 3, "noise": 3}
     assert "layer" in [row[0] for row in data["scopes"]]
-    assert not Path(profiler.scratch).exists()
+    assert not scratch.exists()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["profile.html", "profile.txt", "trace.json"]
 
 
