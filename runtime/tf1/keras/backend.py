@@ -17,7 +17,7 @@ from runtime.tf1.graph import get_default_graph
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape
-from runtime.tf1.variables import ResourceVariable, Variable, _Updated
+from runtime.tf1.variables import ResourceVariable, Updated, Variable
 
 tf: Any = module("")
 
@@ -330,7 +330,7 @@ def eval_(x: Any) -> Any:
 
 @export("keras.backend.get_value")
 def get_value(x: Any) -> Any:
-    if not isinstance(x, base.Tensor | Variable | _Updated):
+    if not isinstance(x, base.Tensor | Variable | Updated):
         return x
     with client.internal_runs():
         return get_session().run(x)
@@ -416,7 +416,7 @@ class Function:
         ops = []
         with tf.control_dependencies([self.outputs[0]] if self.outputs else []):
             for each in updates or []:
-                ops.append(tf.assign(*each) if isinstance(each, tuple) else each.op if isinstance(each, _Updated) else each)
+                ops.append(tf.assign(*each) if isinstance(each, tuple) else each.op if isinstance(each, Updated) else each)
         self.updates_op = tf.group(*ops, *self.outputs[:1])
 
     def __call__(self, inputs: Any) -> Any:

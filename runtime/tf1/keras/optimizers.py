@@ -657,8 +657,8 @@ class TFOptimizer:
 
     def __init__(self, optimizer: Any, iterations: Any = None) -> None:
         self.optimizer = optimizer
-        with tf.name_scope(""):
-            self.iterations = K.variable(0, dtype="int64", name="iterations") if iterations is None else iterations
+        with tf.name_scope("TFOptimizer"):
+            self.iterations = K.track_variable(make_variable("iterations", (), "int64", 0, trainable=False)) if iterations is None else iterations
 
     def get_updates(self, loss: Any, params: Any) -> list[Any]:
         grads = self.optimizer.compute_gradients(loss, params)

@@ -157,6 +157,13 @@ class Network(Layer):
             tuples.append((p, w))
         K.batch_set_value(tuples)
 
+    def _maybe_build(self, inputs: Any) -> None:
+        """A model that is only a `call` is built by being called."""
+        if not self._is_graph_network and not self.built and type(self).build.__module__.startswith(__name__.rpartition(".")[0]):
+            object.__setattr__(self, "built", True)
+            return
+        super()._maybe_build(inputs)
+
     # -- calling -------------------------------------------------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
