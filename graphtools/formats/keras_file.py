@@ -42,7 +42,13 @@ def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def write(path: str | os.PathLike[str], attributes: dict[str, str], layers: Iterable[tuple[str, list[tuple[str, Any]]]], optimizer: list[tuple[str, Any]] | None = None, nested: bool = True) -> None:
+def write(
+    path: str | os.PathLike[str],
+    attributes: dict[str, str],
+    layers: Iterable[tuple[str, list[tuple[str, Any]]]],
+    optimizer: list[tuple[str, Any]] | None = None,
+    nested: bool = True,
+) -> None:
     """Write weights, and with `nested` the model around them: layers are (name, [(weight name, array)])."""
     import h5py
 

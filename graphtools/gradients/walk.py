@@ -220,7 +220,11 @@ class Walk:
         with self._in_loop(node, before=False):
             for i, dy in enumerate(out_grads):
                 dtype = node.outputs[i].dtype.base_dtype
-                if dy is None and dtype in TRAINABLE and (dtype not in (resource, variant) or (is_variable_switch(node) and self.loops.of(node, before=False) is None)):
+                if (
+                    dy is None
+                    and dtype in TRAINABLE
+                    and (dtype not in (resource, variant) or (is_variable_switch(node) and self.loops.of(node, before=False) is None))
+                ):
                     out_grads[i] = self.loops.zeros_like(node, i) if self.loops.states else zeros_outside_loops(node, i)
             with self.graph.name_scope(f"{node.name}_grad"):
                 result = function(self.g, node, out_grads[0] if len(out_grads) == 1 else tuple(out_grads))

@@ -151,6 +151,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "scan": ("functional_ops",),
     "map_fn": ("functional_ops",),
     "layers": ("layer", "core_layers"),
+    "keras.datasets": ("keras.datasets",),
     "keras.preprocessing": ("keras.text",),
     "keras.wrappers": ("keras.scikit_learn",),
     "keras": (

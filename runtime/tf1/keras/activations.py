@@ -114,7 +114,10 @@ def serialize(activation: Any) -> Any:
 def deserialize(name: Any, custom_objects: Any = None) -> Any:
     from runtime.tf1.keras.layers import advanced_activations
 
-    known = {**ACTIVATIONS, **{n: getattr(advanced_activations, n) for n in ("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "Softmax", "ReLU")}}
+    known = {
+        **ACTIVATIONS,
+        **{n: getattr(advanced_activations, n) for n in ("LeakyReLU", "PReLU", "ELU", "ThresholdedReLU", "Softmax", "ReLU")},
+    }
     return deserialize_keras_object(name, known, custom_objects, "activation function")
 
 

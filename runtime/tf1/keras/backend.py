@@ -107,7 +107,6 @@ def unique_object_name(name: str, zero_based: bool = False) -> str:
     return f"{name}_{counts[name]}"
 
 
-
 def name_scope(name: str | None, default_name: str | None = None, values: Any = None) -> Any:
     return tf.name_scope(name, default_name, values)
 
@@ -431,9 +430,15 @@ class Function:
                     value = tf.SparseTensorValue(np.stack([coo.row, coo.col], 1).astype("int64"), coo.data, coo.shape)
                 feeds[tensor] = value
                 continue
-            feeds[tensor] = value if hasattr(value, "dtype") and value.dtype == tensor.dtype.as_numpy_dtype else np.asarray(value, dtype=tensor.dtype.as_numpy_dtype)
+            feeds[tensor] = (
+                value
+                if hasattr(value, "dtype") and value.dtype == tensor.dtype.as_numpy_dtype
+                else np.asarray(value, dtype=tensor.dtype.as_numpy_dtype)
+            )
         with client.internal_runs():
-            values = get_session().run([*self.outputs, self.updates_op, *self.fetches], feed_dict=feeds, options=self.run_options, run_metadata=self.run_metadata)
+            values = get_session().run(
+                [*self.outputs, self.updates_op, *self.fetches], feed_dict=feeds, options=self.run_options, run_metadata=self.run_metadata
+            )
         for fetch, value in zip(self.fetches, values[len(self.outputs) + 1 :], strict=True):
             if fetch in self.fetch_callbacks:
                 self.fetch_callbacks[fetch](value)

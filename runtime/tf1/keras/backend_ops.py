@@ -36,6 +36,7 @@ def _same(name: str, target: str) -> Any:
 
 globals().update({name: _same(name, target) for name, target in SAME.items()})
 
+
 @export("keras.backend.relu")
 def relu(x: Any, alpha: float = 0.0, max_value: Any = None, threshold: float = 0) -> Any:
     return activations.relu(x, alpha, max_value, threshold)
@@ -69,13 +70,13 @@ def _reduction(name: str, target: str) -> Any:
     return function
 
 
-sum = _reduction("sum", "reduce_sum")  # noqa: A001 - Keras' name
+sum = _reduction("sum", "reduce_sum")
 mean = _reduction("mean", "reduce_mean")
 prod = _reduction("prod", "reduce_prod")
-max = _reduction("max", "reduce_max")  # noqa: A001 - Keras' name
-min = _reduction("min", "reduce_min")  # noqa: A001 - Keras' name
-any = _reduction("any", "reduce_any")  # noqa: A001 - Keras' name
-all = _reduction("all", "reduce_all")  # noqa: A001 - Keras' name
+max = _reduction("max", "reduce_max")
+min = _reduction("min", "reduce_min")
+any = _reduction("any", "reduce_any")
+all = _reduction("all", "reduce_all")
 var = _reduction("var", "reduce_variance")
 std = _reduction("std", "reduce_std")
 
@@ -145,25 +146,33 @@ def identity(x: Any, name: str | None = None) -> Any:
 
 
 @export("keras.backend.random_uniform_variable")
-def random_uniform_variable(shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None) -> Any:
+def random_uniform_variable(
+    shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+) -> Any:
     seed = np.random.randint(10e8) if seed is None else seed
     return variable(tf.random_uniform(tuple(shape), low, high, dtype=dtype or floatx(), seed=seed), dtype=dtype, name=name)
 
 
 @export("keras.backend.random_normal_variable")
-def random_normal_variable(shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None) -> Any:
+def random_normal_variable(
+    shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+) -> Any:
     seed = np.random.randint(10e8) if seed is None else seed
     return variable(tf.random_normal(tuple(shape), mean, scale, dtype=dtype or floatx(), seed=seed), dtype=dtype, name=name)
 
 
 @export("keras.backend.random_normal")
 def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
-    return tf.random_normal(shape, mean=mean, stddev=stddev, dtype=dtype or floatx(), seed=np.random.randint(10e6) if seed is None else seed)
+    return tf.random_normal(
+        shape, mean=mean, stddev=stddev, dtype=dtype or floatx(), seed=np.random.randint(10e6) if seed is None else seed
+    )
 
 
 @export("keras.backend.random_uniform")
 def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
-    return tf.random_uniform(shape, minval=minval, maxval=maxval, dtype=dtype or floatx(), seed=np.random.randint(10e6) if seed is None else seed)
+    return tf.random_uniform(
+        shape, minval=minval, maxval=maxval, dtype=dtype or floatx(), seed=np.random.randint(10e6) if seed is None else seed
+    )
 
 
 @export("keras.backend.random_binomial")
@@ -210,7 +219,9 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     axes = [axes, axes] if isinstance(axes, int) else list(axes)
     a, b = (axes[0] % x_rank, axes[1] % y_rank)
     if a == 0 or b == 0:
-        raise ValueError("Cannot perform batch_dot over axis 0. If your inputs are not batched, add a dummy batch dimension to your inputs using K.expand_dims(x, 0)")
+        raise ValueError(
+            "Cannot perform batch_dot over axis 0. If your inputs are not batched, add a dummy batch dimension to your inputs using K.expand_dims(x, 0)"
+        )
     x = tf.transpose(x, [i for i in range(x_rank) if i != a] + [a]) if a != x_rank - 1 else x
     y = tf.transpose(y, [0, b] + [i for i in range(1, y_rank) if i != b]) if b != 1 else y
     x_dims = [d if d is not None else tf.shape(x)[i] for i, d in enumerate(int_shape(x))]
@@ -341,7 +352,11 @@ def resize_images(x: Any, height_factor: int, width_factor: int, data_format: st
 
     op = "ResizeNearestNeighbor" if interpolation == "nearest" else "ResizeBilinear"
     with tf.name_scope("resize"):
-        x = apply_op(op, None, images=x, size=size, align_corners=False, half_pixel_centers=False) if interpolation == "nearest" else apply_op(op, None, images=x, size=size)
+        x = (
+            apply_op(op, None, images=x, size=size, align_corners=False, half_pixel_centers=False)
+            if interpolation == "nearest"
+            else apply_op(op, None, images=x, size=size)
+        )
     return tf.transpose(x, [0, 3, 1, 2]) if data_format == "channels_first" else x
 
 
@@ -429,7 +444,9 @@ def bias_add(x: Any, bias: Any, data_format: Any = None) -> Any:
     dims = int_shape(bias)
     if len(dims) == 1:
         if ndim(x) in (3, 4, 5) and data_format == "channels_first":
-            return x + tf.reshape(bias, (1, dims[0], *(1,) * (ndim(x) - 2))) if ndim(x) != 4 else tf.nn.bias_add(x, bias, data_format="NCHW")
+            return (
+                x + tf.reshape(bias, (1, dims[0], *(1,) * (ndim(x) - 2))) if ndim(x) != 4 else tf.nn.bias_add(x, bias, data_format="NCHW")
+            )
         return tf.nn.bias_add(x, bias)
     if len(dims) != ndim(x) - 1:
         raise ValueError(f"Unexpected bias dimensions {len(dims)}, expect to be 1 or {ndim(x) - 1} dimensions")
@@ -462,8 +479,18 @@ _FORMATS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 
 def convolve(x: Any, kernel: Any, rank: int, strides: Any, padding: str, data_format: Any, dilation_rate: Any) -> Any:
     tf_format = _FORMATS[rank][0 if conv_format(data_format) == "channels_first" else 1]
-    spread = (lambda v: (v,) * rank if isinstance(v, int) else tuple(v))
-    return tf.nn.convolution(input=x, filter=kernel, dilation_rate=spread(dilation_rate), strides=spread(strides), padding=_padded(padding), data_format=tf_format)
+
+    def spread(v):
+        return (v,) * rank if isinstance(v, int) else tuple(v)
+
+    return tf.nn.convolution(
+        input=x,
+        filter=kernel,
+        dilation_rate=spread(dilation_rate),
+        strides=spread(strides),
+        padding=_padded(padding),
+        data_format=tf_format,
+    )
 
 
 @export("keras.backend.conv1d")
@@ -480,12 +507,22 @@ def conv2d(x: Any, kernel: Any, strides: Any = (1, 1), padding: str = "valid", d
 
 
 @export("keras.backend.conv3d")
-def conv3d(x: Any, kernel: Any, strides: Any = (1, 1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1, 1)) -> Any:
+def conv3d(
+    x: Any, kernel: Any, strides: Any = (1, 1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1, 1)
+) -> Any:
     return convolve(x, kernel, 3, strides, padding, data_format, dilation_rate)
 
 
 @export("keras.backend.conv2d_transpose")
-def conv2d_transpose(x: Any, kernel: Any, output_shape: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1)) -> Any:
+def conv2d_transpose(
+    x: Any,
+    kernel: Any,
+    output_shape: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: Any = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
     first = conv_format(data_format) == "channels_first"
     output_shape = tf.stack(list(output_shape)) if isinstance(output_shape, list | tuple) else output_shape
     steps = (1, 1, *strides) if first else (1, *strides, 1)
@@ -493,22 +530,45 @@ def conv2d_transpose(x: Any, kernel: Any, output_shape: Any, strides: Any = (1, 
 
 
 @export("keras.backend.separable_conv2d")
-def separable_conv2d(x: Any, depthwise_kernel: Any, pointwise_kernel: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1)) -> Any:
+def separable_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: Any = None,
+    dilation_rate: Any = (1, 1),
+) -> Any:
     first = conv_format(data_format) == "channels_first"
     steps = (1, 1, *strides) if first else (1, *strides, 1)
-    return tf.nn.separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides=steps, padding=_padded(padding), rate=dilation_rate, data_format="NCHW" if first else "NHWC")
+    return tf.nn.separable_conv2d(
+        x,
+        depthwise_kernel,
+        pointwise_kernel,
+        strides=steps,
+        padding=_padded(padding),
+        rate=dilation_rate,
+        data_format="NCHW" if first else "NHWC",
+    )
 
 
-def depthwise_conv2d(x: Any, kernel: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1)) -> Any:
+def depthwise_conv2d(
+    x: Any, kernel: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1)
+) -> Any:
     first = conv_format(data_format) == "channels_first"
     steps = (1, 1, *strides) if first else (1, *strides, 1)
-    return tf.nn.depthwise_conv2d(x, kernel, strides=steps, padding=_padded(padding), rate=dilation_rate, data_format="NCHW" if first else "NHWC")
+    return tf.nn.depthwise_conv2d(
+        x, kernel, strides=steps, padding=_padded(padding), rate=dilation_rate, data_format="NCHW" if first else "NHWC"
+    )
 
 
 @export("keras.backend.pool2d")
 def pool2d(x: Any, pool_size: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, pool_mode: str = "max") -> Any:
     first = conv_format(data_format) == "channels_first"
-    wide = (lambda v: (1, 1, *v) if first else (1, *v, 1))
+
+    def wide(v):
+        return (1, 1, *v) if first else (1, *v, 1)
+
     pool = {"max": tf.nn.max_pool, "avg": tf.nn.avg_pool}.get(pool_mode)
     if pool is None:
         raise ValueError(f"Invalid pooling mode: {pool_mode}")
@@ -516,9 +576,14 @@ def pool2d(x: Any, pool_size: Any, strides: Any = (1, 1), padding: str = "valid"
 
 
 @export("keras.backend.pool3d")
-def pool3d(x: Any, pool_size: Any, strides: Any = (1, 1, 1), padding: str = "valid", data_format: Any = None, pool_mode: str = "max") -> Any:
+def pool3d(
+    x: Any, pool_size: Any, strides: Any = (1, 1, 1), padding: str = "valid", data_format: Any = None, pool_mode: str = "max"
+) -> Any:
     first = conv_format(data_format) == "channels_first"
-    wide = (lambda v: (1, 1, *v) if first else (1, *v, 1))
+
+    def wide(v):
+        return (1, 1, *v) if first else (1, *v, 1)
+
     pool = {"max": tf.nn.max_pool3d, "avg": tf.nn.avg_pool3d}.get(pool_mode)
     if pool is None:
         raise ValueError(f"Invalid pooling mode: {pool_mode}")
@@ -552,7 +617,7 @@ def ctc_decode(y_pred: Any, input_length: Any, greedy: bool = True, beam_width: 
     if greedy:
         decoded, score = tf.nn.ctc_greedy_decoder(inputs=y_pred, sequence_length=input_length)
     else:
-        decoded, score = tf.nn.ctc_beam_search_decoder(inputs=y_pred, sequence_length=input_length, beam_width=beam_width, top_paths=top_paths)
+        decoded, score = tf.nn.ctc_beam_search_decoder(
+            inputs=y_pred, sequence_length=input_length, beam_width=beam_width, top_paths=top_paths
+        )
     return [tf.sparse_to_dense(s.indices, s.dense_shape, s.values, default_value=-1) for s in decoded], score
-
-

@@ -104,7 +104,16 @@ class CallbackList:
 
 
 def configure(
-    callbacks: Any, model: Any, validates: bool, batch_size: Any, epochs: int, steps: Any, samples: Any, verbose: int, validation: Any, count_mode: str
+    callbacks: Any,
+    model: Any,
+    validates: bool,
+    batch_size: Any,
+    epochs: int,
+    steps: Any,
+    samples: Any,
+    verbose: int,
+    validation: Any,
+    count_mode: str,
 ) -> CallbackList:
     """The callbacks of a training: averages first, then the script's, then the history and the progress bar."""
     model.history = History()
@@ -128,7 +137,15 @@ def configure_running(callbacks: Any, model: Any, mode: str, batch_size: Any, sa
     if verbose:
         listed.append(_Running(mode))
     metrics = list(model.metrics_names) if mode == "test" else []
-    params = {"batch_size": batch_size, "epochs": 1, "steps": steps, "samples": samples, "verbose": verbose, "do_validation": False, "metrics": metrics}
+    params = {
+        "batch_size": batch_size,
+        "epochs": 1,
+        "steps": steps,
+        "samples": samples,
+        "verbose": verbose,
+        "do_validation": False,
+        "metrics": metrics,
+    }
     return CallbackList(listed, params, model)
 
 
@@ -167,7 +184,12 @@ class ProgbarLogger(Callback):
         self.target = self.params["steps"] if self.use_steps else self.params["samples"]
         if self.verbose and self.epochs > 1:
             print(f"Epoch {epoch + 1}/{self.epochs}")
-        self.progbar = Progbar(self.target, verbose=self.verbose, stateful_metrics=[n for n in self.params["metrics"] if n != "loss"], unit_name="step" if self.use_steps else "sample")
+        self.progbar = Progbar(
+            self.target,
+            verbose=self.verbose,
+            stateful_metrics=[n for n in self.params["metrics"] if n != "loss"],
+            unit_name="step" if self.use_steps else "sample",
+        )
 
     def on_batch_begin(self, batch: int, logs: Any = None) -> None:
         self.log_values: list[Any] = []
@@ -264,7 +286,15 @@ class ModelCheckpoint(Callback):
     """Saves the model, or its weights, after epochs."""
 
     def __init__(
-        self, filepath: Any, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False, save_weights_only: bool = False, mode: str = "auto", save_freq: Any = "epoch", **kwargs: Any
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        **kwargs: Any,
     ) -> None:
         super().__init__()
         self.filepath, self.monitor, self.verbose = filepath, monitor, verbose
@@ -317,7 +347,14 @@ class ModelCheckpoint(Callback):
 @export("keras.callbacks.EarlyStopping")
 class EarlyStopping(Callback):
     def __init__(
-        self, monitor: str = "val_loss", min_delta: float = 0, patience: int = 0, verbose: int = 0, mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
     ) -> None:
         super().__init__()
         self.monitor, self.patience, self.verbose, self.baseline = monitor, patience, verbose, baseline
@@ -333,7 +370,11 @@ class EarlyStopping(Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         current = (logs or {}).get(self.monitor)
         if current is None:
-            tf.logging.warning("Early stopping conditioned on metric `%s` which is not available. Available metrics are: %s", self.monitor, ",".join(logs or {}))
+            tf.logging.warning(
+                "Early stopping conditioned on metric `%s` which is not available. Available metrics are: %s",
+                self.monitor,
+                ",".join(logs or {}),
+            )
             return
         if self.monitor_op(current - self.min_delta, self.best):
             self.best, self.wait = current, 0
@@ -358,7 +399,14 @@ class EarlyStopping(Callback):
 class RemoteMonitor(Callback):
     """Sends the logs of epochs to a server."""
 
-    def __init__(self, root: str = "http://localhost:9000", path: str = "/publish/epoch/end/", field: str = "data", headers: Any = None, send_as_json: bool = False) -> None:
+    def __init__(
+        self,
+        root: str = "http://localhost:9000",
+        path: str = "/publish/epoch/end/",
+        field: str = "data",
+        headers: Any = None,
+        send_as_json: bool = False,
+    ) -> None:
         super().__init__()
         self.root, self.path, self.field, self.headers, self.send_as_json = root, path, field, headers, send_as_json
 
@@ -404,7 +452,16 @@ class LearningRateScheduler(Callback):
 @export("keras.callbacks.ReduceLROnPlateau")
 class ReduceLROnPlateau(Callback):
     def __init__(
-        self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0, mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0, **kwargs: Any
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__()
         if factor >= 1.0:
@@ -432,7 +489,11 @@ class ReduceLROnPlateau(Callback):
         logs["lr"] = K.get_value(self.model.optimizer.lr)
         current = logs.get(self.monitor)
         if current is None:
-            tf.logging.warning("Reduce LR on plateau conditioned on metric `%s` which is not available. Available metrics are: %s", self.monitor, ",".join(logs))
+            tf.logging.warning(
+                "Reduce LR on plateau conditioned on metric `%s` which is not available. Available metrics are: %s",
+                self.monitor,
+                ",".join(logs),
+            )
             return
         if self.in_cooldown():
             self.cooldown_counter -= 1
@@ -496,7 +557,14 @@ def _cell(value: Any) -> Any:
 @export("keras.callbacks.LambdaCallback")
 class LambdaCallback(Callback):
     def __init__(
-        self, on_epoch_begin: Any = None, on_epoch_end: Any = None, on_batch_begin: Any = None, on_batch_end: Any = None, on_train_begin: Any = None, on_train_end: Any = None, **kwargs: Any
+        self,
+        on_epoch_begin: Any = None,
+        on_epoch_end: Any = None,
+        on_batch_begin: Any = None,
+        on_batch_end: Any = None,
+        on_train_begin: Any = None,
+        on_train_end: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__()
         self.__dict__.update(kwargs)
@@ -571,10 +639,10 @@ class TensorBoard(Callback):
 
             feeds = self.validation_data[: len(self.model._feed_inputs)]
             with client.internal_runs():
-                text = K.get_session().run(self.merged, dict(zip(self.model._feed_inputs, [f[: self.batch_size] for f in feeds], strict=True)))
+                text = K.get_session().run(
+                    self.merged, dict(zip(self.model._feed_inputs, [f[: self.batch_size] for f in feeds], strict=True))
+                )
             self.writer.add_summary(text, epoch)
 
     def on_train_end(self, logs: Any = None) -> None:
         self.writer.close()
-
-

@@ -60,7 +60,9 @@ def get_file(
     path = fname if os.path.isabs(fname) else os.path.join(cache_dir, cache_subdir, fname)
     found = path if not untar or not os.path.exists(path) else path
     if not os.path.exists(found):
-        raise FileNotFoundError(f"{found} is not there, and tfrevive downloads nothing. Fetch {origin} yourself and put it at that path (or set KERAS_HOME to the folder that has {cache_subdir}/{fname}).")
+        raise FileNotFoundError(
+            f"{found} is not there, and tfrevive downloads nothing. Fetch {origin} yourself and put it at that path (or set KERAS_HOME to the folder that has {cache_subdir}/{fname})."
+        )
     wanted = file_hash or md5_hash
     if wanted and os.path.isfile(found):
         algorithm = "sha256" if hash_algorithm == "sha256" or (hash_algorithm == "auto" and len(wanted) == 64) else "md5"
@@ -69,5 +71,7 @@ def get_file(
             for block in iter(lambda: f.read(65536), b""):
                 digest.update(block)
         if digest.hexdigest() != wanted:
-            raise ValueError(f"{found} has the {algorithm} {digest.hexdigest()}, but {wanted} was expected. Replace the file by a whole copy of {origin}.")
+            raise ValueError(
+                f"{found} has the {algorithm} {digest.hexdigest()}, but {wanted} was expected. Replace the file by a whole copy of {origin}."
+            )
     return found

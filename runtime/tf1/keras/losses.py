@@ -74,7 +74,9 @@ class Loss:
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         scope = "lambda" if self.name == "<lambda>" else self.name
-        with tf.name_scope(scope or type(self).__name__, None, [y_pred, y_true, sample_weight] if sample_weight is not None else [y_pred, y_true]):
+        with tf.name_scope(
+            scope or type(self).__name__, None, [y_pred, y_true, sample_weight] if sample_weight is not None else [y_pred, y_true]
+        ):
             losses = self.call(y_true, y_pred)
             return reduce(weighted(losses, sample_weight), self.reduction)
 
@@ -259,9 +261,15 @@ MeanSquaredError = _wrapper("MeanSquaredError", mean_squared_error, "mean_square
 MeanAbsoluteError = _wrapper("MeanAbsoluteError", mean_absolute_error, "mean_absolute_error")
 MeanAbsolutePercentageError = _wrapper("MeanAbsolutePercentageError", mean_absolute_percentage_error, "mean_absolute_percentage_error")
 MeanSquaredLogarithmicError = _wrapper("MeanSquaredLogarithmicError", mean_squared_logarithmic_error, "mean_squared_logarithmic_error")
-BinaryCrossentropy = _wrapper("BinaryCrossentropy", binary_crossentropy, "binary_crossentropy", (("from_logits", False), ("label_smoothing", 0)))
-CategoricalCrossentropy = _wrapper("CategoricalCrossentropy", categorical_crossentropy, "categorical_crossentropy", (("from_logits", False), ("label_smoothing", 0)))
-SparseCategoricalCrossentropy = _wrapper("SparseCategoricalCrossentropy", sparse_categorical_crossentropy, "sparse_categorical_crossentropy", (("from_logits", False),))
+BinaryCrossentropy = _wrapper(
+    "BinaryCrossentropy", binary_crossentropy, "binary_crossentropy", (("from_logits", False), ("label_smoothing", 0))
+)
+CategoricalCrossentropy = _wrapper(
+    "CategoricalCrossentropy", categorical_crossentropy, "categorical_crossentropy", (("from_logits", False), ("label_smoothing", 0))
+)
+SparseCategoricalCrossentropy = _wrapper(
+    "SparseCategoricalCrossentropy", sparse_categorical_crossentropy, "sparse_categorical_crossentropy", (("from_logits", False),)
+)
 Hinge = _wrapper("Hinge", hinge, "hinge")
 SquaredHinge = _wrapper("SquaredHinge", squared_hinge, "squared_hinge")
 CategoricalHinge = _wrapper("CategoricalHinge", categorical_hinge, "categorical_hinge")

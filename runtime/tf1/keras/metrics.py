@@ -57,8 +57,25 @@ class Metric(Layer):
     def result(self) -> Any:
         raise NotImplementedError("Must be implemented in subclasses.")
 
-    def add_weight(self, name: str | None = None, shape: Any = (), aggregation: Any = None, synchronization: Any = None, initializer: Any = None, dtype: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
-        return super().add_weight(name=name, shape=shape, dtype=self._dtype if dtype is None else dtype, trainable=False, initializer=initializer, collections=[], **kwargs)
+    def add_weight(
+        self,
+        name: str | None = None,
+        shape: Any = (),
+        aggregation: Any = None,
+        synchronization: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> Any:  # type: ignore[override]
+        return super().add_weight(
+            name=name,
+            shape=shape,
+            dtype=self._dtype if dtype is None else dtype,
+            trainable=False,
+            initializer=initializer,
+            collections=[],
+            **kwargs,
+        )
 
 
 class Reduce(Metric):
@@ -204,21 +221,36 @@ BinaryAccuracy = _wrapper("BinaryAccuracy", binary_accuracy, "binary_accuracy", 
 CategoricalAccuracy = _wrapper("CategoricalAccuracy", categorical_accuracy, "categorical_accuracy")
 SparseCategoricalAccuracy = _wrapper("SparseCategoricalAccuracy", sparse_categorical_accuracy, "sparse_categorical_accuracy")
 TopKCategoricalAccuracy = _wrapper("TopKCategoricalAccuracy", top_k_categorical_accuracy, "top_k_categorical_accuracy", (("k", 5),))
-SparseTopKCategoricalAccuracy = _wrapper("SparseTopKCategoricalAccuracy", sparse_top_k_categorical_accuracy, "sparse_top_k_categorical_accuracy", (("k", 5),))
+SparseTopKCategoricalAccuracy = _wrapper(
+    "SparseTopKCategoricalAccuracy", sparse_top_k_categorical_accuracy, "sparse_top_k_categorical_accuracy", (("k", 5),)
+)
 CosineSimilarity = _wrapper("CosineSimilarity", cosine_proximity, "cosine_similarity", (("axis", -1),))
 MeanAbsoluteError = _wrapper("MeanAbsoluteError", losses.mean_absolute_error, "mean_absolute_error")
-MeanAbsolutePercentageError = _wrapper("MeanAbsolutePercentageError", losses.mean_absolute_percentage_error, "mean_absolute_percentage_error")
+MeanAbsolutePercentageError = _wrapper(
+    "MeanAbsolutePercentageError", losses.mean_absolute_percentage_error, "mean_absolute_percentage_error"
+)
 MeanSquaredError = _wrapper("MeanSquaredError", losses.mean_squared_error, "mean_squared_error")
-MeanSquaredLogarithmicError = _wrapper("MeanSquaredLogarithmicError", losses.mean_squared_logarithmic_error, "mean_squared_logarithmic_error")
+MeanSquaredLogarithmicError = _wrapper(
+    "MeanSquaredLogarithmicError", losses.mean_squared_logarithmic_error, "mean_squared_logarithmic_error"
+)
 Hinge = _wrapper("Hinge", losses.hinge, "hinge")
 SquaredHinge = _wrapper("SquaredHinge", losses.squared_hinge, "squared_hinge")
 CategoricalHinge = _wrapper("CategoricalHinge", losses.categorical_hinge, "categorical_hinge")
 LogCoshError = _wrapper("LogCoshError", losses.logcosh, "logcosh")
 Poisson = _wrapper("Poisson", losses.poisson, "poisson")
 KLDivergence = _wrapper("KLDivergence", losses.kullback_leibler_divergence, "kullback_leibler_divergence")
-BinaryCrossentropy = _wrapper("BinaryCrossentropy", losses.binary_crossentropy, "binary_crossentropy", (("from_logits", False), ("label_smoothing", 0)))
-CategoricalCrossentropy = _wrapper("CategoricalCrossentropy", losses.categorical_crossentropy, "categorical_crossentropy", (("from_logits", False), ("label_smoothing", 0)))
-SparseCategoricalCrossentropy = _wrapper("SparseCategoricalCrossentropy", losses.sparse_categorical_crossentropy, "sparse_categorical_crossentropy", (("from_logits", False), ("axis", -1)))
+BinaryCrossentropy = _wrapper(
+    "BinaryCrossentropy", losses.binary_crossentropy, "binary_crossentropy", (("from_logits", False), ("label_smoothing", 0))
+)
+CategoricalCrossentropy = _wrapper(
+    "CategoricalCrossentropy", losses.categorical_crossentropy, "categorical_crossentropy", (("from_logits", False), ("label_smoothing", 0))
+)
+SparseCategoricalCrossentropy = _wrapper(
+    "SparseCategoricalCrossentropy",
+    losses.sparse_categorical_crossentropy,
+    "sparse_categorical_crossentropy",
+    (("from_logits", False), ("axis", -1)),
+)
 
 
 @export("keras.metrics.RootMeanSquaredError")
@@ -253,7 +285,9 @@ class Confusion(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         y_true, y_pred = tf.cast(y_true, self._dtype), tf.cast(y_pred, self._dtype)
-        y_pred, y_true, sample_weight = squeeze_or_expand(y_pred, y_true, None if sample_weight is None else tf.cast(sample_weight, self._dtype))
+        y_pred, y_true, sample_weight = squeeze_or_expand(
+            y_pred, y_true, None if sample_weight is None else tf.cast(sample_weight, self._dtype)
+        )
         y_pred, y_true = self._select(y_pred, y_true)
         predicted = tf.reshape(y_pred, [1, -1]) > tf.reshape(tf.constant(self.thresholds, self._dtype), [-1, 1])
         true = tf.reshape(tf.cast(y_true, tf.bool), [1, -1])
@@ -303,7 +337,9 @@ FalseNegatives = _count("FalseNegatives", "false_negatives")
 
 
 class PrecisionRecall(Confusion):
-    def __init__(self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
         super().__init__(thresholds, name, dtype, default=0.5 if top_k is None else 0.0)
         self.top_k, self.class_id = top_k, class_id
 
@@ -341,7 +377,15 @@ class AUC(Confusion):
 
     counts = ("true_positives", "true_negatives", "false_positives", "false_negatives")
 
-    def __init__(self, num_thresholds: int = 200, curve: str = "ROC", summation_method: str = "interpolation", name: str | None = None, dtype: Any = None, thresholds: Any = None) -> None:
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: Any = None,
+        thresholds: Any = None,
+    ) -> None:
         if thresholds is not None:
             inner = sorted(thresholds)
             num_thresholds = len(inner) + 2
@@ -362,7 +406,9 @@ class AUC(Confusion):
             dp = p[: n - 1] - p[1:]
             slope = tf.div_no_nan(dtp, tf.maximum(dp, 0))
             intercept = tp[1:] - slope * p[1:]
-            ratio = tf.where(tf.logical_and(p[: n - 1] > 0, p[1:] > 0), tf.div_no_nan(p[: n - 1], tf.maximum(p[1:], 0)), tf.ones_like(p[1:]))
+            ratio = tf.where(
+                tf.logical_and(p[: n - 1] > 0, p[1:] > 0), tf.div_no_nan(p[: n - 1], tf.maximum(p[1:], 0)), tf.ones_like(p[1:])
+            )
             return tf.reduce_sum(tf.div_no_nan(slope * (dtp + intercept * tf.log(ratio)), tf.maximum(tp[1:] + fn[1:], 0)))
         recall = tf.div_no_nan(tp, tp + fn)
         x, y = (tf.div_no_nan(fp, fp + tn), recall) if self.curve == "ROC" else (recall, tf.div_no_nan(tp, tp + fp))
@@ -375,8 +421,12 @@ class AUC(Confusion):
         return tf.reduce_sum(tf.multiply(x[: n - 1] - x[1:], heights))
 
     def get_config(self) -> dict[str, Any]:
-        config = {**Metric.get_config(self), "num_thresholds": self.num_thresholds, "curve": self.curve, "summation_method": self.summation_method}
-        return config
+        return {
+            **Metric.get_config(self),
+            "num_thresholds": self.num_thresholds,
+            "curve": self.curve,
+            "summation_method": self.summation_method,
+        }
 
 
 @export("keras.metrics.MeanIoU")

@@ -107,7 +107,9 @@ class Optimizer:
             self._slot_names.append(slot_name)
         slots = self._slots.setdefault(id(var), {})
         if slot_name not in slots:
-            made = make_variable(f"{var.op.name}/{slot_name}", var.shape, var.dtype.base_dtype, initializers.get(initializer), trainable=False)
+            made = make_variable(
+                f"{var.op.name}/{slot_name}", var.shape, var.dtype.base_dtype, initializers.get(initializer), trainable=False
+            )
             slots[slot_name] = K.track_variable(made)
             self._weights.append(made)
         return slots[slot_name]
@@ -134,7 +136,9 @@ class Optimizer:
             grads = tf.gradients(loss, nest.flatten(params))
             for grad, param in zip(grads, nest.flatten(params), strict=True):
                 if grad is None:
-                    raise ValueError(f"Variable {param} has `None` for gradient. Please make sure that all of your ops have a gradient defined (i.e. are differentiable). Common ops without gradient: K.argmax, K.round, K.eval.")
+                    raise ValueError(
+                        f"Variable {param} has `None` for gradient. Please make sure that all of your ops have a gradient defined (i.e. are differentiable). Common ops without gradient: K.argmax, K.round, K.eval."
+                    )
             if hasattr(self, "clipnorm"):
                 grads = [tf.clip_by_norm(g, self.clipnorm) for g in grads]
             if hasattr(self, "clipvalue"):
@@ -216,7 +220,9 @@ class Optimizer:
     def set_weights(self, weights: Any) -> None:
         params = self.weights
         if len(params) != len(weights):
-            raise ValueError(f"You called `set_weights(weights)` on optimizer {self._name} with a  weight list of length {len(weights)}, but the optimizer was expecting {len(params)} weights. Provided weights: {str(weights)[:50]}...")
+            raise ValueError(
+                f"You called `set_weights(weights)` on optimizer {self._name} with a  weight list of length {len(weights)}, but the optimizer was expecting {len(params)} weights. Provided weights: {str(weights)[:50]}..."
+            )
         for p, w in zip(params, weights, strict=True):
             if tuple(p.shape.as_list()) != np.shape(w):
                 raise ValueError(f"Optimizer weight shape {p.shape} not compatible with provided weight shape {np.shape(w)}")
@@ -319,7 +325,16 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """ms = rho ms + (1 - rho) g^2, w -= lr g / (sqrt(ms) + epsilon); with momentum or centered as TensorFlow's op."""
 
-    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-7, centered: bool = False, name: str = "RMSprop", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        name: str = "RMSprop",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name, **kwargs)
         _hyper_setup(self, kwargs, learning_rate, rho=rho, momentum=momentum)
         self._momentum = isinstance(momentum, base.Tensor) or callable(momentum) or momentum > 0
@@ -339,13 +354,27 @@ class RMSprop(Optimizer):
     def _prepare(self, dtype: Any) -> dict[str, Any]:
         state = super()._prepare(dtype)
         rho = tf.identity(self._get_hyper("rho", dtype))
-        return {**state, "neg_lr_t": -state["lr_t"], "epsilon": tf.convert_to_tensor(self.epsilon, dtype), "rho": rho, "momentum": tf.identity(self._get_hyper("momentum", dtype)), "rest": 1.0 - rho}
+        return {
+            **state,
+            "neg_lr_t": -state["lr_t"],
+            "epsilon": tf.convert_to_tensor(self.epsilon, dtype),
+            "rho": rho,
+            "momentum": tf.identity(self._get_hyper("momentum", dtype)),
+            "rest": 1.0 - rho,
+        }
 
     def _apply_dense(self, grad: Any, var: Any, state: dict[str, Any]) -> Any:
         rms = self.get_slot(var, "rms")
         if self._momentum:
             slots = {"ms": rms.handle, "mom": self.get_slot(var, "momentum").handle}
-            shared = {"var": var.handle, "lr": state["lr_t"], "rho": state["rho"], "momentum": state["momentum"], "epsilon": state["epsilon"], "grad": grad}
+            shared = {
+                "var": var.handle,
+                "lr": state["lr_t"],
+                "rho": state["rho"],
+                "momentum": state["momentum"],
+                "epsilon": state["epsilon"],
+                "grad": grad,
+            }
             if self.centered:
                 return apply_op("ResourceApplyCenteredRMSProp", None, mg=self.get_slot(var, "mg").handle, **slots, **shared)
             return apply_op("ResourceApplyRMSProp", None, **slots, **shared)
@@ -361,7 +390,15 @@ class RMSprop(Optimizer):
         rms = self.get_slot(var, "rms")
         if self._momentum:
             slots = {"ms": rms.handle, "mom": self.get_slot(var, "momentum").handle}
-            shared = {"var": var.handle, "lr": state["lr_t"], "rho": state["rho"], "momentum": state["momentum"], "epsilon": state["epsilon"], "grad": grad, "indices": indices}
+            shared = {
+                "var": var.handle,
+                "lr": state["lr_t"],
+                "rho": state["rho"],
+                "momentum": state["momentum"],
+                "epsilon": state["epsilon"],
+                "grad": grad,
+                "indices": indices,
+            }
             if self.centered:
                 return apply_op("ResourceSparseApplyCenteredRMSProp", None, mg=self.get_slot(var, "mg").handle, **slots, **shared)
             return apply_op("ResourceSparseApplyRMSProp", None, **slots, **shared)
@@ -374,7 +411,13 @@ class RMSprop(Optimizer):
             mg_scaled = mg.assign(mg * state["rho"])._element
             with tf.control_dependencies([mg_scaled]):
                 spread = spread - tf.square(tf.gather(_scatter_add(mg, indices, grad * state["rest"]), indices))
-        return apply_op("ResourceScatterAdd", None, resource=var.handle, indices=indices, updates=state["neg_lr_t"] * grad / (tf.sqrt(spread) + state["epsilon"]))
+        return apply_op(
+            "ResourceScatterAdd",
+            None,
+            resource=var.handle,
+            indices=indices,
+            updates=state["neg_lr_t"] * grad / (tf.sqrt(spread) + state["epsilon"]),
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon, "centered": self.centered}
@@ -384,7 +427,16 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + epsilon)."""
 
-    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, amsgrad: bool = False, name: str = "Adam", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        name: str = "Adam",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name, **kwargs)
         _hyper_setup(self, kwargs, learning_rate, beta_1=beta_1, beta_2=beta_2)
         self.epsilon = epsilon or K.epsilon()
@@ -439,7 +491,14 @@ class Adam(Optimizer):
 class Adagrad(Optimizer):
     """a += g^2, w -= lr g / (sqrt(a) + epsilon)."""
 
-    def __init__(self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7, name: str = "Adagrad", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        name: str = "Adagrad",
+        **kwargs: Any,
+    ) -> None:
         if initial_accumulator_value < 0.0:
             raise ValueError(f"initial_accumulator_value must be non-negative: {initial_accumulator_value}")
         super().__init__(name, **kwargs)
@@ -487,7 +546,11 @@ class Adadelta(Optimizer):
                 self.add_slot(var, slot)
 
     def _prepare(self, dtype: Any) -> dict[str, Any]:
-        return {**super()._prepare(dtype), "epsilon": tf.convert_to_tensor(self.epsilon, dtype), "rho": tf.identity(self._get_hyper("rho", dtype))}
+        return {
+            **super()._prepare(dtype),
+            "epsilon": tf.convert_to_tensor(self.epsilon, dtype),
+            "rho": tf.identity(self._get_hyper("rho", dtype)),
+        }
 
     def _arguments(self, grad: Any, var: Any, state: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -509,7 +572,15 @@ class Adadelta(Optimizer):
 class Adamax(Optimizer):
     """m = b1 m + (1 - b1) g, u = max(b2 u, |g|), w -= lr / (1 - b1^t) m / (u + epsilon)."""
 
-    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, name: str = "Adamax", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        name: str = "Adamax",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name, **kwargs)
         _hyper_setup(self, kwargs, learning_rate, beta_1=beta_1, beta_2=beta_2)
         self.epsilon = epsilon or K.epsilon()
@@ -545,7 +616,13 @@ class Adamax(Optimizer):
         with tf.control_dependencies([first]):
             second = apply_op("ResourceScatterUpdate", None, resource=v.handle, indices=indices, updates=v_new)
         with tf.control_dependencies([second]):
-            return apply_op("ResourceScatterAdd", None, resource=var.handle, indices=indices, updates=state["neg_scaled_lr"] * (m_new / (v_new + state["epsilon"])))
+            return apply_op(
+                "ResourceScatterAdd",
+                None,
+                resource=var.handle,
+                indices=indices,
+                updates=state["neg_scaled_lr"] * (m_new / (v_new + state["epsilon"])),
+            )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
@@ -555,7 +632,15 @@ class Adamax(Optimizer):
 class Nadam(Optimizer):
     """Adam with Nesterov momentum, its momentum warmed up: u_t = b1 (1 - 0.5 * 0.96^(t * decay))."""
 
-    def __init__(self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, name: str = "Nadam", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        name: str = "Nadam",
+        **kwargs: Any,
+    ) -> None:
         decay = kwargs.pop("schedule_decay", 0.004)
         super().__init__(name, **kwargs)
         _hyper_setup(self, kwargs, learning_rate, beta_1=beta_1, beta_2=beta_2)
@@ -658,7 +743,9 @@ class TFOptimizer:
     def __init__(self, optimizer: Any, iterations: Any = None) -> None:
         self.optimizer = optimizer
         with tf.name_scope("TFOptimizer"):
-            self.iterations = K.track_variable(make_variable("iterations", (), "int64", 0, trainable=False)) if iterations is None else iterations
+            self.iterations = (
+                K.track_variable(make_variable("iterations", (), "int64", 0, trainable=False)) if iterations is None else iterations
+            )
 
     def get_updates(self, loss: Any, params: Any) -> list[Any]:
         grads = self.optimizer.compute_gradients(loss, params)
@@ -718,17 +805,26 @@ def _renamed(function: str, **names: str) -> Any:
 
 
 ExponentialDecay = _schedule(
-    "ExponentialDecay", ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"), {"staircase": False, "name": None}, _renamed("exponential_decay", initial_learning_rate="learning_rate")
+    "ExponentialDecay",
+    ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"),
+    {"staircase": False, "name": None},
+    _renamed("exponential_decay", initial_learning_rate="learning_rate"),
 )
 InverseTimeDecay = _schedule(
-    "InverseTimeDecay", ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"), {"staircase": False, "name": None}, _renamed("inverse_time_decay", initial_learning_rate="learning_rate")
+    "InverseTimeDecay",
+    ("initial_learning_rate", "decay_steps", "decay_rate", "staircase", "name"),
+    {"staircase": False, "name": None},
+    _renamed("inverse_time_decay", initial_learning_rate="learning_rate"),
 )
 PolynomialDecay = _schedule(
     "PolynomialDecay", ("initial_learning_rate", "decay_steps", "end_learning_rate", "power", "cycle", "name"), {"end_learning_rate": 0.0001, "power": 1.0, "cycle": False, "name": None},
     _renamed("polynomial_decay", initial_learning_rate="learning_rate"),
 )  # fmt: skip
 PiecewiseConstantDecay = _schedule(
-    "PiecewiseConstantDecay", ("boundaries", "values", "name"), {"name": None}, lambda step, c: tf.train.piecewise_constant(step, [float(b) for b in c["boundaries"]], c["values"])
+    "PiecewiseConstantDecay",
+    ("boundaries", "values", "name"),
+    {"name": None},
+    lambda step, c: tf.train.piecewise_constant(step, [float(b) for b in c["boundaries"]], c["values"]),
 )
 SCHEDULES = {c.__name__: c for c in (ExponentialDecay, InverseTimeDecay, PolynomialDecay, PiecewiseConstantDecay)}
 
@@ -767,6 +863,5 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, str):
         return deserialize({"class_name": identifier, "config": {}})
     if hasattr(identifier, "compute_gradients"):
-        wrapped = TFOptimizer(identifier)
-        return wrapped
+        return TFOptimizer(identifier)
     raise ValueError(f"Could not interpret optimizer identifier: {identifier}")

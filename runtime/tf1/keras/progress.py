@@ -15,7 +15,15 @@ from runtime.tf1.registry import export
 class Progbar:
     """A progress bar on standard output, with averages of values."""
 
-    def __init__(self, target: int | None, width: int = 30, verbose: int = 1, interval: float = 0.05, stateful_metrics: Any = None, unit_name: str = "step") -> None:
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 30,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Any = None,
+        unit_name: str = "step",
+    ) -> None:
         self.target, self.width, self.verbose, self.interval, self.unit_name = target, width, verbose, interval, unit_name
         self.stateful_metrics = set(stateful_metrics or [])
         self._dynamic = (hasattr(sys.stdout, "isatty") and sys.stdout.isatty()) or "ipykernel" in sys.modules
@@ -80,7 +88,13 @@ class Progbar:
                 info = f" - ETA: {int(eta)}s"
         else:
             info = f" {now - self._start:.0f}s"
-            info += f" {per_unit:.0f}s/{self.unit_name}" if per_unit >= 1 else f" {per_unit * 1e3:.0f}ms/{self.unit_name}" if per_unit >= 1e-3 else f" {per_unit * 1e6:.0f}us/{self.unit_name}"
+            info += (
+                f" {per_unit:.0f}s/{self.unit_name}"
+                if per_unit >= 1
+                else f" {per_unit * 1e3:.0f}ms/{self.unit_name}"
+                if per_unit >= 1e-3
+                else f" {per_unit * 1e6:.0f}us/{self.unit_name}"
+            )
         info += self._averages()
         self._total_width += len(info)
         if previous > self._total_width:

@@ -42,8 +42,12 @@ def rnn(
         last, outputs, states = _unrolled(step_function, inputs, initial_states, go_backwards, mask, extra, steps, zero_output_for_mask)
     else:
         if mask is not None and not initial_states:
-            raise ValueError("No initial states provided! When using masking in an RNN, you should provide initial states (and your step function should return as its first state at time `t` the output at time `t-1`).")
-        last, outputs, states = _looped(step_function, inputs, initial_states, go_backwards, mask, extra, count, input_length, zero_output_for_mask)
+            raise ValueError(
+                "No initial states provided! When using masking in an RNN, you should provide initial states (and your step function should return as its first state at time `t` the output at time `t-1`)."
+            )
+        last, outputs, states = _looped(
+            step_function, inputs, initial_states, go_backwards, mask, extra, count, input_length, zero_output_for_mask
+        )
 
     def shaped(output: Any) -> Any:
         dims = output.shape.as_list()
@@ -87,7 +91,10 @@ def _looped(step: Any, inputs: Any, initial: Any, backwards: bool, mask: Any, ex
     arrays = tuple(tf.TensorArray(dtype=x.dtype, size=count, tensor_array_name=f"input_ta_{i}") for i, x in enumerate(flat))
     arrays = tuple(a.unstack(tf.reverse(x, [0]) if backwards else x) for a, x in zip(arrays, flat, strict=True))
     first, _ = step(nest.pack_sequence_as(inputs, [x[0] for x in flat]), states + extra)
-    outputs_of = tuple(tf.TensorArray(dtype=o.dtype, size=count, element_shape=o.shape, tensor_array_name=f"output_ta_{i}") for i, o in enumerate(nest.flatten(first)))
+    outputs_of = tuple(
+        tf.TensorArray(dtype=o.dtype, size=count, element_shape=o.shape, tensor_array_name=f"output_ta_{i}")
+        for i, o in enumerate(nest.flatten(first))
+    )
     time = tf.constant(0, dtype="int32", name="time")
     options = {"cond": lambda time, *_: time < count, "maximum_iterations": limit, "parallel_iterations": 32, "swap_memory": True}
 

@@ -69,7 +69,9 @@ class KerasClassifier(Estimator):
         for name, output in zip(self.model.metrics_names, outputs if isinstance(outputs, list) else [outputs], strict=False):
             if name in ("accuracy", "acc"):
                 return output
-        raise ValueError('The model is not configured to compute accuracy. You should pass `metrics=["accuracy"]` to the `model.compile()` method.')
+        raise ValueError(
+            'The model is not configured to compute accuracy. You should pass `metrics=["accuracy"]` to the `model.compile()` method.'
+        )
 
 
 @export("keras.wrappers.scikit_learn.KerasRegressor")
@@ -80,5 +82,3 @@ class KerasRegressor(Estimator):
     def score(self, x: Any, y: Any, **kwargs: Any) -> Any:
         loss = self.model.evaluate(x, y, **self._arguments(Sequential.evaluate, kwargs))
         return -loss[0] if isinstance(loss, list) else -loss
-
-

@@ -55,14 +55,25 @@ def serialize_keras_object(instance: Any) -> Any:
     if instance is None:
         return None
     if hasattr(instance, "get_config"):
-        return {"class_name": type(instance).__name__, "config": {k: v if not hasattr(v, "get_config") or isinstance(v, str) else serialize_keras_object(v) for k, v in instance.get_config().items()}}
+        return {
+            "class_name": type(instance).__name__,
+            "config": {
+                k: v if not hasattr(v, "get_config") or isinstance(v, str) else serialize_keras_object(v)
+                for k, v in instance.get_config().items()
+            },
+        }
     if hasattr(instance, "__name__"):
         return instance.__name__
     raise ValueError("Cannot serialize", instance)
 
 
 @export("keras.utils.deserialize_keras_object")
-def deserialize_keras_object(identifier: Any, module_objects: dict[str, Any] | None = None, custom_objects: dict[str, Any] | None = None, printable_module_name: str = "object") -> Any:
+def deserialize_keras_object(
+    identifier: Any,
+    module_objects: dict[str, Any] | None = None,
+    custom_objects: dict[str, Any] | None = None,
+    printable_module_name: str = "object",
+) -> Any:
     """The object of a name or a {class_name, config} dictionary."""
     if identifier is None:
         return None
@@ -115,8 +126,16 @@ def func_load(code: Any, defaults: Any = None, closure: Any = None, globs: dict[
     try:
         loaded = marshal.loads(codecs.decode(code.encode("ascii"), "base64"))
     except (ValueError, EOFError, TypeError) as e:
-        raise ValueError("A Lambda layer's function was saved as the bytecode of another Python version. Define the function again and pass it in custom_objects, or rebuild the model in code and load only its weights.") from e
-    return types.FunctionType(loaded, globs if globs is not None else globals(), name=loaded.co_name, argdefs=defaults, closure=tuple(cell(c) for c in closure) if closure else None)
+        raise ValueError(
+            "A Lambda layer's function was saved as the bytecode of another Python version. Define the function again and pass it in custom_objects, or rebuild the model in code and load only its weights."
+        ) from e
+    return types.FunctionType(
+        loaded,
+        globs if globs is not None else globals(),
+        name=loaded.co_name,
+        argdefs=defaults,
+        closure=tuple(cell(c) for c in closure) if closure else None,
+    )
 
 
 def takes(function: Callable[..., Any], name: str) -> bool:

@@ -17,7 +17,9 @@ FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
 @export("keras.preprocessing.sequence.pad_sequences")
-def pad_sequences(sequences: Any, maxlen: int | None = None, dtype: Any = "int32", padding: str = "pre", truncating: str = "pre", value: Any = 0.0) -> Any:
+def pad_sequences(
+    sequences: Any, maxlen: int | None = None, dtype: Any = "int32", padding: str = "pre", truncating: str = "pre", value: Any = 0.0
+) -> Any:
     """Sequences of one length, as a matrix."""
     if not hasattr(sequences, "__len__"):
         raise ValueError("`sequences` must be iterable.")
@@ -62,7 +64,14 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> Any:
 
 @export("keras.preprocessing.sequence.skipgrams")
 def skipgrams(
-    sequence: Any, vocabulary_size: int, window_size: int = 4, negative_samples: float = 1.0, shuffle: bool = True, categorical: bool = False, sampling_table: Any = None, seed: int | None = None
+    sequence: Any,
+    vocabulary_size: int,
+    window_size: int = 4,
+    negative_samples: float = 1.0,
+    shuffle: bool = True,
+    categorical: bool = False,
+    sampling_table: Any = None,
+    seed: int | None = None,
 ) -> Any:
     """Pairs of words near each other, labelled 1, and random pairs, labelled 0."""
     couples: list[Any] = []
@@ -98,12 +107,16 @@ class TimeseriesGenerator(Sequence):
         batch_size: int = 128,
     ) -> None:  # fmt: skip
         if len(data) != len(targets):
-            raise ValueError(f"Data and targets have to be of same length. Data length is {len(data)} while target length is {len(targets)}")
+            raise ValueError(
+                f"Data and targets have to be of same length. Data length is {len(data)} while target length is {len(targets)}"
+            )
         self.data, self.targets, self.length, self.sampling_rate, self.stride = data, targets, length, sampling_rate, stride
         self.start_index, self.end_index = start_index + length, len(data) - 1 if end_index is None else end_index
         self.shuffle, self.reverse, self.batch_size = shuffle, reverse, batch_size
         if self.start_index > self.end_index:
-            raise ValueError(f"`start_index+length={self.start_index} > end_index={self.end_index}` is disallowed, as no part of the sequence would be left to be used as current step.")
+            raise ValueError(
+                f"`start_index+length={self.start_index} > end_index={self.end_index}` is disallowed, as no part of the sequence would be left to be used as current step."
+            )
 
     def __len__(self) -> int:
         return (self.end_index - self.start_index + self.batch_size * self.stride) // (self.batch_size * self.stride)
@@ -147,7 +160,15 @@ class Tokenizer:
     """Words as numbers, the frequent ones first."""
 
     def __init__(
-        self, num_words: int | None = None, filters: str = FILTERS, lower: bool = True, split: str = " ", char_level: bool = False, oov_token: Any = None, document_count: int = 0, **kwargs: Any
+        self,
+        num_words: int | None = None,
+        filters: str = FILTERS,
+        lower: bool = True,
+        split: str = " ",
+        char_level: bool = False,
+        oov_token: Any = None,
+        document_count: int = 0,
+        **kwargs: Any,
     ) -> None:
         kwargs.pop("nb_words", None)
         if kwargs:

@@ -49,9 +49,9 @@ def listed(given: Any, names: list[str], what: str) -> list[Any]:
             raise ValueError(f'No data provided for "{missing[0]}". Need data for each key in: {names}')
         return [_array(given[n]) for n in names]
     if isinstance(given, list | tuple):
-        if given and all(np.ndim(g) == 0 for g in given):
-            given = [np.asarray(given)]
-        elif len(names) == 1 and len(given) != 1 and all(not isinstance(g, np.ndarray) or g.ndim < 2 for g in given):
+        if (given and all(np.ndim(g) == 0 for g in given)) or (
+            len(names) == 1 and len(given) != 1 and all(not isinstance(g, np.ndarray) or g.ndim < 2 for g in given)
+        ):
             given = [np.asarray(given)]
         elif len(names) == 1 and len(given) == 1 and not hasattr(given[0], "shape") and np.ndim(given) > 1:
             given = [np.asarray(given[0]) if np.ndim(given[0]) > 1 else np.asarray(given)]
@@ -64,7 +64,9 @@ def listed(given: Any, names: list[str], what: str) -> list[Any]:
                 f"Error when checking model {what}: the list of Numpy arrays that you are passing to your model is not the size the model expected. Expected to see {len(names)} array(s), "
                 f"but instead got the following list of {len(values)} arrays: {str(values)[:200]}..."
             )
-        raise ValueError(f"Error when checking model {what}: data should be a Numpy array, or list/dict of Numpy arrays. Found: {str(given)[:200]}...")
+        raise ValueError(
+            f"Error when checking model {what}: data should be a Numpy array, or list/dict of Numpy arrays. Found: {str(given)[:200]}..."
+        )
     return values
 
 
@@ -74,13 +76,19 @@ def _check_shapes(values: list[Any], names: list[str], shapes: list[Any], what: 
             continue
         found = value.shape
         if len(found) != len(shape):
-            raise ValueError(f"Error when checking {what}: expected {name} to have {len(shape)} dimensions, but got array with shape {tuple(found)}")
+            raise ValueError(
+                f"Error when checking {what}: expected {name} to have {len(shape)} dimensions, but got array with shape {tuple(found)}"
+            )
         for wanted, dim in zip(shape[1:], found[1:], strict=True):
             if wanted is not None and wanted != dim:
-                raise ValueError(f"Error when checking {what}: expected {name} to have shape {tuple(shape[1:])} but got array with shape {tuple(found[1:])}")
+                raise ValueError(
+                    f"Error when checking {what}: expected {name} to have shape {tuple(shape[1:])} but got array with shape {tuple(found[1:])}"
+                )
 
 
-def standardize(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, check_size: bool = True) -> tuple[list[Any], list[Any], list[Any]]:
+def standardize(
+    model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, check_size: bool = True
+) -> tuple[list[Any], list[Any], list[Any]]:
     """(inputs, targets, sample weights) to feed; sample weights only for the outputs that have any."""
     inputs = listed(x, model._feed_input_names, "input")
     _check_shapes(inputs, model._feed_input_names, model._feed_input_shapes, "input")
@@ -102,7 +110,15 @@ def standardize(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: An
         else:
             shapes.append(shape)
     if model._target_tensors is None:
-        _check_shapes([t if s is None or len(s) != 3 or t is None or t.ndim != 2 or s[-1] != 1 else t[..., None] for t, s in zip(targets, shapes, strict=True)], names, shapes, "target")
+        _check_shapes(
+            [
+                t if s is None or len(s) != 3 or t is None or t.ndim != 2 or s[-1] != 1 else t[..., None]
+                for t, s in zip(targets, shapes, strict=True)
+            ],
+            names,
+            shapes,
+            "target",
+        )
         for position, i in enumerate(model._feed_outputs):
             _check_categories(model, i, targets[position])
             wanted = len(K.int_shape(model.outputs[i]))
@@ -123,7 +139,9 @@ def standardize(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: An
     if check_size and model.stateful and inputs and inputs[0] is not None:
         size = model._feed_input_shapes[0][0]
         if size and inputs[0].shape[0] % size:
-            raise ValueError(f"In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch size. Found: {inputs[0].shape[0]} samples")
+            raise ValueError(
+                f"In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch size. Found: {inputs[0].shape[0]} samples"
+            )
     return inputs, targets, feeds
 
 
@@ -151,7 +169,9 @@ def _weights_by_output(given: Any, model: Any, what: str) -> list[Any]:
         return list(given)
     if isinstance(given, dict):
         return [given.get(n) for n in names]
-    raise TypeError(f"The model has multiple outputs, so `{what}` should be either a list or a dict. Provided `{what}` type not understood: {given}")
+    raise TypeError(
+        f"The model has multiple outputs, so `{what}` should be either a list or a dict. Provided `{what}` type not understood: {given}"
+    )
 
 
 def _sample_weights(y: Any, sample_weight: Any, class_weight: Any, mode: Any) -> Any:
@@ -160,16 +180,22 @@ def _sample_weights(y: Any, sample_weight: Any, class_weight: Any, mode: Any) ->
     if sample_weight is not None:
         found = np.asarray(sample_weight)
         if mode != "temporal" and found.ndim != 1:
-            raise ValueError(f"Found a sample_weight array with shape {found.shape}. In order to use timestep-wise sample weights, you should specify sample_weight_mode=\"temporal\" in compile().")
+            raise ValueError(
+                f'Found a sample_weight array with shape {found.shape}. In order to use timestep-wise sample weights, you should specify sample_weight_mode="temporal" in compile().'
+            )
         if y is not None and (found.ndim > y.ndim or y.shape[: found.ndim] != found.shape):
-            raise ValueError(f"Found a sample_weight array with shape {found.shape} for an input with shape {y.shape}. sample_weight cannot be broadcast.")
+            raise ValueError(
+                f"Found a sample_weight array with shape {found.shape} for an input with shape {y.shape}. sample_weight cannot be broadcast."
+            )
     if isinstance(class_weight, dict):
         if y.ndim > 2:
             raise ValueError("`class_weight` not supported for 3+ dimensional targets.")
         labels = np.argmax(y, axis=1) if y.ndim == 2 and y.shape[1] > 1 else np.reshape(y, y.shape[0])
         missing = sorted({int(c) for c in labels} - set(class_weight))
         if missing:
-            raise ValueError(f"`class_weight` must contain all classes in the data. The classes {set(missing)} exist in the data but not in `class_weight`.")
+            raise ValueError(
+                f"`class_weight` must contain all classes in the data. The classes {set(missing)} exist in the data but not in `class_weight`."
+            )
         per_class = np.asarray([class_weight[int(c)] for c in labels])
         found = per_class if found is None else found * per_class
     if found is None:
@@ -185,7 +211,9 @@ def _same_length(inputs: list[Any], targets: list[Any], check: bool) -> None:
     if len(target_sizes) > 1:
         raise ValueError(f"All target arrays (y) should have the same number of samples. Got array shapes: {[v.shape for v in targets]}")
     if sizes and target_sizes and sizes != target_sizes:
-        raise ValueError(f"Input arrays should have the same number of samples as target arrays. Found {next(iter(sizes))} input samples and {next(iter(target_sizes))} target samples.")
+        raise ValueError(
+            f"Input arrays should have the same number of samples as target arrays. Found {next(iter(sizes))} input samples and {next(iter(target_sizes))} target samples."
+        )
 
 
 def rows(arrays: list[Any], index: Any) -> list[Any]:

@@ -60,7 +60,16 @@ class Node:
         return [layer._inbound_nodes[i] for layer, i in zip(self.inbound_layers, self.node_indices, strict=True)]
 
 
-def make_variable(name: str, shape: Any, dtype: Any, initializer: Any, trainable: bool = True, constraint: Any = None, collections: Any = None, **unused: Any) -> Any:
+def make_variable(
+    name: str,
+    shape: Any,
+    dtype: Any,
+    initializer: Any,
+    trainable: bool = True,
+    constraint: Any = None,
+    collections: Any = None,
+    **unused: Any,
+) -> Any:
     """A resource variable whose initial value is drawn under its own name."""
     dims = as_dims(shape)
     dtype = as_dtype(dtype).base_dtype
@@ -69,7 +78,14 @@ def make_variable(name: str, shape: Any, dtype: Any, initializer: Any, trainable
         return initializer(tuple(dims), dtype=dtype)
 
     if not callable(initializer):
-        return ResourceVariable(lambda: tf.convert_to_tensor(initializer, dtype, name="initial_value"), trainable=trainable, dtype=dtype, name=name, constraint=constraint, collections=collections)
+        return ResourceVariable(
+            lambda: tf.convert_to_tensor(initializer, dtype, name="initial_value"),
+            trainable=trainable,
+            dtype=dtype,
+            name=name,
+            constraint=constraint,
+            collections=collections,
+        )
     if isinstance(initializer, type):
         initializer = initializer()
     return ResourceVariable(value, trainable=trainable, dtype=dtype, name=name, constraint=constraint, collections=collections)
@@ -267,7 +283,9 @@ class Layer:
         if aggregation is not None and aggregation != "mean":
             raise ValueError(f"We currently support only `mean` sample-wise metric aggregation. You provided aggregation=`{aggregation}`")
         if aggregation is None and not hasattr(value, "_metric_obj"):
-            raise ValueError("Using the result of calling a `Metric` object when calling `add_metric` requires the Metric; pass aggregation='mean' for a tensor.")
+            raise ValueError(
+                "Using the result of calling a `Metric` object when calling `add_metric` requires the Metric; pass aggregation='mean' for a tensor."
+            )
         if hasattr(value, "_metric_obj"):
             self._metrics.append(value._metric_obj)
             return
@@ -302,11 +320,17 @@ class Layer:
         dtype = as_dtype(dtype or self._dtype or K.floatx())
         if self._dtype is None:
             self._dtype = dtype.base_dtype.name
-        initializer, regularizer, constraint = initializers.get(initializer) if not isinstance(initializer, float | int) else initializer, regularizers.get(regularizer), constraints.get(constraint)
+        initializer, regularizer, constraint = (
+            initializers.get(initializer) if not isinstance(initializer, float | int) else initializer,
+            regularizers.get(regularizer),
+            constraints.get(constraint),
+        )
         trainable = True if trainable is None else trainable
         if initializer is None:
             initializer = initializers.get("glorot_uniform" if dtype.is_floating else "zeros")
-        variable = make_variable(name or "Variable", () if shape is None else shape, dtype, initializer, trainable, constraint, kwargs.get("collections"))
+        variable = make_variable(
+            name or "Variable", () if shape is None else shape, dtype, initializer, trainable, constraint, kwargs.get("collections")
+        )
         K.track_variable(variable)
         if regularizer is not None:
 
@@ -338,7 +362,9 @@ class Layer:
 
     def count_params(self) -> int:
         if not self.built:
-            raise ValueError(f"You tried to call `count_params` on {self.name}, but the layer isn't built. You can build it manually via: `{self.name}.build(batch_input_shape)`.")
+            raise ValueError(
+                f"You tried to call `count_params` on {self.name}, but the layer isn't built. You can build it manually via: `{self.name}.build(batch_input_shape)`."
+            )
         return sum(int(np.prod(w.shape.as_list())) for w in self.weights)
 
     # -- building and calling --------------------------------------------------------------------------------------------
@@ -479,7 +505,9 @@ class Layer:
         flat = nest.flatten(inputs)
         specs = nest.flatten(self._input_spec)
         if len(flat) != len(specs):
-            raise ValueError(f"Layer {self.name} expects {len(specs)} inputs, but it received {len(flat)} input tensors. Inputs received: {inputs}")
+            raise ValueError(
+                f"Layer {self.name} expects {len(specs)} inputs, but it received {len(flat)} input tensors. Inputs received: {inputs}"
+            )
         for i, (x, spec) in enumerate(zip(flat, specs, strict=True)):
             if spec is not None and hasattr(x, "shape"):
                 _check_spec(x, spec, i, self.name)
@@ -513,11 +541,19 @@ class Layer:
 
     def _one(self, attribute: str, what: str) -> Any:
         if not self._inbound_nodes:
-            raise AttributeError(f"Layer {self.name} is not connected, no {what} to return." if "shape" not in what else "The layer has never been called and thus has no defined " + what + ".")
+            raise AttributeError(
+                f"Layer {self.name} is not connected, no {what} to return."
+                if "shape" not in what
+                else "The layer has never been called and thus has no defined " + what + "."
+            )
         if len(self._inbound_nodes) > 1 and "shape" not in what:
-            raise AttributeError(f"Layer {self.name} has multiple inbound nodes, hence the notion of \"layer {what}\" is ill-defined. Use `get_{what}_at(node_index)` instead.")
+            raise AttributeError(
+                f'Layer {self.name} has multiple inbound nodes, hence the notion of "layer {what}" is ill-defined. Use `get_{what}_at(node_index)` instead.'
+            )
         if len({str(getattr(n, attribute)) for n in self._inbound_nodes}) > 1:
-            raise AttributeError(f'The layer "{self.name} has multiple inbound nodes, with different {what}s. Hence the notion of "{what}" is ill-defined for the layer. Use `get_{what.replace(" ", "_")}_at(node_index)` instead.')
+            raise AttributeError(
+                f'The layer "{self.name} has multiple inbound nodes, with different {what}s. Hence the notion of "{what}" is ill-defined for the layer. Use `get_{what.replace(" ", "_")}_at(node_index)` instead.'
+            )
         found = getattr(self._inbound_nodes[0], attribute)
         return found if "shape" in what else _single(found)
 
@@ -656,7 +692,17 @@ def _check_spec(x: Any, spec: InputSpec, index: int, name: str) -> None:
 class InputLayer(Layer):
     """The entry of a model: a placeholder."""
 
-    def __init__(self, input_shape: Any = None, batch_size: int | None = None, dtype: Any = None, input_tensor: Any = None, sparse: bool = False, name: str | None = None, ragged: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        input_shape: Any = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        input_tensor: Any = None,
+        sparse: bool = False,
+        name: str | None = None,
+        ragged: bool = False,
+        **kwargs: Any,
+    ) -> None:
         batch_input_shape = kwargs.pop("batch_input_shape", None)
         if batch_input_shape is not None:
             batch_size, input_shape = batch_input_shape[0], tuple(batch_input_shape[1:])
@@ -690,12 +736,25 @@ class InputLayer(Layer):
         self._inbound_nodes.append(node)
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_input_shape": self._batch_input_shape, "dtype": self.dtype, "sparse": self.sparse, "ragged": self.ragged, "name": self.name}
+        return {
+            "batch_input_shape": self._batch_input_shape,
+            "dtype": self.dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+        }
 
 
 @export("keras.layers.Input")
-def Input(  # noqa: N802 - Keras' name
-    shape: Any = None, batch_size: int | None = None, name: str | None = None, dtype: Any = None, sparse: bool = False, tensor: Any = None, ragged: bool = False, **kwargs: Any
+def Input(
+    shape: Any = None,
+    batch_size: int | None = None,
+    name: str | None = None,
+    dtype: Any = None,
+    sparse: bool = False,
+    tensor: Any = None,
+    ragged: bool = False,
+    **kwargs: Any,
 ) -> Any:
     """A Keras tensor to build a model from."""
     batch_shape = kwargs.pop("batch_shape", None)
@@ -706,7 +765,9 @@ def Input(  # noqa: N802 - Keras' name
     if batch_shape is not None:
         batch_size, shape = batch_shape[0], tuple(batch_shape[1:])
     if shape is None and tensor is None:
-        raise ValueError("Please provide to Input either a `shape` or a `tensor` argument. Note that `shape` does not include the batch dimension.")
+        raise ValueError(
+            "Please provide to Input either a `shape` or a `tensor` argument. Note that `shape` does not include the batch dimension."
+        )
     shape = (shape,) if isinstance(shape, int) else shape
     layer = InputLayer(shape, batch_size=batch_size, name=name, dtype=dtype, sparse=sparse, input_tensor=tensor, ragged=ragged)
     return unpack(layer._inbound_nodes[0].output_tensors)

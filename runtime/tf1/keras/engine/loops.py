@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,9 @@ def fit_arrays(
             loader = validation_data
         else:
             if len(validation_data) not in (2, 3):
-                raise ValueError(f"`validation_data` must be a tuple of 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) entries. Found {len(validation_data)}.")
+                raise ValueError(
+                    f"`validation_data` must be a tuple of 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) entries. Found {len(validation_data)}."
+                )
             val_x, val_y, val_w = validation_data if len(validation_data) == 3 else (*validation_data, None)
             vi, vt, vw = model._prepare(val_x, val_y, val_w)
             validation = vi + vt + vw
@@ -61,7 +65,16 @@ def fit_arrays(
     else:
         count = _count(feeds)
     listed = cbks.configure(
-        callbacks, model, validation is not None or loader is not None, batch_size, epochs, steps_per_epoch, count, verbose, validation, "steps" if steps_per_epoch is not None and count is None else "samples"
+        callbacks,
+        model,
+        validation is not None or loader is not None,
+        batch_size,
+        epochs,
+        steps_per_epoch,
+        count,
+        verbose,
+        validation,
+        "steps" if steps_per_epoch is not None and count is None else "samples",
     )
     if verbose and count is not None:
         text = f"Train on {count} samples"
@@ -143,7 +156,9 @@ def _evaluate_feeds(model: Any, feeds: list[Any], size: int, listed: Any, steps:
     return _array_epoch(model, "test", feeds, np.arange(_count(feeds)), size, listed, steps)
 
 
-def evaluate_arrays(model: Any, x: Any, y: Any, batch_size: int | None, verbose: int, sample_weight: Any, steps: int | None, callbacks: Any) -> Any:
+def evaluate_arrays(
+    model: Any, x: Any, y: Any, batch_size: int | None, verbose: int, sample_weight: Any, steps: int | None, callbacks: Any
+) -> Any:
     inputs, targets, weights = model._prepare(x, y, sample_weight)
     feeds = inputs + targets + weights
     model._make_function("test")
@@ -161,7 +176,9 @@ def predict_arrays(model: Any, x: Any, batch_size: int | None, verbose: int, ste
     inputs, _, _ = model._prepare(x)
     count, size = _count(inputs), batch_size or 32
     if model.stateful and inputs and model._feed_input_shapes[0][0] and count % model._feed_input_shapes[0][0]:
-        raise ValueError(f"In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch size. Found: {count} samples. Batch size: {size}.")
+        raise ValueError(
+            f"In a stateful network, you should only pass inputs with a number of samples that can be divided by the batch size. Found: {count} samples. Batch size: {size}."
+        )
     listed = cbks.configure_running(callbacks, model, "predict", size, count, steps, verbose)
     listed.on_begin("predict")
     parts: list[list[Any]] = []
@@ -207,7 +224,9 @@ def _parts(batch: Any) -> tuple[Any, Any, Any]:
         return batch
     if len(batch) == 1:
         return batch[0], None, None
-    raise ValueError(f"Output of generator should be a tuple of 1 or 2 or 3 elements: (input,) or (input, target) or (input, target, sample_weights). Received {str(batch)[:200]}")
+    raise ValueError(
+        f"Output of generator should be a tuple of 1 or 2 or 3 elements: (input,) or (input, target) or (input, target, sample_weights). Received {str(batch)[:200]}"
+    )
 
 
 def _size(x: Any) -> int:
@@ -215,7 +234,9 @@ def _size(x: Any) -> int:
     return int(np.shape(first)[0]) if np.ndim(first) else 1
 
 
-def _generator_epoch(model: Any, mode: str, source: Any, steps: int | None, listed: Any, class_weight: Any = None, by_samples: bool = False) -> list[float]:
+def _generator_epoch(
+    model: Any, mode: str, source: Any, steps: int | None, listed: Any, class_weight: Any = None, by_samples: bool = False
+) -> list[float]:
     total, seen, last, number = 0.0, 0, [], 0
     while steps is None or number < steps:
         try:
@@ -245,7 +266,9 @@ def _steps_of(generator: Any, steps: int | None, what: str) -> int | None:
     if steps is None and data.is_sequence(generator):
         return len(generator)
     if steps is None and what != "dataset":
-        raise ValueError(f"`{what}=None` is only valid for a generator based on the `keras.utils.Sequence` class. Please specify `{what}` or use the `keras.utils.Sequence` class.")
+        raise ValueError(
+            f"`{what}=None` is only valid for a generator based on the `keras.utils.Sequence` class. Please specify `{what}` or use the `keras.utils.Sequence` class."
+        )
     return steps
 
 
@@ -269,9 +292,13 @@ def fit_generator(
         if data.is_generator(validation_data) or data.is_dataset(validation_data):
             loader = validation_data
         else:
-            validation = sum(model._prepare(*(validation_data if len(validation_data) == 3 else (*validation_data, None))), [])
+            validation = functools.reduce(
+                operator.iadd, model._prepare(*(validation_data if len(validation_data) == 3 else (*validation_data, None))), []
+            )
     model._make_function("train")
-    listed = cbks.configure(callbacks, model, validation is not None or loader is not None, None, epochs, steps, None, verbose, validation, "steps")
+    listed = cbks.configure(
+        callbacks, model, validation is not None or loader is not None, None, epochs, steps, None, verbose, validation, "steps"
+    )
     model.stop_training = False
     listed.on_train_begin()
     for epoch in range(initial_epoch, epochs):
@@ -295,7 +322,9 @@ def _evaluate_any(model: Any, loader: Any, steps: int | None) -> list[float]:
     model.reset_metrics()
     if data.is_dataset(loader):
         return _generator_epoch(model, "test", _dataset_batches(loader), steps, None)
-    return _generator_epoch(model, "test", _generated(loader), _steps_of(loader, steps, "validation_steps"), None, by_samples=data.is_sequence(loader) and False)
+    return _generator_epoch(
+        model, "test", _generated(loader), _steps_of(loader, steps, "validation_steps"), None, by_samples=data.is_sequence(loader) and False
+    )
 
 
 def evaluate_generator(model: Any, generator: Any, steps: int | None, callbacks: Any, verbose: int) -> Any:
@@ -329,7 +358,9 @@ def _predict_source(model: Any, source: Any, steps: int | None, listed: Any) -> 
 
 def predict_generator(model: Any, generator: Any, steps: int | None, callbacks: Any, verbose: int) -> Any:
     steps = _steps_of(generator, steps, "steps")
-    return _predict_source(model, _generated(generator), steps, cbks.configure_running(callbacks, model, "predict", None, None, steps, verbose))
+    return _predict_source(
+        model, _generated(generator), steps, cbks.configure_running(callbacks, model, "predict", None, None, steps, verbose)
+    )
 
 
 # -- data sets -----------------------------------------------------------------------------------------------------------
@@ -368,8 +399,12 @@ def fit_dataset(
     model._make_function("train")
     validation = None
     if validation_data is not None and not data.is_dataset(validation_data):
-        validation = sum(model._prepare(*(validation_data if len(validation_data) == 3 else (*validation_data, None))), [])
-    listed = cbks.configure(callbacks, model, validation_data is not None, None, epochs, steps_per_epoch, None, verbose, validation, "steps")
+        validation = functools.reduce(
+            operator.iadd, model._prepare(*(validation_data if len(validation_data) == 3 else (*validation_data, None))), []
+        )
+    listed = cbks.configure(
+        callbacks, model, validation_data is not None, None, epochs, steps_per_epoch, None, verbose, validation, "steps"
+    )
     if verbose and steps_per_epoch is not None:
         text = f"Train on {steps_per_epoch} steps"
         print(text + (f", validate on {validation_steps} steps" if validation_data is not None and validation_steps else ""))
@@ -385,7 +420,11 @@ def fit_dataset(
             source = _dataset_batches(dataset)
         logs = dict(zip(model.metrics_names, values, strict=False))
         if validation_data is not None and _validates(epoch, validation_freq):
-            found = _evaluate_feeds(model, validation, 32, None, validation_steps) if validation is not None else _evaluate_any(model, validation_data, validation_steps)
+            found = (
+                _evaluate_feeds(model, validation, 32, None, validation_steps)
+                if validation is not None
+                else _evaluate_any(model, validation_data, validation_steps)
+            )
             logs.update({f"val_{n}": v for n, v in zip(model.metrics_names, found, strict=False)})
         listed.on_epoch_end(epoch, logs)
     listed.on_train_end()
@@ -402,4 +441,6 @@ def evaluate_dataset(model: Any, dataset: Any, steps: int | None, verbose: int, 
 
 
 def predict_dataset(model: Any, dataset: Any, steps: int | None, verbose: int, callbacks: Any) -> Any:
-    return _predict_source(model, _dataset_batches(dataset), steps, cbks.configure_running(callbacks, model, "predict", None, None, steps, verbose))
+    return _predict_source(
+        model, _dataset_batches(dataset), steps, cbks.configure_running(callbacks, model, "predict", None, None, steps, verbose)
+    )

@@ -48,14 +48,18 @@ class Network(Layer):
             raise ValueError(f"The list of inputs passed to the model is redundant. All inputs should only appear once. Found: {inputs}")
         for t in flat_in:
             if not hasattr(t, "_keras_history"):
-                raise ValueError(f"Input tensors to a {type(self).__name__} must come from `tf.keras.Input`. Received: {t} (missing previous layer metadata).")
+                raise ValueError(
+                    f"Input tensors to a {type(self).__name__} must come from `tf.keras.Input`. Received: {t} (missing previous layer metadata)."
+                )
         if any(not hasattr(t, "_keras_history") for t in flat_out):
             from runtime.tf1.keras.engine.op_layer import create_keras_history
 
             create_keras_history(flat_out)
         for t in flat_out:
             if not hasattr(t, "_keras_history"):
-                raise ValueError(f"Output tensors to a {type(self).__name__} must be the output of a TensorFlow `Layer` (thus holding past layer metadata). Found: {t}")
+                raise ValueError(
+                    f"Output tensors to a {type(self).__name__} must be the output of a TensorFlow `Layer` (thus holding past layer metadata). Found: {t}"
+                )
         self._is_graph_network = True
         self._nested_inputs, self._nested_outputs = inputs, outputs
         self.inputs, self.outputs = flat_in, flat_out
@@ -180,7 +184,9 @@ class Network(Layer):
         many = isinstance(input_shape, list)
         with tf.name_scope(self._scope()):
             inputs = [K.placeholder(shape=as_dims(s)) for s in (input_shape if many else [input_shape])]
-            arguments = {"training": K.learning_phase()} if self._expects_training and "training" in inspect.signature(self.call).parameters else {}
+            arguments = (
+                {"training": K.learning_phase()} if self._expects_training and "training" in inspect.signature(self.call).parameters else {}
+            )
             self.call(inputs if many else inputs[0], **arguments)
         self.built = True
 
@@ -205,7 +211,10 @@ class Network(Layer):
                 if not all(id(t) in known for t in nest.flatten(node.input_tensors) if hasattr(t, "_keras_history")):
                     continue
                 mapped = nest.map_structure(lambda t: known.get(id(t), t), node.input_tensors)
-                arguments = {k: nest.map_structure(lambda t: known.get(id(t), t), v) if k != "mask" or v is not None else v for k, v in node.arguments.items()}
+                arguments = {
+                    k: nest.map_structure(lambda t: known.get(id(t), t), v) if k != "mask" or v is not None else v
+                    for k, v in node.arguments.items()
+                }
                 if layer._expects_training and "training" not in arguments and training is not None:
                     arguments["training"] = training
                 outputs = layer(mapped, **arguments)
@@ -227,7 +236,11 @@ class Network(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         if not self._is_graph_network:
             return super().compute_output_shape(input_shape)
-        shapes = input_shape if isinstance(input_shape, list) and input_shape and not isinstance(input_shape[0], int | type(None)) else [input_shape]
+        shapes = (
+            input_shape
+            if isinstance(input_shape, list) and input_shape and not isinstance(input_shape[0], int | type(None))
+            else [input_shape]
+        )
         known = {id(t): TensorShape(as_dims(s)) for t, s in zip(self.inputs or (), shapes, strict=True)}
         for depth in sorted(self._depths, reverse=True):
             for node in self._depths[depth]:
@@ -274,7 +287,14 @@ class Network(Layer):
         def place(coordinates: Any) -> list[Any]:
             return [[layer.name, numbers.get(id(layer._inbound_nodes[i]), 0), j] for layer, i, j in coordinates]
 
-        return copy.deepcopy({"name": self.name, "layers": configs, "input_layers": place(self._input_coordinates), "output_layers": place(self._output_coordinates)})
+        return copy.deepcopy(
+            {
+                "name": self.name,
+                "layers": configs,
+                "input_layers": place(self._input_coordinates),
+                "output_layers": place(self._output_coordinates),
+            }
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -283,20 +303,29 @@ class Network(Layer):
         made: dict[str, Any] = {}
         pending: list[tuple[Any, Any]] = []
         for entry in config["layers"]:
-            layer = deserialize({"class_name": entry["class_name"], "config": {**entry["config"], "name": entry["config"].get("name", entry["name"])}} if entry["class_name"] != "Sequential" or isinstance(entry["config"], dict) else entry, custom_objects=custom_objects)
+            layer = deserialize(
+                {"class_name": entry["class_name"], "config": {**entry["config"], "name": entry["config"].get("name", entry["name"])}}
+                if entry["class_name"] != "Sequential" or isinstance(entry["config"], dict)
+                else entry,
+                custom_objects=custom_objects,
+            )
             made[entry["name"]] = layer
             pending.extend((layer, data) for data in entry["inbound_nodes"])
         while pending:
             waiting = []
             for layer, data in pending:
                 entries = _node_entries(data)
-                if any(name not in made or len(made[name]._inbound_nodes) <= index for name, index, _, _ in entries) or any(other is layer for other, _ in waiting):
+                if any(name not in made or len(made[name]._inbound_nodes) <= index for name, index, _, _ in entries) or any(
+                    other is layer for other, _ in waiting
+                ):
                     waiting.append((layer, data))
                     continue
                 tensors = [nest.flatten(made[name]._inbound_nodes[index].output_tensors)[j] for name, index, j, _ in entries]
                 layer(unpack(tensors), **entries[0][3])
             if len(waiting) == len(pending):
-                raise ValueError(f"The model's configuration does not connect: the inputs of {sorted({layer.name for layer, _ in waiting})} are missing.")
+                raise ValueError(
+                    f"The model's configuration does not connect: the inputs of {sorted({layer.name for layer, _ in waiting})} are missing."
+                )
             pending = waiting
 
         def tensors_at(places: Any) -> list[Any]:
@@ -317,7 +346,15 @@ class Network(Layer):
 
         return saving.to_yaml(json.loads(self.to_json()))
 
-    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, save_format: Any = None, signatures: Any = None, options: Any = None) -> None:
+    def save(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        save_format: Any = None,
+        signatures: Any = None,
+        options: Any = None,
+    ) -> None:
         from runtime.tf1.keras.engine import saving
 
         saving.save_model(self, filepath, overwrite, include_optimizer, save_format)
@@ -336,7 +373,9 @@ class Network(Layer):
         from runtime.tf1.keras.engine.summary import print_summary
 
         if not self.built:
-            raise ValueError("This model has not yet been built. Build the model first by calling `build()` or calling `fit()` with some data, or specify an `input_shape` argument in the first layer(s) for automatic build.")
+            raise ValueError(
+                "This model has not yet been built. Build the model first by calling `build()` or calling `fit()` with some data, or specify an `input_shape` argument in the first layer(s) for automatic build."
+            )
         print_summary(self, line_length, positions, print_fn)
 
 
@@ -452,9 +491,13 @@ def map_graph(inputs: list[Any], outputs: list[Any]) -> tuple[dict[int, Any], di
     computable = set(wanted)
     for depth in sorted(by_depth, reverse=True):
         for node in by_depth[depth]:
-            if isinstance(node.outbound_layer, InputLayer) and not node.keras_inputs and not any(id(t) in wanted for t in nest.flatten(node.output_tensors)):
+            if (
+                isinstance(node.outbound_layer, InputLayer)
+                and not node.keras_inputs
+                and not any(id(t) in wanted for t in nest.flatten(node.output_tensors))
+            ):
                 raise ValueError(
-                    f"Graph disconnected: cannot obtain value for tensor {nest.flatten(node.output_tensors)[0]} at layer \"{node.outbound_layer.name}\". "
+                    f'Graph disconnected: cannot obtain value for tensor {nest.flatten(node.output_tensors)[0]} at layer "{node.outbound_layer.name}". '
                     f"The following previous layers were accessed without issue: {[layer.name for layer in ordered if not isinstance(layer, InputLayer)][:0]}"
                 )
             computable.update(id(t) for t in nest.flatten(node.output_tensors))

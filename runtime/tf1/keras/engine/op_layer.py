@@ -9,7 +9,6 @@ from runtime.tf1.graph import get_default_graph
 from runtime.tf1.keras.engine.layer import Layer
 
 
-
 class TensorFlowOpLayer(Layer):
     """One operation, made again on other inputs; inputs that are not Keras tensors stay what they were."""
 
@@ -27,7 +26,9 @@ class TensorFlowOpLayer(Layer):
         return made.outputs[0] if len(made.outputs) == 1 else list(made.outputs)
 
     def get_config(self) -> dict[str, Any]:
-        raise NotImplementedError(f"The operation {self.node.name!r} ({self.node.op}) between layers cannot be saved in a configuration: put it into a Lambda layer.")
+        raise NotImplementedError(
+            f"The operation {self.node.name!r} ({self.node.op}) between layers cannot be saved in a configuration: put it into a Lambda layer."
+        )
 
 
 def create_keras_history(tensors: list[Any]) -> None:

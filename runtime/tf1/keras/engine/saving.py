@@ -24,7 +24,11 @@ def _is_hdf5(path: Any) -> bool:
 
 def _layer_weights(model: Any) -> list[tuple[str, list[tuple[str, Any]]]]:
     """Every layer's weights, in the order files hold them."""
-    layers = model._layers if any(isinstance(layer, InputLayer) for layer in model._layers) and type(model).__name__ != "Sequential" else model.layers
+    layers = (
+        model._layers
+        if any(isinstance(layer, InputLayer) for layer in model._layers) and type(model).__name__ != "Sequential"
+        else model.layers
+    )
     variables = [v for layer in layers for v in _ordered(layer)]
     values = iter(K.batch_get_value(variables))
     return [(layer.name, [(v.name, next(values)) for v in _ordered(layer)]) for layer in layers]
@@ -41,10 +45,20 @@ def _may_write(path: str, overwrite: bool) -> bool:
 
 
 @export("keras.models.save_model")
-def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, save_format: Any = None, signatures: Any = None, options: Any = None) -> None:
+def save_model(
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    include_optimizer: bool = True,
+    save_format: Any = None,
+    signatures: Any = None,
+    options: Any = None,
+) -> None:
     path = os.fspath(filepath)
     if (save_format or "h5") not in ("h5", "hdf5", "keras"):
-        raise NotImplementedError(f"save_format={save_format!r} is not supported: save as HDF5 (save_format='h5'), or export the session's graph with tf.saved_model.simple_save.")
+        raise NotImplementedError(
+            f"save_format={save_format!r} is not supported: save as HDF5 (save_format='h5'), or export the session's graph with tf.saved_model.simple_save."
+        )
     if not _may_write(path, overwrite):
         return
     config = {"class_name": type(model).__name__, "config": model.get_config()}
@@ -52,7 +66,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
     optimizer_weights = None
     if include_optimizer and getattr(model, "optimizer", None):
         if isinstance(model.optimizer, optimizers.TFOptimizer):
-            tf.logging.warning("TensorFlow optimizers do not make it possible to access optimizer attributes or optimizer state after instantiation. As a result, we cannot save the optimizer as part of the model save file. You will have to compile your model again after loading it. Prefer using a Keras optimizer instead (see keras.io/optimizers).")
+            tf.logging.warning(
+                "TensorFlow optimizers do not make it possible to access optimizer attributes or optimizer state after instantiation. As a result, we cannot save the optimizer as part of the model save file. You will have to compile your model again after loading it. Prefer using a Keras optimizer instead (see keras.io/optimizers)."
+            )
         else:
             training = {
                 "optimizer_config": {"class_name": type(model.optimizer).__name__, "config": model.optimizer.get_config()}, "loss": model.loss, "metrics": model._given_metrics,
@@ -65,7 +81,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, include_optimi
 
 
 @export("keras.models.load_model")
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) -> Any:  # noqa: A002 - Keras' name
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) -> Any:
     """The model of a Keras file, compiled as it was."""
     attributes, layers, optimizer_weights = keras_file.read(os.fspath(filepath))
     if "model_config" not in attributes:
@@ -79,14 +95,23 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True) 
         training = json.loads(attributes["training_config"])
         with CustomObjectScope(custom_objects or {}):
             optimizer = optimizers.deserialize(training["optimizer_config"], custom_objects)
-            model.compile(optimizer, _revived(training["loss"]), training.get("metrics"), training.get("loss_weights"), training.get("sample_weight_mode"), training.get("weighted_metrics"))
+            model.compile(
+                optimizer,
+                _revived(training["loss"]),
+                training.get("metrics"),
+                training.get("loss_weights"),
+                training.get("sample_weight_mode"),
+                training.get("weighted_metrics"),
+            )
         if optimizer_weights:
             if model._finished:
                 model._make_function("train")
             if len(optimizer_weights) == len(optimizer.weights):
                 _restore_optimizer(optimizer, optimizer_weights)
             else:
-                tf.logging.warning("Error in loading the saved optimizer state. As a result, your model is starting with a freshly initialized optimizer.")
+                tf.logging.warning(
+                    "Error in loading the saved optimizer state. As a result, your model is starting with a freshly initialized optimizer."
+                )
     return model
 
 
@@ -113,10 +138,14 @@ def _assign(model: Any, saved: list[tuple[str, list[tuple[str, Any]]]], where: s
         variables = _ordered(layer)
         values = [value for _, value in weights]
         if len(values) != len(variables):
-            raise ValueError(f'Layer #{k} (named "{layer.name}" in the current model) was found to correspond to layer {name} in the save file. However the new layer {layer.name} expects {len(variables)} weights, but the saved weights have {len(values)} elements.')
+            raise ValueError(
+                f'Layer #{k} (named "{layer.name}" in the current model) was found to correspond to layer {name} in the save file. However the new layer {layer.name} expects {len(variables)} weights, but the saved weights have {len(values)} elements.'
+            )
         for variable, value in zip(variables, values, strict=True):
             if not variable.shape.is_compatible_with(value.shape):
-                raise ValueError(f"{where}: weight {variable.name} of layer {layer.name} has the shape {variable.shape}, but the file has {value.shape}.")
+                raise ValueError(
+                    f"{where}: weight {variable.name} of layer {layer.name} has the shape {variable.shape}, but the file has {value.shape}."
+                )
             tuples.append((variable, value))
     K.batch_set_value(tuples)
 
@@ -130,10 +159,14 @@ def _assign_by_name(model: Any, saved: list[tuple[str, list[tuple[str, Any]]]]) 
         for layer in by_name.get(name, []):
             variables = _ordered(layer)
             if len(weights) != len(variables):
-                raise ValueError(f'Layer #{k} (named "{layer.name}") expects {len(variables)} weight(s), but the saved weights have {len(weights)} element(s).')
+                raise ValueError(
+                    f'Layer #{k} (named "{layer.name}") expects {len(variables)} weight(s), but the saved weights have {len(weights)} element(s).'
+                )
             for variable, (_, value) in zip(variables, weights, strict=True):
                 if tuple(variable.shape.as_list()) != value.shape:
-                    raise ValueError(f'Layer #{k} (named "{layer.name}"), weight {variable} has shape {variable.shape}, but the saved weight has shape {value.shape}.')
+                    raise ValueError(
+                        f'Layer #{k} (named "{layer.name}"), weight {variable} has shape {variable.shape}, but the saved weight has shape {value.shape}.'
+                    )
                 tuples.append((variable, value))
     K.batch_set_value(tuples)
 
@@ -158,7 +191,9 @@ def _keyed(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for i, layer in enumerate(layer for layer in model.layers if layer.weights):
         for v in _ordered(layer):
-            found.setdefault(f"layer_with_weights-{i}/{v.name.split(':')[0].rpartition('/')[2]}/.ATTRIBUTES/VARIABLE_VALUE", v) if v.name.count("/") <= 1 else found.setdefault(
+            found.setdefault(
+                f"layer_with_weights-{i}/{v.name.split(':')[0].rpartition('/')[2]}/.ATTRIBUTES/VARIABLE_VALUE", v
+            ) if v.name.count("/") <= 1 else found.setdefault(
                 f"layer_with_weights-{i}/{'/'.join(v.name.split(':')[0].split('/')[1:])}/.ATTRIBUTES/VARIABLE_VALUE", v
             )
     return found
@@ -167,7 +202,9 @@ def _keyed(model: Any) -> dict[str, Any]:
 def load_weights(model: Any, filepath: Any, by_name: bool = False) -> Any:
     path = os.fspath(filepath)
     if not model.built:
-        raise ValueError("Unable to load weights saved in HDF5 format into a subclassed Model which has not created its variables yet. Call the Model first, then load the weights.")
+        raise ValueError(
+            "Unable to load weights saved in HDF5 format into a subclassed Model which has not created its variables yet. Call the Model first, then load the weights."
+        )
     if not _is_hdf5(path) and os.path.exists(f"{path}.index"):
         from runtime.tf1 import client
 
@@ -232,7 +269,14 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Any = Non
     from runtime.tf1 import nest
     from runtime.tf1.keras.engine.layer import Input
 
-    given = input_tensors if input_tensors is not None else [Input(batch_shape=K.int_shape(t), dtype=t.dtype.name, name=layer.name) for t, layer in zip(model.inputs, model._input_layers, strict=True)]
+    given = (
+        input_tensors
+        if input_tensors is not None
+        else [
+            Input(batch_shape=K.int_shape(t), dtype=t.dtype.name, name=layer.name)
+            for t, layer in zip(model.inputs, model._input_layers, strict=True)
+        ]
+    )
     known = {id(t): g for t, g in zip(model.inputs, given, strict=True)}
     copies: dict[int, Any] = {}
     for depth in sorted(model._depths, reverse=True):
@@ -246,5 +290,3 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Any = Non
             for t, o in zip(nest.flatten(node.output_tensors), nest.flatten(outputs), strict=True):
                 known[id(t)] = o
     return type(model)(given, [known[id(t)] for t in model.outputs], name=model.name)
-
-

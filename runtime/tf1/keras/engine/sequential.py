@@ -39,7 +39,9 @@ class Sequential(Model):
             if isinstance(layer, InputLayer):
                 outputs = nest.flatten(layer._inbound_nodes[-1].output_tensors)
                 if len(outputs) != 1:
-                    raise ValueError("All layers in a Sequential model should have a single output tensor. For multi-output layers, use the functional API.")
+                    raise ValueError(
+                        "All layers in a Sequential model should have a single output tensor. For multi-output layers, use the functional API."
+                    )
                 self.outputs = outputs
                 started = True
             else:
@@ -51,12 +53,16 @@ class Sequential(Model):
                     started = True
             if started:
                 if len(self.outputs or ()) != 1:
-                    raise ValueError("All layers in a Sequential model should have a single output tensor. For multi-output layers, use the functional API.")
+                    raise ValueError(
+                        "All layers in a Sequential model should have a single output tensor. For multi-output layers, use the functional API."
+                    )
                 self.inputs = _sources(self.outputs[0])  # type: ignore[index]
         elif self.outputs:
             output = layer(self.outputs[0])
             if isinstance(output, list | tuple):
-                raise TypeError("All layers in a Sequential model should have a single output tensor. For multi-output layers, use the functional API.")
+                raise TypeError(
+                    "All layers in a Sequential model should have a single output tensor. For multi-output layers, use the functional API."
+                )
             self.outputs = [output]
         if self.outputs:
             self._layers.append(layer)

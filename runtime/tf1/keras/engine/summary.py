@@ -20,7 +20,9 @@ def print_summary(model: Any, line_length: int | None = None, positions: Any = N
         inbound = 0
         for depth, nodes in model._depths.items():
             by_depth[depth] = len(nodes)
-        sequential = all(n <= 1 for n in by_depth.values()) and all(len(n.keras_inputs) <= 1 for nodes in model._depths.values() for n in nodes)
+        sequential = all(n <= 1 for n in by_depth.values()) and all(
+            len(n.keras_inputs) <= 1 for nodes in model._depths.values() for n in nodes
+        )
         del inbound
     if sequential:
         line_length, positions = line_length or 65, positions or [0.45, 0.85, 1.0]

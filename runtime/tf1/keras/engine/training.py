@@ -45,7 +45,13 @@ class Model(Network):
         return [*self.__dict__.get("_loss_metrics", ()), *self.metrics]
 
     def _compile_args(self) -> dict[str, Any]:
-        return {"loss": self.loss, "metrics": self._given_metrics, "weighted_metrics": self._given_weighted, "loss_weights": self.loss_weights, "sample_weight_mode": self.sample_weight_mode}
+        return {
+            "loss": self.loss,
+            "metrics": self._given_metrics,
+            "weighted_metrics": self._given_weighted,
+            "loss_weights": self.loss_weights,
+            "sample_weight_mode": self.sample_weight_mode,
+        }
 
     def compile(
         self, optimizer: Any = "rmsprop", loss: Any = None, metrics: Any = None, loss_weights: Any = None, sample_weight_mode: Any = None, weighted_metrics: Any = None, target_tensors: Any = None,
@@ -88,7 +94,9 @@ class Model(Network):
                 self.targets.append(None)
                 continue
             if target is None:
-                target = K.placeholder(ndim=len(shapes[i]), name=f"{name}_target", sparse=K.is_sparse(self.outputs[i]), dtype=K.dtype(self.outputs[i]))
+                target = K.placeholder(
+                    ndim=len(shapes[i]), name=f"{name}_target", sparse=K.is_sparse(self.outputs[i]), dtype=K.dtype(self.outputs[i])
+                )
                 self._feed_targets.append(target)
                 self._feed_outputs.append(i)
             elif K.is_placeholder(target):
@@ -109,7 +117,9 @@ class Model(Network):
             return [given.get(n) for n in names]
         if isinstance(given, list | tuple):
             if len(given) != len(names):
-                raise ValueError(f"When passing a list as {what}, it should have one entry per model output. The model has {len(names)} outputs, but you passed {what}={given}")
+                raise ValueError(
+                    f"When passing a list as {what}, it should have one entry per model output. The model has {len(names)} outputs, but you passed {what}={given}"
+                )
             return list(given)
         return [given] * len(names) if broadcast else [given]
 
@@ -130,7 +140,11 @@ class Model(Network):
         self._metric_calls: list[tuple[int, Any, bool]] = []
         if len(self.output_names) > 1:
             with tf.name_scope(""):
-                self._loss_metrics = [metrics_module.Mean(name=f"{n}_loss") for n, loss in zip(self.output_names, self._losses_of, strict=True) if loss is not None]
+                self._loss_metrics = [
+                    metrics_module.Mean(name=f"{n}_loss")
+                    for n, loss in zip(self.output_names, self._losses_of, strict=True)
+                    if loss is not None
+                ]
         plain, weighted = spread(self._given_metrics), spread(self._given_weighted)
         for kind, each in ((False, plain), (True, weighted)):
             for i, wanted in enumerate(each):
@@ -162,16 +176,26 @@ class Model(Network):
         self._weighted_outputs = with_weights
         self._functions = {}
         modes = self.sample_weight_mode
-        modes = [modes.get(n) for n in self.output_names] if isinstance(modes, dict) else list(modes) if isinstance(modes, list | tuple) else [modes] * len(self.output_names)
+        modes = (
+            [modes.get(n) for n in self.output_names]
+            if isinstance(modes, dict)
+            else list(modes)
+            if isinstance(modes, list | tuple)
+            else [modes] * len(self.output_names)
+        )
         self._weight_modes = modes
         self.sample_weights: list[Any] = []
         for name, wanted, mode in zip(self.output_names, with_weights, modes, strict=True):
             if not wanted:
                 self.sample_weights.append(None)
             elif mode == "temporal":
-                self.sample_weights.append(tf.placeholder_with_default(tf.constant([[1.0]], dtype=K.floatx()), shape=[None, None], name=f"{name}_sample_weights"))
+                self.sample_weights.append(
+                    tf.placeholder_with_default(tf.constant([[1.0]], dtype=K.floatx()), shape=[None, None], name=f"{name}_sample_weights")
+                )
             else:
-                self.sample_weights.append(tf.placeholder_with_default(tf.constant([1.0], dtype=K.floatx()), shape=[None], name=f"{name}_sample_weights"))
+                self.sample_weights.append(
+                    tf.placeholder_with_default(tf.constant([1.0], dtype=K.floatx()), shape=[None], name=f"{name}_sample_weights")
+                )
         masks = [getattr(o, "_keras_mask", None) for o in self.outputs]
         with tf.name_scope("metrics"):
             for i, metric, weighted in self._metric_calls:
@@ -180,7 +204,9 @@ class Model(Network):
                     if masks[i] is not None:
                         mask = tf.cast(masks[i], self.outputs[i].dtype)
                         weights = mask if weights is None else _masked(weights, mask)
-                    metric(self.targets[i], self.outputs[i], sample_weight=weights) if weights is not None else metric(self.targets[i], self.outputs[i])
+                    metric(self.targets[i], self.outputs[i], sample_weight=weights) if weights is not None else metric(
+                        self.targets[i], self.outputs[i]
+                    )
         with tf.name_scope("metrics"):
             pass  # where weighted metrics go
         self.total_loss = self._build_loss(masks)
@@ -232,7 +258,9 @@ class Model(Network):
             if "predict" not in self._predict_functions():
                 kwargs = getattr(self, "_function_kwargs", {})
                 with tf.name_scope("predict"):
-                    self._predict_functions()["predict"] = K.function(self._feed_inputs + phase, self.outputs, updates=self.state_updates, name="predict_function", **kwargs)
+                    self._predict_functions()["predict"] = K.function(
+                        self._feed_inputs + phase, self.outputs, updates=self.state_updates, name="predict_function", **kwargs
+                    )
             return self._predict_functions()["predict"]
         if mode in self._functions:
             return self._functions[mode]
@@ -243,10 +271,14 @@ class Model(Network):
                 updates = self.optimizer.get_updates(loss=self.total_loss, params=self._collected)
                 updates += self.get_updates_for(None) + self.get_updates_for(self.inputs)
             with tf.name_scope("training"):
-                made = K.function(inputs, [self.total_loss, *metric_tensors], updates=updates, name="train_function", **self._function_kwargs)
+                made = K.function(
+                    inputs, [self.total_loss, *metric_tensors], updates=updates, name="train_function", **self._function_kwargs
+                )
         else:
             with tf.name_scope("evaluation"):
-                made = K.function(inputs, [self.total_loss, *metric_tensors], updates=self.state_updates, name="test_function", **self._function_kwargs)
+                made = K.function(
+                    inputs, [self.total_loss, *metric_tensors], updates=self.state_updates, name="test_function", **self._function_kwargs
+                )
         self._functions[mode] = made
         return made
 
@@ -300,7 +332,10 @@ class Model(Network):
             dtype = K.floatx() if a.dtype.kind == "f" or type(self).__name__ == "Sequential" else a.dtype.name
             tensors.append(K.placeholder(shape=shape, dtype=dtype, name=name))
         self._setting = True
-        outputs = self(unpack(tensors) if not isinstance(x, dict) else dict(zip(names, tensors, strict=True)), **({"training": K.learning_phase()} if self._expects_training else {}))
+        outputs = self(
+            unpack(tensors) if not isinstance(x, dict) else dict(zip(names, tensors, strict=True)),
+            **({"training": K.learning_phase()} if self._expects_training else {}),
+        )
         self._setting = False
         self._note_io(tensors, nest.flatten(outputs))
         if self._is_compiled and not self._finished:
@@ -310,7 +345,9 @@ class Model(Network):
         if not self.optimizer:
             raise RuntimeError("You must compile your model before training/testing. Use `model.compile(optimizer, loss)`.")
 
-    def _prepare(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, batch_size: Any = None, check_size: bool = True) -> tuple[list[Any], list[Any], list[Any]]:
+    def _prepare(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, batch_size: Any = None, check_size: bool = True
+    ) -> tuple[list[Any], list[Any], list[Any]]:
         """x, y and weights as lists of arrays that fit the model."""
         self._set_inputs(x)
         return data.standardize(self, x, y, sample_weight, class_weight, check_size)
@@ -334,7 +371,19 @@ class Model(Network):
                 validation_freq=validation_freq, class_weight=class_weight, shuffle=bool(shuffle), initial_epoch=initial_epoch,
             )  # fmt: skip
         if data.is_dataset(x):
-            return loops.fit_dataset(self, x, epochs, verbose, callbacks, validation_data, initial_epoch, steps_per_epoch, validation_steps, validation_freq, class_weight)
+            return loops.fit_dataset(
+                self,
+                x,
+                epochs,
+                verbose,
+                callbacks,
+                validation_data,
+                initial_epoch,
+                steps_per_epoch,
+                validation_steps,
+                validation_freq,
+                class_weight,
+            )
         return loops.fit_arrays(
             self, x, y, batch_size or (32 if steps_per_epoch is None else None), epochs, verbose, callbacks, validation_split, validation_data, shuffle, class_weight, sample_weight, initial_epoch,
             steps_per_epoch, validation_steps, validation_freq,
@@ -353,7 +402,15 @@ class Model(Network):
         return loops.evaluate_arrays(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: int = 0, steps: int | None = None, callbacks: Any = None, max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int = 0,
+        steps: int | None = None,
+        callbacks: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
     ) -> Any:
         """The outputs for data."""
         if data.is_generator(x):
@@ -392,16 +449,43 @@ class Model(Network):
     ) -> Any:  # fmt: skip
         """Train on what a generator or a keras.utils.Sequence gives."""
         self._check_compiled()
-        return loops.fit_generator(self, generator, steps_per_epoch, epochs, verbose, callbacks, validation_data, validation_steps, validation_freq, class_weight, shuffle, initial_epoch)
+        return loops.fit_generator(
+            self,
+            generator,
+            steps_per_epoch,
+            epochs,
+            verbose,
+            callbacks,
+            validation_data,
+            validation_steps,
+            validation_freq,
+            class_weight,
+            shuffle,
+            initial_epoch,
+        )
 
     def evaluate_generator(
-        self, generator: Any, steps: int | None = None, callbacks: Any = None, max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0
+        self,
+        generator: Any,
+        steps: int | None = None,
+        callbacks: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: int = 0,
     ) -> Any:
         self._check_compiled()
         return loops.evaluate_generator(self, generator, steps, callbacks, verbose)
 
     def predict_generator(
-        self, generator: Any, steps: int | None = None, callbacks: Any = None, max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False, verbose: int = 0
+        self,
+        generator: Any,
+        steps: int | None = None,
+        callbacks: Any = None,
+        max_queue_size: int = 10,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        verbose: int = 0,
     ) -> Any:
         return loops.predict_generator(self, generator, steps, callbacks, verbose)
 

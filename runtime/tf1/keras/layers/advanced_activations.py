@@ -48,9 +48,20 @@ class LeakyReLU(Elementwise):
 class PReLU(Elementwise):
     """x above 0, alpha x below; alpha is learnt."""
 
-    def __init__(self, alpha_initializer: Any = "zeros", alpha_regularizer: Any = None, alpha_constraint: Any = None, shared_axes: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.alpha_initializer, self.alpha_regularizer, self.alpha_constraint = initializers.get(alpha_initializer), regularizers.get(alpha_regularizer), constraints.get(alpha_constraint)
+        self.alpha_initializer, self.alpha_regularizer, self.alpha_constraint = (
+            initializers.get(alpha_initializer),
+            regularizers.get(alpha_regularizer),
+            constraints.get(alpha_constraint),
+        )
         self.shared_axes = None if shared_axes is None else list(shared_axes) if isinstance(shared_axes, list | tuple) else [shared_axes]
 
     def build(self, input_shape: Any) -> None:
@@ -58,7 +69,9 @@ class PReLU(Elementwise):
         shape = dims[1:]
         for axis in self.shared_axes or ():
             shape[axis - 1] = 1
-        self.alpha = self.add_weight("alpha", shape=shape, initializer=self.alpha_initializer, regularizer=self.alpha_regularizer, constraint=self.alpha_constraint)
+        self.alpha = self.add_weight(
+            "alpha", shape=shape, initializer=self.alpha_initializer, regularizer=self.alpha_regularizer, constraint=self.alpha_constraint
+        )
         self.input_spec = InputSpec(ndim=len(dims), axes={i: dims[i] for i in range(1, len(dims)) if i not in (self.shared_axes or ())})
         self.built = True
 
@@ -137,7 +150,9 @@ class GaussianNoise(Elementwise):
     def call(self, inputs: Any, training: Any = None) -> Any:
         from runtime.tf1.keras.backend_ops import random_normal
 
-        return K.in_train_phase(lambda: inputs + random_normal(shape=tf.shape(inputs), mean=0.0, stddev=self.stddev), inputs, training=training)
+        return K.in_train_phase(
+            lambda: inputs + random_normal(shape=tf.shape(inputs), mean=0.0, stddev=self.stddev), inputs, training=training
+        )
 
 
 @export("keras.layers.GaussianDropout")

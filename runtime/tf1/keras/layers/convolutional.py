@@ -32,7 +32,9 @@ class Conv(Layer):
         self.kernel_size, self.strides = _tuple(kernel_size, self.rank, "kernel_size"), _tuple(strides, self.rank, "strides")
         self.padding = padding.lower()
         if self.padding not in ("valid", "same", *(("causal",) if self.rank == 1 else ())):
-            raise ValueError(f'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only for `Conv1D). Received: {padding}')
+            raise ValueError(
+                f'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only for `Conv1D). Received: {padding}'
+            )
         self.data_format = K.conv_format("channels_last" if data_format is None and self.rank == 1 else data_format)
         self.dilation_rate = _tuple(dilation_rate, self.rank, "dilation_rate")
         self.activation = activations.get(activation)
@@ -56,7 +58,9 @@ class Conv(Layer):
     def _add_bias(self, size: Any) -> None:
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight("bias", shape=(size,), initializer=self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint)
+            self.bias = self.add_weight(
+                "bias", shape=(size,), initializer=self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint
+            )
 
     def build(self, input_shape: Any) -> None:
         channels = self._channels(input_shape)
@@ -84,14 +88,18 @@ class Conv(Layer):
         padding = "VALID" if self.padding == "causal" else self.padding.upper()
         if all(d == 1 for d in self.dilation_rate):
             if self.rank == 1:
-                return nn_ops.conv1d(inputs, self.kernel, stride=self.strides[0], padding=padding, data_format=self._tf_format(), name="conv1d")
+                return nn_ops.conv1d(
+                    inputs, self.kernel, stride=self.strides[0], padding=padding, data_format=self._tf_format(), name="conv1d"
+                )
             first = self.data_format == "channels_first"
             steps = (1, 1, *self.strides) if first else (1, *self.strides, 1)
             from runtime.tf1.graph import apply_op
 
             op = "Conv2D" if self.rank == 2 else "Conv3D"
             return apply_op(op, op, input=inputs, filter=self.kernel, strides=list(steps), padding=padding, data_format=self._tf_format())
-        return tf.nn.convolution(inputs, self.kernel, padding, strides=self.strides, dilation_rate=self.dilation_rate, data_format=self._tf_format())
+        return tf.nn.convolution(
+            inputs, self.kernel, padding, strides=self.strides, dilation_rate=self.dilation_rate, data_format=self._tf_format()
+        )
 
     def _finish(self, outputs: Any) -> Any:
         if self.use_bias:
@@ -104,7 +112,10 @@ class Conv(Layer):
         return self.activation(outputs) if self.activation is not None else outputs
 
     def _spatial(self, dims: list[Any]) -> list[Any]:
-        return [window_length(d, k, self.padding, s, r) for d, k, s, r in zip(dims, self.kernel_size, self.strides, self.dilation_rate, strict=True)]
+        return [
+            window_length(d, k, self.padding, s, r)
+            for d, k, s, r in zip(dims, self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        ]
 
     def _shape(self, batch: Any, spatial: list[Any], channels: Any) -> Any:
         return TensorShape([batch, channels, *spatial] if self.data_format == "channels_first" else [batch, *spatial, channels])
@@ -142,7 +153,16 @@ class Conv3D(Conv):
 class ConvTranspose(Conv):
     """The transpose of a convolution, with its bias."""
 
-    def __init__(self, filters: Any, kernel_size: Any, strides: Any = 1, padding: str = "valid", output_padding: Any = None, data_format: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: Any,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: Any = None,
+        **kwargs: Any,
+    ) -> None:
         if isinstance(output_padding, str):
             data_format, output_padding = output_padding, None
         super().__init__(filters, kernel_size, strides, padding, data_format, **kwargs)
@@ -213,7 +233,9 @@ class Conv3DTranspose(ConvTranspose):
         self, filters: int, kernel_size: Any, strides: Any = (1, 1, 1), padding: str = "valid", output_padding: Any = None, data_format: Any = None, activation: Any = None, use_bias: bool = True,
         **kwargs: Any,
     ) -> None:  # fmt: skip
-        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, activation=activation, use_bias=use_bias, **kwargs)
+        super().__init__(
+            filters, kernel_size, strides, padding, output_padding, data_format, activation=activation, use_bias=use_bias, **kwargs
+        )
 
 
 class Separable(Conv):
@@ -230,8 +252,14 @@ class Separable(Conv):
             activity_regularizer=activity_regularizer, bias_constraint=bias_constraint, **kwargs,
         )  # fmt: skip
         self.depth_multiplier = depth_multiplier
-        self.depthwise_initializer, self.pointwise_initializer = initializers.get(depthwise_initializer), initializers.get(pointwise_initializer)
-        self.depthwise_regularizer, self.pointwise_regularizer = regularizers.get(depthwise_regularizer), regularizers.get(pointwise_regularizer)
+        self.depthwise_initializer, self.pointwise_initializer = (
+            initializers.get(depthwise_initializer),
+            initializers.get(pointwise_initializer),
+        )
+        self.depthwise_regularizer, self.pointwise_regularizer = (
+            regularizers.get(depthwise_regularizer),
+            regularizers.get(pointwise_regularizer),
+        )
         self.depthwise_constraint, self.pointwise_constraint = constraints.get(depthwise_constraint), constraints.get(pointwise_constraint)
 
     def build(self, input_shape: Any) -> None:
@@ -258,7 +286,9 @@ class Separable(Conv):
             strides, rate = strides * 2, (1, *rate)
         padding = "VALID" if self.padding == "causal" else self.padding.upper()
         steps = (1, 1, *strides) if first else (1, *strides, 1)
-        made = tf.nn.separable_conv2d(inputs, depthwise, pointwise, strides=steps, padding=padding, rate=rate, data_format="NCHW" if first else "NHWC")
+        made = tf.nn.separable_conv2d(
+            inputs, depthwise, pointwise, strides=steps, padding=padding, rate=rate, data_format="NCHW" if first else "NHWC"
+        )
         return tf.squeeze(made, [axis]) if self.rank == 1 else made
 
     def get_config(self) -> dict[str, Any]:
@@ -304,7 +334,14 @@ class DepthwiseConv2D(Conv):
         self.built = True
 
     def _convolved(self, inputs: Any) -> Any:
-        return ops.depthwise_conv2d(inputs, self.depthwise_kernel, strides=self.strides, padding=self.padding, data_format=self.data_format, dilation_rate=self.dilation_rate)
+        return ops.depthwise_conv2d(
+            inputs,
+            self.depthwise_kernel,
+            strides=self.strides,
+            padding=self.padding,
+            data_format=self.data_format,
+            dilation_rate=self.dilation_rate,
+        )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         dims = dims_of(input_shape)

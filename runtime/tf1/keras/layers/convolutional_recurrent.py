@@ -20,10 +20,23 @@ from runtime.tf1.tensor_shape import TensorShape
 class ConvLSTM2DCell(LSTMCell):
     """The cell: convolutions of the input with strides, of the state without."""
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, dilation_rate: Any = (1, 1), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: str = "valid",
+        data_format: Any = None,
+        dilation_rate: Any = (1, 1),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(filters, **kwargs)
         self.filters = filters
-        self.kernel_size, self.strides, self.dilation_rate = _tuple(kernel_size, 2, "kernel_size"), _tuple(strides, 2, "strides"), _tuple(dilation_rate, 2, "dilation_rate")
+        self.kernel_size, self.strides, self.dilation_rate = (
+            _tuple(kernel_size, 2, "kernel_size"),
+            _tuple(strides, 2, "strides"),
+            _tuple(dilation_rate, 2, "dilation_rate"),
+        )
         self.padding, self.data_format = padding.lower(), K.conv_format(data_format)
         self.state_size = (filters, filters)
 
@@ -32,7 +45,13 @@ class ConvLSTM2DCell(LSTMCell):
         if channels is None:
             raise ValueError("The channel dimension of the inputs should be defined. Found `None`.")
         shape = (*self.kernel_size, channels, self.filters * 4)
-        self.kernel = self.add_weight("kernel", shape=shape, initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape=shape,
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         self.recurrent_kernel = self.add_weight(
             "recurrent_kernel", shape=(*self.kernel_size, self.filters, self.filters * 4), initializer=self.recurrent_initializer, regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
@@ -41,7 +60,11 @@ class ConvLSTM2DCell(LSTMCell):
         def forgetful(shape: Any, dtype: Any = None, **unused: Any) -> Any:
             from runtime.tf1.keras import initializers
 
-            parts = [self.bias_initializer((self.filters,), dtype=dtype), initializers.get("ones")((self.filters,), dtype=dtype), self.bias_initializer((self.filters * 2,), dtype=dtype)]
+            parts = [
+                self.bias_initializer((self.filters,), dtype=dtype),
+                initializers.get("ones")((self.filters,), dtype=dtype),
+                self.bias_initializer((self.filters * 2,), dtype=dtype),
+            ]
             return tf.concat(parts, 0)
 
         self._bias((self.filters * 4,), forgetful if self.unit_forget_bias else None)
@@ -54,7 +77,14 @@ class ConvLSTM2DCell(LSTMCell):
         biases = tf.split(self.bias, 4) if self.use_bias else [None] * 4
         values = []
         for i in range(4):
-            x = conv2d(_masked(inputs, dp, i), kernels[i], strides=self.strides, padding=self.padding, data_format=self.data_format, dilation_rate=self.dilation_rate)
+            x = conv2d(
+                _masked(inputs, dp, i),
+                kernels[i],
+                strides=self.strides,
+                padding=self.padding,
+                data_format=self.data_format,
+                dilation_rate=self.dilation_rate,
+            )
             x = bias_add(x, biases[i], data_format=self.data_format) if self.use_bias else x
             values.append(x + conv2d(_masked(h, rec, i), inner[i], strides=(1, 1), padding="same", data_format=self.data_format))
         i_gate, f_gate = self.recurrent_activation(values[0]), self.recurrent_activation(values[1])
@@ -85,7 +115,16 @@ class ConvLSTM2D(RNN):
         for name in ("unroll", "time_major"):
             kwargs.pop(name, None)
         cell = ConvLSTM2DCell(
-            filters, kernel_size, strides, padding, data_format, dilation_rate, activation=activations.get(activation), recurrent_activation=recurrent_activation, use_bias=use_bias, **kwargs
+            filters,
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation=activations.get(activation),
+            recurrent_activation=recurrent_activation,
+            use_bias=use_bias,
+            **kwargs,
         )
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, **own, **shared)
 
@@ -104,7 +143,9 @@ class ConvLSTM2D(RNN):
         cell = self.cell
         channels = dims_of(inputs.shape)[2 if cell.data_format == "channels_first" else -1]
         zero = tf.zeros((*cell.kernel_size, channels, cell.filters))
-        state = conv2d(state, zero, strides=cell.strides, padding=cell.padding, data_format=cell.data_format, dilation_rate=cell.dilation_rate)
+        state = conv2d(
+            state, zero, strides=cell.strides, padding=cell.padding, data_format=cell.data_format, dilation_rate=cell.dilation_rate
+        )
         return [state, state]
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -112,14 +153,21 @@ class ConvLSTM2D(RNN):
         cell = self.cell
         first = cell.data_format == "channels_first"
         space = dims[3:] if first else dims[2:4]
-        made = [window_length(d, k, cell.padding, s, r) for d, k, s, r in zip(space, cell.kernel_size, cell.strides, cell.dilation_rate, strict=True)]
+        made = [
+            window_length(d, k, cell.padding, s, r)
+            for d, k, s, r in zip(space, cell.kernel_size, cell.strides, cell.dilation_rate, strict=True)
+        ]
         inner = [cell.filters, *made] if first else [*made, cell.filters]
         shape = TensorShape([*dims[: 2 if self.return_sequences else 1], *inner])
         state = TensorShape([dims[0], *inner])
         return [shape, state, state] if self.return_state else shape
 
     def get_config(self) -> dict[str, Any]:
-        config = {**self.cell.get_config(), **super().get_config(), "activity_regularizer": regularizers.serialize(self.activity_regularizer)}
+        config = {
+            **self.cell.get_config(),
+            **super().get_config(),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+        }
         for name in ("unroll", "time_major", "cell"):
             config.pop(name, None)
         return config

@@ -170,7 +170,9 @@ class Permute(Layer):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
         if sorted(dims) != list(range(1, len(dims) + 1)):
-            raise ValueError(f"Invalid permutation `dims` for Permute Layer: {dims}. The set of indices in `dims` must be consecutive and start from 1.")
+            raise ValueError(
+                f"Invalid permutation `dims` for Permute Layer: {dims}. The set of indices in `dims` must be consecutive and start from 1."
+            )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -266,7 +268,7 @@ class Lambda(Layer):
 
     def get_config(self) -> dict[str, Any]:
         function, kind, where = _saved(self.function)
-        shape, shape_kind, shape_where = (_saved(self._output_shape) if callable(self._output_shape) else (self._output_shape, "raw", None))
+        shape, shape_kind, shape_where = _saved(self._output_shape) if callable(self._output_shape) else (self._output_shape, "raw", None)
         return {
             **super().get_config(), "function": function, "function_type": kind, "module": where, "output_shape": shape, "output_shape_type": shape_kind, "output_shape_module": shape_where,
             "arguments": self.arguments,
@@ -280,7 +282,10 @@ class Lambda(Layer):
         shape = _loaded(config.pop("output_shape", None), config.pop("output_shape_type", "raw"), known)
         for name in ("module", "output_shape_module", "mask"):
             config.pop(name, None)
-        arguments = {k: np.array(v["value"]) if isinstance(v, dict) and v.get("type") == "ndarray" else v for k, v in (config.pop("arguments", None) or {}).items()}
+        arguments = {
+            k: np.array(v["value"]) if isinstance(v, dict) and v.get("type") == "ndarray" else v
+            for k, v in (config.pop("arguments", None) or {}).items()
+        }
         return cls(function, output_shape=shape, arguments=arguments, **config)
 
 
@@ -325,10 +330,24 @@ class Dense(Layer):
         if last is None:
             raise ValueError("The last dimension of the inputs to `Dense` should be defined. Found `None`.")
         self.input_spec = InputSpec(min_ndim=2, axes={-1: last})
-        self.kernel = self.add_weight("kernel", shape=[last, self.units], initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, trainable=True)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape=[last, self.units],
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            trainable=True,
+        )
         self.bias = None
         if self.use_bias:
-            self.bias = self.add_weight("bias", shape=[self.units], initializer=self.bias_initializer, regularizer=self.bias_regularizer, constraint=self.bias_constraint, trainable=True)
+            self.bias = self.add_weight(
+                "bias",
+                shape=[self.units],
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                trainable=True,
+            )
         self.built = True
 
     def call(self, inputs: Any) -> Any:

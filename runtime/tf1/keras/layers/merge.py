@@ -143,10 +143,12 @@ class Concatenate(Merge):
             s = list(s)
             if s:
                 del s[self.axis]
-            rest.append([d for d in s])
+            rest.append(list(s))
         for other in rest[1:]:
             if len(other) != len(rest[0]) or any(a is not None and b is not None and a != b for a, b in zip(rest[0], other, strict=True)):
-                raise ValueError(f"A `Concatenate` layer requires inputs with matching shapes except for the concat axis. Got inputs shapes: {[tuple(s) for s in shapes]}")
+                raise ValueError(
+                    f"A `Concatenate` layer requires inputs with matching shapes except for the concat axis. Got inputs shapes: {[tuple(s) for s in shapes]}"
+                )
         self._ranks_equal = True
         self.built = True
 
@@ -195,7 +197,9 @@ class Dot(Merge):
             raise ValueError("A `Dot` layer should be called on a list of 2 inputs.")
         a, b = self._axes(shapes)
         if shapes[0][a] != shapes[1][b]:
-            raise ValueError(f"Dimension incompatibility {shapes[0][a]} != {shapes[1][b]}. Layer shapes: {tuple(shapes[0])}, {tuple(shapes[1])}")
+            raise ValueError(
+                f"Dimension incompatibility {shapes[0][a]} != {shapes[1][b]}. Layer shapes: {tuple(shapes[0])}, {tuple(shapes[1])}"
+            )
         self._ranks_equal = True
         self.built = True
 

@@ -26,11 +26,16 @@ class BatchNormalization(Layer):
     ) -> None:  # fmt: skip
         super().__init__(name=name, trainable=trainable, **kwargs)
         if renorm or virtual_batch_size or adjustment:
-            raise NotImplementedError("BatchNormalization with renorm, virtual_batch_size or adjustment is not supported: normalise by batch, or use tf.nn.moments and tf.nn.batch_normalization.")
+            raise NotImplementedError(
+                "BatchNormalization with renorm, virtual_batch_size or adjustment is not supported: normalise by batch, or use tf.nn.moments and tf.nn.batch_normalization."
+            )
         self.axis: Any = list(axis) if isinstance(axis, list | tuple) else [axis]
         self.momentum, self.epsilon, self.center, self.scale, self.fused = momentum, epsilon, center, scale, fused
         self.beta_initializer, self.gamma_initializer = initializers.get(beta_initializer), initializers.get(gamma_initializer)
-        self.moving_mean_initializer, self.moving_variance_initializer = initializers.get(moving_mean_initializer), initializers.get(moving_variance_initializer)
+        self.moving_mean_initializer, self.moving_variance_initializer = (
+            initializers.get(moving_mean_initializer),
+            initializers.get(moving_variance_initializer),
+        )
         self.beta_regularizer, self.gamma_regularizer = regularizers.get(beta_regularizer), regularizers.get(gamma_regularizer)
         self.beta_constraint, self.gamma_constraint = constraints.get(beta_constraint), constraints.get(gamma_constraint)
         self.supports_masking = True
@@ -41,7 +46,9 @@ class BatchNormalization(Layer):
         sizes = {a: dims[a] for a in self.axis}
         for a, size in sizes.items():
             if size is None:
-                raise ValueError(f"Axis {a} of the input of {self.name} is not known, but BatchNormalization normalises along it. Input shape: {dims}")
+                raise ValueError(
+                    f"Axis {a} of the input of {self.name} is not known, but BatchNormalization normalises along it. Input shape: {dims}"
+                )
         if self.fused is not False:
             self.fused = len(dims) == 4 and self.axis in ([1], [3])
         self._format = "NCHW" if self.axis == [1] else "NHWC"
@@ -50,15 +57,33 @@ class BatchNormalization(Layer):
         dtype = self._dtype or "float32"
         self.gamma = self.beta = None
         if self.scale:
-            self.gamma = self.add_weight("gamma", shape=shape, dtype=dtype, initializer=self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint)
+            self.gamma = self.add_weight(
+                "gamma",
+                shape=shape,
+                dtype=dtype,
+                initializer=self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
         elif self.fused:
             self._gamma = tf.constant(1.0, dtype=dtype, shape=shape)
         if self.center:
-            self.beta = self.add_weight("beta", shape=shape, dtype=dtype, initializer=self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint)
+            self.beta = self.add_weight(
+                "beta",
+                shape=shape,
+                dtype=dtype,
+                initializer=self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
         elif self.fused:
             self._beta = tf.constant(0.0, dtype=dtype, shape=shape)
-        self.moving_mean = self.add_weight("moving_mean", shape=shape, dtype=dtype, initializer=self.moving_mean_initializer, trainable=False)
-        self.moving_variance = self.add_weight("moving_variance", shape=shape, dtype=dtype, initializer=self.moving_variance_initializer, trainable=False)
+        self.moving_mean = self.add_weight(
+            "moving_mean", shape=shape, dtype=dtype, initializer=self.moving_mean_initializer, trainable=False
+        )
+        self.moving_variance = self.add_weight(
+            "moving_variance", shape=shape, dtype=dtype, initializer=self.moving_variance_initializer, trainable=False
+        )
         self.built = True
 
     def _average(self, variable: Any, value: Any, momentum: Any) -> Any:
@@ -81,11 +106,24 @@ class BatchNormalization(Layer):
             return tf.nn.fused_batch_norm(inputs, gamma, beta, epsilon=self.epsilon, data_format=self._format)
 
         def infer() -> Any:
-            return tf.nn.fused_batch_norm(inputs, gamma, beta, mean=self.moving_mean, variance=self.moving_variance, epsilon=self.epsilon, is_training=False, data_format=self._format)
+            return tf.nn.fused_batch_norm(
+                inputs,
+                gamma,
+                beta,
+                mean=self.moving_mean,
+                variance=self.moving_variance,
+                epsilon=self.epsilon,
+                is_training=False,
+                data_format=self._format,
+            )
 
         output, mean, variance = K.smart_cond(training, train, infer)
         known = smart_constant(training)
-        momentum = K.smart_cond(training, lambda: tf.constant(self.momentum), lambda: tf.constant(1.0)) if known is None else tf.convert_to_tensor(self.momentum)
+        momentum = (
+            K.smart_cond(training, lambda: tf.constant(self.momentum), lambda: tf.constant(1.0))
+            if known is None
+            else tf.convert_to_tensor(self.momentum)
+        )
         if known is None or known:
             self.add_update(lambda: self._average(self.moving_mean, mean, momentum))
             self.add_update(lambda: self._average(self.moving_variance, variance, momentum))
@@ -110,11 +148,17 @@ class BatchNormalization(Layer):
             variance = K.smart_cond(training, lambda: batch_variance, lambda: tf.convert_to_tensor(self.moving_variance))
 
             def update(variable: Any, value: Any) -> Any:
-                return K.smart_cond(training, lambda: tf.convert_to_tensor(self._average(variable, value, self.momentum)), lambda: tf.convert_to_tensor(variable))
+                return K.smart_cond(
+                    training,
+                    lambda: tf.convert_to_tensor(self._average(variable, value, self.momentum)),
+                    lambda: tf.convert_to_tensor(variable),
+                )
 
             self.add_update(lambda: update(self.moving_mean, mean))
             self.add_update(lambda: update(self.moving_variance, variance))
-        outputs = tf.nn.batch_normalization(inputs, spread(tf.cast(mean, inputs.dtype)), spread(tf.cast(variance, inputs.dtype)), offset, scale, self.epsilon)
+        outputs = tf.nn.batch_normalization(
+            inputs, spread(tf.cast(mean, inputs.dtype)), spread(tf.cast(variance, inputs.dtype)), offset, scale, self.epsilon
+        )
         outputs.set_shape(inputs.shape)
         return outputs
 
@@ -148,15 +192,34 @@ class LayerNormalization(Layer):
         dims = dims_of(input_shape)
         self.axis = [a % len(dims) for a in (self.axis if isinstance(self.axis, list) else [self.axis])]
         shape = [dims[a] for a in self.axis]
-        self.gamma = self.add_weight("gamma", shape=shape, initializer=self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint) if self.scale else None
-        self.beta = self.add_weight("beta", shape=shape, initializer=self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint) if self.center else None
+        self.gamma = (
+            self.add_weight(
+                "gamma",
+                shape=shape,
+                initializer=self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
+            if self.scale
+            else None
+        )
+        self.beta = (
+            self.add_weight(
+                "beta", shape=shape, initializer=self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint
+            )
+            if self.center
+            else None
+        )
         self.built = True
 
     def call(self, inputs: Any) -> Any:
         dims = inputs.shape.as_list()
         wide = [dims[i] if i in self.axis else 1 for i in range(len(dims))]
         mean, variance = tf.nn.moments(inputs, self.axis, keep_dims=True)
-        spread = (lambda v: v if v is None or self.axis == [len(dims) - 1] else tf.reshape(v, wide))
+
+        def spread(v):
+            return v if v is None or self.axis == [len(dims) - 1] else tf.reshape(v, wide)
+
         outputs = tf.nn.batch_normalization(inputs, mean, variance, spread(self.beta), spread(self.gamma), self.epsilon)
         outputs.set_shape(dims)
         return outputs
@@ -165,4 +228,11 @@ class LayerNormalization(Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon, "center": self.center, "scale": self.scale, **weight_config(self, ("beta", "gamma"))}
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **weight_config(self, ("beta", "gamma")),
+        }

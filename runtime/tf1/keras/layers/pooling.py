@@ -41,14 +41,24 @@ class Pool(Layer):
 
     def call(self, inputs: Any) -> Any:
         first = self.data_format == "channels_first"
-        pool = {("max", 1): tf.nn.max_pool, ("avg", 1): tf.nn.avg_pool, ("max", 2): tf.nn.max_pool, ("avg", 2): tf.nn.avg_pool, ("max", 3): tf.nn.max_pool3d, ("avg", 3): tf.nn.avg_pool3d}[self.mode, self.rank]
+        pool = {
+            ("max", 1): tf.nn.max_pool,
+            ("avg", 1): tf.nn.avg_pool,
+            ("max", 2): tf.nn.max_pool,
+            ("avg", 2): tf.nn.avg_pool,
+            ("max", 3): tf.nn.max_pool3d,
+            ("avg", 3): tf.nn.avg_pool3d,
+        }[self.mode, self.rank]
         if self.rank == 1:
             axis = 3 if first else 2
             wide = tf.expand_dims(inputs, axis)
             sizes = [(1, 1, v[0], 1) if first else (1, v[0], 1, 1) for v in (self.pool_size, self.strides)]
             out = pool(wide, sizes[0], sizes[1], padding=self.padding.upper(), data_format="NCHW" if first else "NHWC")
             return tf.squeeze(out, axis)
-        spread = (lambda v: (1, 1, *v) if first else (1, *v, 1))
+
+        def spread(v):
+            return (1, 1, *v) if first else (1, *v, 1)
+
         name = {2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}[self.rank][0 if first else 1]
         return pool(inputs, ksize=spread(self.pool_size), strides=spread(self.strides), padding=self.padding.upper(), data_format=name)
 
@@ -60,7 +70,13 @@ class Pool(Layer):
         return TensorShape(dims)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "strides": self.strides, "pool_size": self.pool_size, "padding": self.padding, "data_format": self.data_format}
+        return {
+            **super().get_config(),
+            "strides": self.strides,
+            "pool_size": self.pool_size,
+            "padding": self.padding,
+            "data_format": self.data_format,
+        }
 
 
 class GlobalPool(Layer):

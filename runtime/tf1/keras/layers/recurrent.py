@@ -35,9 +35,15 @@ class Cell(Layer):
         self.units = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer, self.recurrent_initializer, self.bias_initializer = (initializers.get(i) for i in (kernel_initializer, recurrent_initializer, bias_initializer))
-        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = (regularizers.get(r) for r in (kernel_regularizer, recurrent_regularizer, bias_regularizer))
-        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = (constraints.get(c) for c in (kernel_constraint, recurrent_constraint, bias_constraint))
+        self.kernel_initializer, self.recurrent_initializer, self.bias_initializer = (
+            initializers.get(i) for i in (kernel_initializer, recurrent_initializer, bias_initializer)
+        )
+        self.kernel_regularizer, self.recurrent_regularizer, self.bias_regularizer = (
+            regularizers.get(r) for r in (kernel_regularizer, recurrent_regularizer, bias_regularizer)
+        )
+        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = (
+            constraints.get(c) for c in (kernel_constraint, recurrent_constraint, bias_constraint)
+        )
         self.dropout, self.recurrent_dropout = min(1.0, max(0.0, dropout)), min(1.0, max(0.0, recurrent_dropout))
         self._masks: dict[str, Any] = {}
         self.state_size: Any = units
@@ -45,7 +51,13 @@ class Cell(Layer):
 
     def _weights(self, columns: int) -> None:
         wide = self.units * self.gates
-        self.kernel = self.add_weight("kernel", shape=(columns, wide), initializer=self.kernel_initializer, regularizer=self.kernel_regularizer, constraint=self.kernel_constraint)
+        self.kernel = self.add_weight(
+            "kernel",
+            shape=(columns, wide),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
         self.recurrent_kernel = self.add_weight(
             "recurrent_kernel", shape=(self.units, wide), initializer=self.recurrent_initializer, regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint,
         )  # fmt: skip
@@ -127,7 +139,17 @@ class GRUCell(Cell):
     gates = 3
     settings = ("implementation", "reset_after")
 
-    def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "hard_sigmoid", use_bias: bool = True, *args: Any, implementation: int = 1, reset_after: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "hard_sigmoid",
+        use_bias: bool = True,
+        *args: Any,
+        implementation: int = 1,
+        reset_after: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, activation, use_bias, *args, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.implementation, self.reset_after = implementation, reset_after
@@ -188,7 +210,15 @@ class LSTMCell(Cell):
     settings = ("unit_forget_bias", "implementation")
 
     def __init__(
-        self, units: int, activation: Any = "tanh", recurrent_activation: Any = "hard_sigmoid", use_bias: bool = True, *args: Any, unit_forget_bias: bool = True, implementation: int = 1, **kwargs: Any
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "hard_sigmoid",
+        use_bias: bool = True,
+        *args: Any,
+        unit_forget_bias: bool = True,
+        implementation: int = 1,
+        **kwargs: Any,
     ) -> None:
         super().__init__(units, activation, use_bias, *args, **kwargs)
         self.recurrent_activation = activations.get(recurrent_activation)
@@ -199,7 +229,11 @@ class LSTMCell(Cell):
         self._weights(dims_of(input_shape)[-1])
 
         def forgetful(shape: Any, dtype: Any = None, **unused: Any) -> Any:
-            parts = [self.bias_initializer((self.units,), dtype=dtype), initializers.get("ones")((self.units,), dtype=dtype), self.bias_initializer((self.units * 2,), dtype=dtype)]
+            parts = [
+                self.bias_initializer((self.units,), dtype=dtype),
+                initializers.get("ones")((self.units,), dtype=dtype),
+                self.bias_initializer((self.units * 2,), dtype=dtype),
+            ]
             return tf.concat(parts, 0)
 
         self._bias(None, forgetful if self.unit_forget_bias else None)
@@ -313,20 +347,37 @@ class RNN(Layer):
     rank = 3
 
     def __init__(
-        self, cell: Any, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, unroll: bool = False, time_major: bool = False, **kwargs: Any
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        time_major: bool = False,
+        **kwargs: Any,
     ) -> None:
         if isinstance(cell, list | tuple):
             cell = StackedRNNCells(cell)
         if not hasattr(cell, "call"):
             raise ValueError(f"`cell` should have a `call` method. The RNN was passed: {cell}")
         if not hasattr(cell, "state_size"):
-            raise ValueError(f"The RNN cell should have an attribute `state_size` (tuple of integers, one integer per RNN state). Received: {cell}")
+            raise ValueError(
+                f"The RNN cell should have an attribute `state_size` (tuple of integers, one integer per RNN state). Received: {cell}"
+            )
         self.zero_output_for_mask = kwargs.pop("zero_output_for_mask", False)
         if "input_dim" in kwargs or "input_length" in kwargs:
             kwargs.setdefault("input_shape", (kwargs.pop("input_length", None), kwargs.pop("input_dim", None)))
         super().__init__(**kwargs)
         self.cell = cell
-        self.return_sequences, self.return_state, self.go_backwards, self.stateful, self.unroll, self.time_major = return_sequences, return_state, go_backwards, stateful, unroll, time_major
+        self.return_sequences, self.return_state, self.go_backwards, self.stateful, self.unroll, self.time_major = (
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            unroll,
+            time_major,
+        )
         self.supports_masking = True
         self._states: Any = None
         self._constants = 0
@@ -334,7 +385,11 @@ class RNN(Layer):
 
     @property
     def _sizes(self) -> list[Any]:
-        return list(nest.flatten(self.cell.state_size)) if isinstance(self.cell.state_size, list | tuple) and not isinstance(self.cell.state_size, TensorShape) else [self.cell.state_size]
+        return (
+            list(nest.flatten(self.cell.state_size))
+            if isinstance(self.cell.state_size, list | tuple) and not isinstance(self.cell.state_size, TensorShape)
+            else [self.cell.state_size]
+        )
 
     @property
     def states(self) -> Any:
@@ -416,7 +471,9 @@ class RNN(Layer):
         if len(states) != len(self._sizes):
             raise ValueError(f"Layer has {len(self._sizes)} states but was passed {len(states)} initial states.")
         arguments: dict[str, Any] = {}
-        if getattr(self.cell, "_expects_training", "training" in self.cell.call.__code__.co_varnames) or any(getattr(c, "_expects_training", False) for c in getattr(self.cell, "cells", ())):
+        if getattr(self.cell, "_expects_training", "training" in self.cell.call.__code__.co_varnames) or any(
+            getattr(c, "_expects_training", False) for c in getattr(self.cell, "cells", ())
+        ):
             arguments["training"] = training
 
         def step(given: Any, now: Any) -> Any:
@@ -430,7 +487,9 @@ class RNN(Layer):
         first = nest.flatten(inputs)[0]
         steps = K.int_shape(first)[0 if self.time_major else 1]
         if self.unroll and steps is None:
-            raise ValueError("Cannot unroll a RNN if the time dimension is undefined. - If using a Sequential model, specify the time dimension by passing an `input_shape` or `batch_input_shape` argument to your first layer.")
+            raise ValueError(
+                "Cannot unroll a RNN if the time dimension is undefined. - If using a Sequential model, specify the time dimension by passing an `input_shape` or `batch_input_shape` argument to your first layer."
+            )
         last, outputs, new_states = rnn(
             step, inputs, states, constants=constants, go_backwards=self.go_backwards, mask=mask, unroll=self.unroll, time_major=self.time_major,
             zero_output_for_mask=self.zero_output_for_mask,
@@ -455,7 +514,11 @@ class RNN(Layer):
         out = self._output_size()
         lead = dims[:2] if self.return_sequences else [dims[1] if self.time_major else dims[0]]
         shape = TensorShape([*lead, *out])
-        return [shape, *(TensorShape([dims[0], *([s] if isinstance(s, int) else dims_of(s))]) for s in self._sizes)] if self.return_state else shape
+        return (
+            [shape, *(TensorShape([dims[0], *([s] if isinstance(s, int) else dims_of(s))]) for s in self._sizes)]
+            if self.return_state
+            else shape
+        )
 
     def reset_states(self, states: Any = None) -> None:
         if not self.stateful:
@@ -480,7 +543,9 @@ class RNN(Layer):
         if states is not None:
             given = list(states) if isinstance(states, list | tuple) else [states]
             if len(given) != len(shapes):
-                raise ValueError(f"Layer {self.name} expects {len(shapes)} states, but it received {len(given)} state values. Input received: {states}")
+                raise ValueError(
+                    f"Layer {self.name} expects {len(shapes)} states, but it received {len(given)} state values. Input received: {states}"
+                )
             K.batch_set_value(list(zip(self._states, given, strict=True)))
 
     def _maybe_build(self, inputs: Any) -> None:
@@ -521,8 +586,34 @@ class CellLayer(RNN):
 
     cell_type: Any = None
 
-    def __init__(self, units: Any, *args: Any, return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False, unroll: bool = False, time_major: bool = False, **kwargs: Any) -> None:
-        own = {k: kwargs.pop(k) for k in list(kwargs) if k in ("name", "input_shape", "batch_input_shape", "batch_size", "weights", "input_dim", "input_length", "zero_output_for_mask", "autocast")}
+    def __init__(
+        self,
+        units: Any,
+        *args: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        time_major: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        own = {
+            k: kwargs.pop(k)
+            for k in list(kwargs)
+            if k
+            in (
+                "name",
+                "input_shape",
+                "batch_input_shape",
+                "batch_size",
+                "weights",
+                "input_dim",
+                "input_length",
+                "zero_output_for_mask",
+                "autocast",
+            )
+        }
         regularizer = regularizers.get(kwargs.pop("activity_regularizer", None))
         shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
         kwargs.pop("implementation", None) if self.cell_type is SimpleRNNCell else None
@@ -565,7 +656,9 @@ class CuDNNLSTM(CellLayer):
     cell_type = LSTMCell
 
     def __init__(self, units: int, **kwargs: Any) -> None:
-        raise NotImplementedError("CuDNNLSTM is not supported: use LSTM(units, recurrent_activation='sigmoid'), which computes the same; the saved bias of CuDNNLSTM is the sum of its two halves.")
+        raise NotImplementedError(
+            "CuDNNLSTM is not supported: use LSTM(units, recurrent_activation='sigmoid'), which computes the same; the saved bias of CuDNNLSTM is the sum of its two halves."
+        )
 
 
 @export("keras.layers.CuDNNGRU")

@@ -106,8 +106,14 @@ class Bidirectional(Wrapper):
         backward["go_backwards"] = not config["go_backwards"]
         config["name"], backward["name"] = f"forward_{layer.name}", f"backward_{layer.name}"
         object.__setattr__(self, "_layers", [])
-        self.forward_layer = deserialize({"class_name": type(layer).__name__, "config": config}, custom_objects={type(layer).__name__: type(layer)})
-        self.backward_layer = backward_layer if backward_layer is not None else deserialize({"class_name": type(layer).__name__, "config": backward}, custom_objects={type(layer).__name__: type(layer)})
+        self.forward_layer = deserialize(
+            {"class_name": type(layer).__name__, "config": config}, custom_objects={type(layer).__name__: type(layer)}
+        )
+        self.backward_layer = (
+            backward_layer
+            if backward_layer is not None
+            else deserialize({"class_name": type(layer).__name__, "config": backward}, custom_objects={type(layer).__name__: type(layer)})
+        )
         self.merge_mode = merge_mode
         self.stateful, self.return_sequences, self.return_state = layer.stateful, layer.return_sequences, layer.return_state
         self.supports_masking = True
@@ -126,7 +132,10 @@ class Bidirectional(Wrapper):
         if initial_state is None:
             return super().__call__(inputs, **kwargs)
         if len(initial_state) % 2:
-            raise ValueError("When passing `initial_state` to a Bidirectional RNN, the state should be a list containing the states of the underlying RNNs. Found: " + str(initial_state))
+            raise ValueError(
+                "When passing `initial_state` to a Bidirectional RNN, the state should be a list containing the states of the underlying RNNs. Found: "
+                + str(initial_state)
+            )
         if all(hasattr(t, "_keras_history") for t in initial_state):
             self.input_spec = None
             return super().__call__([inputs, *initial_state], **kwargs)
