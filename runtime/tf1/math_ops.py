@@ -14,7 +14,7 @@ from graphtools.gradients import IndexedSlices
 from runtime.tf1.graph import apply_op, constant, convert_to_tensor, name_scope
 from runtime.tf1.registry import export, put
 from runtime.tf1.tensor import Tensor
-from runtime.tf1.variables import Variable
+from runtime.tf1.variables import Updated, Variable
 
 
 def _binary(op_type: str, *names: str) -> Callable[..., Any]:
@@ -196,7 +196,7 @@ def _v2_add(x: Any) -> bool:
 
 def _left(function: Callable[..., Any], label: str) -> Callable[..., Any]:
     def method(x: Any, y: Any) -> Any:
-        x = convert_to_tensor(x) if isinstance(x, Variable) else x
+        x = x if isinstance(x, base.Tensor) else convert_to_tensor(x)
         with name_scope(None, label, [x, y]) as scope:
             if not isinstance(y, base.Tensor) and not (hasattr(y, "dense_shape") and not isinstance(y, IndexedSlices)):
                 try:
@@ -212,7 +212,7 @@ def _left(function: Callable[..., Any], label: str) -> Callable[..., Any]:
 
 def _right(function: Callable[..., Any], label: str) -> Callable[..., Any]:
     def method(y: Any, x: Any) -> Any:
-        y = convert_to_tensor(y) if isinstance(y, Variable) else y
+        y = y if isinstance(y, base.Tensor) else convert_to_tensor(y)
         with name_scope(None, label, [x, y]) as scope:
             x = convert_to_tensor(x, dtype=y.dtype.base_dtype, name="x")
             return function(x, y, name=scope)
@@ -224,7 +224,7 @@ def _comparison(op_type: str) -> Callable[..., Any]:
     return lambda x, y: apply_op(op_type, None, x=x, y=y)
 
 
-for _cls in (Tensor, Variable):
+for _cls in (Tensor, Variable, Updated):
     for _operator, (_function, _label) in OPERATORS.items():
         setattr(_cls, f"__{_operator}__", _left(_function, _label))
         setattr(_cls, f"__r{_operator}__", _right(_function, _label))

@@ -447,15 +447,15 @@ class ResourceVariable(Variable):
     def _update(self, op_type: str, value: Any, name: str | None, use_locking: bool, read_value: bool, argument: str) -> Any:
         value = convert_to_tensor(value, self._dtype)
         op = apply_op(f"{op_type}VariableOp", name, resource=self._ref_tensor, value=value)
-        return _Updated(self, op) if read_value else op
+        return Updated(self, op) if read_value else op
 
     def _scatter(self, kind: str, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Any:
         arguments = {"ref" if kind.startswith("Nd") else "resource": self._ref_tensor}
         op = apply_op(f"ResourceScatter{kind}", name, indices=indices, updates=convert_to_tensor(updates, self._dtype), **arguments)
-        return _Updated(self, op)
+        return Updated(self, op)
 
 
-class _Updated:
+class Updated:
     """What assigning to a resource variable gives: the variable, read after the assignment."""
 
     def __init__(self, variable: ResourceVariable, op: Any) -> None:
@@ -482,6 +482,9 @@ class _Updated:
 
     def eval(self, session: Any = None, feed_dict: Any = None) -> Any:
         return self._element.eval(feed_dict, session)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._as_tensor()[key]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._variable, name)
