@@ -641,3 +641,11 @@ class DenseHashTable(_Mutable):
             )
         )
         self._keep(name, checkpoint)
+
+
+# Code of the time imports these from the private module too.
+for _target in (
+    HashTable, IdTableWithHashBuckets, KeyValueTensorInitializer, MutableHashTable, TextFileIdTableInitializer, TextFileIndex, TextFileInitializer,
+    TextFileStringTableInitializer, index_table_from_file, index_table_from_tensor, index_to_string_table_from_file, index_to_string_table_from_tensor, tables_initializer,
+):  # fmt: skip
+    put(f"python.ops.lookup_ops.{_target.__name__}", _target)

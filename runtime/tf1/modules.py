@@ -22,6 +22,12 @@ CORE = (
 
 # Prefix of an API name -> the modules of this package that export what is below it, imported on first use; longest prefix first.
 LAZY: dict[str, tuple[str, ...]] = {
+    "is_tensor": ("inspection",),
+    "get_static_value": ("inspection",),
+    "dimension_value": ("inspection",),
+    "dimension_at_index": ("inspection",),
+    "sparse_matmul": ("inspection",),
+    "convert_to_tensor_or_indexed_slices": ("inspection",),
     "feature_column": ("feature_column",),
     "nn.safe_embedding_lookup_sparse": ("feature_column",),
     "distributions": ("distributions",),
@@ -190,7 +196,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "py_func": ("logging_ops",),
     "summary": ("summary",),
     "switch_case": ("control_flow",),
-    "test": ("system",),
+    "test": ("system", "test_case"),
     "train": (
         "summary",
         "train.learning_rate_decay",
@@ -342,6 +348,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "python.tools.freeze_graph": ("graph_util",),
     "python.training.slot_creator": ("train.moving_averages",),
     "saved_model": ("saved_model",),
+    "python.ops.lookup_ops": ("lookup_ops",),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }
