@@ -78,7 +78,7 @@ class RadialConstraint(Constraint):
         if len(dims) != 4 or dims[0] != dims[1]:
             raise ValueError(f"The weight tensor must have shape (size, size, in, out), not {dims}.")
         n, start = dims[0], dims[0] // 2
-        rings = [[start if n % 2 else start, i] for i in range(start, n)]
+        rings = [[start, i] for i in range(start, n)]
         rows = []
         for i in range(n):
             row = []

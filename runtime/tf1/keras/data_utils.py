@@ -58,7 +58,7 @@ def get_file(
     """The path of a file in Keras' cache; nothing is downloaded."""
     cache_dir = cache_dir or os.path.join(os.environ.get("KERAS_HOME", os.path.join(os.path.expanduser("~"), ".keras")))
     path = fname if os.path.isabs(fname) else os.path.join(cache_dir, cache_subdir, fname)
-    found = path if not untar or not os.path.exists(path) else path
+    found = path
     if not os.path.exists(found):
         raise FileNotFoundError(
             f"{found} is not there, and tfrevive downloads nothing. Fetch {origin} yourself and put it at that path (or set KERAS_HOME to the folder that has {cache_subdir}/{fname})."
