@@ -158,7 +158,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "map_fn": ("functional_ops",),
     "layers": ("layer", "core_layers"),
     "keras.datasets": ("keras.datasets",),
-    "keras.preprocessing": ("keras.text",),
+    "keras.preprocessing": ("keras.text", "keras.image"),
     "keras.wrappers": ("keras.scikit_learn",),
     "keras": (
         "keras.backend_ops", "keras.recurrence", "keras.layers.core", "keras.layers.advanced_activations", "keras.layers.convolutional", "keras.layers.embeddings", "keras.layers.merge",
