@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -218,5 +217,5 @@ class ImageDataGenerator:
             part = slice(0, cut) if subset == "validation" else slice(cut, None)
             x, y = x[part], None if y is None else y[part]
         if save_to_dir is not None:
-            os.makedirs(save_to_dir, exist_ok=True)
+            raise NotImplementedError("flow(save_to_dir=...) is not supported: save the batches with keras.preprocessing.image.save_img.")
         return NumpyArrayIterator(x, y, self, batch_size, shuffle, sample_weight, seed)
