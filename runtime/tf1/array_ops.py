@@ -591,8 +591,10 @@ def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: 
     from runtime.tf1 import math_ops
 
     with name_scope(name, "eye", [num_rows, num_columns, batch_shape]):
-        square = num_columns is None
-        columns = num_rows if square else num_columns
+        columns = num_rows if num_columns is None else num_columns
+        square = num_columns is None or (
+            not isinstance(num_rows, base.Tensor) and not isinstance(columns, base.Tensor) and num_rows == columns
+        )
         smaller = (
             math_ops.minimum(num_rows, columns)
             if isinstance(num_rows, base.Tensor) or isinstance(columns, base.Tensor)

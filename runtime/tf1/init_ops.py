@@ -228,8 +228,12 @@ class Identity(Initializer):
         dims = as_dims(partition_info.full_shape if partition_info is not None else shape) or ()
         if len(dims) != 2:
             raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
-        numpy_type = as_dtype(self.dtype if dtype is None else dtype).as_numpy_dtype
-        return constant(np.eye(*[int(d) for d in dims]).astype(numpy_type) * numpy_type(self.gain))  # type: ignore[arg-type]
+        from runtime.tf1 import array_ops
+
+        whole = array_ops.eye(*dims, dtype=self.dtype if dtype is None else dtype)
+        if partition_info is not None:
+            whole = array_ops.slice_(whole, partition_info.var_offset, shape)
+        return self.gain * whole
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain, "dtype": self.dtype.name}
