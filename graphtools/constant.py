@@ -205,7 +205,9 @@ _EVALUATE: dict[str, Callable[[Node, list[Array]], Any]] = {
     "NotEqual": lambda n, x: x[0] != x[1],
     "OnesLike": lambda n, x: np.ones_like(x[0]),
     "Prod": _reduce(np.prod),
-    "Range": lambda n, x: np.arange(x[0].item(), x[1].item(), x[2].item()) if abs(float(x[1]) - float(x[0])) <= MAX_ELEMENTS * abs(float(x[2])) else None,
+    "Range": lambda n, x: (
+        np.arange(x[0].item(), x[1].item(), x[2].item()) if abs(float(x[1]) - float(x[0])) <= MAX_ELEMENTS * abs(float(x[2])) else None
+    ),
     "Reshape": lambda n, x: x[0].reshape(tuple(x[1])),
     "ReverseV2": lambda n, x: np.flip(x[0], _axes(x[1])),
     "Select": lambda n, x: np.where(x[0], x[1], x[2]) if x[0].shape == x[1].shape else None,

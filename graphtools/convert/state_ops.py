@@ -148,7 +148,7 @@ def _scatter_nd(op: Builder, node: NodeView, reduction: str, updates: Value) -> 
     ref = node.inputs[0]
     indices = op.cast(node.input("indices"), int64)
     data = node.read(ref)
-    node.write(ref, op.ScatterND(data, indices, updates, reduction=reduction) if reduction != "none" else op.ScatterND(data, indices, updates))
+    node.write(
+        ref, op.ScatterND(data, indices, updates, reduction=reduction) if reduction != "none" else op.ScatterND(data, indices, updates)
+    )
     return done(node, ref)
-
-

@@ -193,8 +193,6 @@ def _handler(update: Update, names: tuple[str, ...], is_sparse: bool) -> Callabl
     return apply
 
 
-
-
 for _name, (_update, _state, _has_sparse) in UPDATES.items():
     for _prefix in ("", "Resource"):
         register(f"{_prefix}Apply{_name}", _handler(_update, _state, False))

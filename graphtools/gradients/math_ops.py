@@ -38,7 +38,7 @@ def reductions(g: Emit, x: Tensor, y: Tensor, dy: Tensor) -> tuple[Reduction, Re
         sx, sy, rx, ry = broadcast_axes(g, x, y)
         return (lambda dx: g.sum_to(dx, sx, rx)), (lambda dx: g.sum_to(dx, sy, ry))
     if (x.dims, y.dims) not in g.graph.broadcasts:
-        g.op("BroadcastGradientArgs", *(g.const(list(d), int32, f"BroadcastGradientArgs/s{i}") for i, d in enumerate((x.dims, y.dims))))  # type: ignore[arg-type]
+        g.op("BroadcastGradientArgs", *(g.const(list(d), int32, f"BroadcastGradientArgs/s{i}") for i, d in enumerate((x.dims, y.dims))))
         g.graph.broadcasts.add((x.dims, y.dims))
     rank = max(len(x.dims), len(y.dims))
     made = []

@@ -22,11 +22,30 @@ def lstm_block_cell(g: Emit, node: Node, dy: Any) -> Any:
     x, cs_prev, h_prev, w, wci, wcf, wco, b = node.inputs
     i, cs, f, o, ci, co, _ = node.outputs
     cs_prev_grad, dgates, dwci, dwcf, dwco = g.op(
-        "LSTMBlockCellGrad", x, cs_prev, h_prev, w, wci, wcf, wco, b, i, cs, f, o, ci, co, dy[1], dy[6], use_peephole=node.attr["use_peephole"]
+        "LSTMBlockCellGrad",
+        x,
+        cs_prev,
+        h_prev,
+        w,
+        wci,
+        wcf,
+        wco,
+        b,
+        i,
+        cs,
+        f,
+        o,
+        ci,
+        co,
+        dy[1],
+        dy[6],
+        use_peephole=node.attr["use_peephole"],
     )
     input_size, cell_size = _known(x, 1), _known(cs_prev, 1)
     if input_size < 0 or cell_size < 0:
-        raise ValueError(f"Node {node.name!r}: the sizes of 'x' ({x.dims}) and of 'cs_prev' ({cs_prev.dims}) must be known for its gradient.")
+        raise ValueError(
+            f"Node {node.name!r}: the sizes of 'x' ({x.dims}) and of 'cs_prev' ({cs_prev.dims}) must be known for its gradient."
+        )
     batch = _known(x, 0)
     dxh = g.op("MatMul", dgates, w, transpose_b=True)
     dx = g.op("Slice", dxh, g.const([0, 0], int32), g.const([batch, input_size], int32))

@@ -105,7 +105,9 @@ def random_crop(value: Any, size: Any, seed: int | None = None, name: str | None
 
 
 def _multinomial(logits: Any, num_samples: Any, dtype: Any, seed: int | None) -> Any:
-    return apply_op("Multinomial", None, logits=convert_to_tensor(logits, name="logits"), num_samples=num_samples, output_dtype=dtype, **_seeds(seed))
+    return apply_op(
+        "Multinomial", None, logits=convert_to_tensor(logits, name="logits"), num_samples=num_samples, output_dtype=dtype, **_seeds(seed)
+    )
 
 
 @export("multinomial")
@@ -144,7 +146,9 @@ def random_poisson(lam: Any, shape: Any, dtype: Any = float32, seed: int | None 
 
 
 @export("random.stateless_uniform")
-def stateless_random_uniform(shape: Any, seed: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: str | None = None) -> Any:
+def stateless_random_uniform(
+    shape: Any, seed: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32, name: str | None = None
+) -> Any:
     from runtime.tf1 import math_ops
 
     dtype = as_dtype(dtype)
@@ -173,18 +177,29 @@ def _stateless(op_type: str, label: str, shape: Any, seed: Any, mean: Any, stdde
 
 
 @export("random.stateless_normal")
-def stateless_random_normal(shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: str | None = None) -> Any:
+def stateless_random_normal(
+    shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: str | None = None
+) -> Any:
     return _stateless("StatelessRandomNormal", "stateless_random_normal", shape, seed, mean, stddev, dtype, name)
 
 
 @export("random.stateless_truncated_normal")
-def stateless_truncated_normal(shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: str | None = None) -> Any:
+def stateless_truncated_normal(
+    shape: Any, seed: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: str | None = None
+) -> Any:
     return _stateless("StatelessTruncatedNormal", "stateless_truncated_normal", shape, seed, mean, stddev, dtype, name)
 
 
 def _stateless_multinomial(label: str, logits: Any, num_samples: Any, seed: Any, dtype: Any, name: str | None) -> Any:
     with name_scope(name, label, [logits, seed]):
-        return apply_op("StatelessMultinomial", None, logits=convert_to_tensor(logits, name="logits"), num_samples=num_samples, seed=seed, output_dtype=dtype)
+        return apply_op(
+            "StatelessMultinomial",
+            None,
+            logits=convert_to_tensor(logits, name="logits"),
+            num_samples=num_samples,
+            seed=seed,
+            output_dtype=dtype,
+        )
 
 
 @export("random.stateless_multinomial")

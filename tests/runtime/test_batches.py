@@ -60,9 +60,8 @@ def test_every_row_once_and_in_order(suffix: str, tmp_path: Path) -> None:
             np.savez(data / f"{i}.npz", x=piece)
         elif suffix == ".parquet":
             pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-            import pyarrow.parquet
-
-            pyarrow.parquet.write_table(pyarrow.table({"x": list(piece)}), data / f"{i}.parquet", row_group_size=100)
+            parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+            parquet.write_table(pyarrow.table({"x": list(piece)}), data / f"{i}.parquet", row_group_size=100)
         else:
             np.savez_compressed(data / f"{i}.npz", x=piece)
     result = predict(model(tmp_path / "m.onnx"), "--data", data, "--batch", 7, "--out", tmp_path / "out", "--json")
@@ -167,5 +166,5 @@ def test_a_cluster_survives_a_worker(tmp_path: Path) -> None:
 
 
 def test_no_scheduler() -> None:
-    with pytest.raises(ValueError, match="Dask|distributed"):
+    with pytest.raises(ValueError, match=r"Dask|distributed"):
         batches.cluster("tcp://127.0.0.1:1")

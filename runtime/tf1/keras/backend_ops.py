@@ -480,7 +480,7 @@ _FORMATS = {1: ("NCW", "NWC"), 2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}
 def convolve(x: Any, kernel: Any, rank: int, strides: Any, padding: str, data_format: Any, dilation_rate: Any) -> Any:
     tf_format = _FORMATS[rank][0 if conv_format(data_format) == "channels_first" else 1]
 
-    def spread(v):
+    def spread(v: Any) -> Any:
         return (v,) * rank if isinstance(v, int) else tuple(v)
 
     return tf.nn.convolution(
@@ -566,7 +566,7 @@ def depthwise_conv2d(
 def pool2d(x: Any, pool_size: Any, strides: Any = (1, 1), padding: str = "valid", data_format: Any = None, pool_mode: str = "max") -> Any:
     first = conv_format(data_format) == "channels_first"
 
-    def wide(v):
+    def wide(v: Any) -> Any:
         return (1, 1, *v) if first else (1, *v, 1)
 
     pool = {"max": tf.nn.max_pool, "avg": tf.nn.avg_pool}.get(pool_mode)
@@ -581,7 +581,7 @@ def pool3d(
 ) -> Any:
     first = conv_format(data_format) == "channels_first"
 
-    def wide(v):
+    def wide(v: Any) -> Any:
         return (1, 1, *v) if first else (1, *v, 1)
 
     pool = {"max": tf.nn.max_pool3d, "avg": tf.nn.avg_pool3d}.get(pool_mode)

@@ -230,9 +230,7 @@ class Saver:
             )
             shards.append(control_flow_ops.with_dependencies([op], shard_name))
         with get_default_graph().control_dependencies([s.node for s in shards]):
-            merge = apply_op(
-                "MergeV2Checkpoints", None, checkpoint_prefixes=shards, destination_prefix=filename, delete_old_dirs=True
-            )
+            merge = apply_op("MergeV2Checkpoints", None, checkpoint_prefixes=shards, destination_prefix=filename, delete_old_dirs=True)
             with get_default_graph().control_dependencies([merge]):
                 return array_ops.identity(filename)
 

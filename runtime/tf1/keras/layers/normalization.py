@@ -217,7 +217,7 @@ class LayerNormalization(Layer):
         wide = [dims[i] if i in self.axis else 1 for i in range(len(dims))]
         mean, variance = tf.nn.moments(inputs, self.axis, keep_dims=True)
 
-        def spread(v):
+        def spread(v: Any) -> Any:
             return v if v is None or self.axis == [len(dims) - 1] else tf.reshape(v, wide)
 
         outputs = tf.nn.batch_normalization(inputs, mean, variance, spread(self.beta), spread(self.gamma), self.epsilon)

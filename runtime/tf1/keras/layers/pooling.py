@@ -56,7 +56,7 @@ class Pool(Layer):
             out = pool(wide, sizes[0], sizes[1], padding=self.padding.upper(), data_format="NCHW" if first else "NHWC")
             return tf.squeeze(out, axis)
 
-        def spread(v):
+        def spread(v: Any) -> Any:
             return (1, 1, *v) if first else (1, *v, 1)
 
         name = {2: ("NCHW", "NHWC"), 3: ("NCDHW", "NDHWC")}[self.rank][0 if first else 1]
