@@ -19,8 +19,23 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    help="Upgrade, convert and run the TensorFlow programs of 2015-2019.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"tfrevive {version('tfrevive')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tfrevive(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")] = False,
+) -> None:
+    """Upgrade, convert and run the TensorFlow programs of 2015-2019."""
+
 
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 LogPlacement = Annotated[

@@ -29,6 +29,12 @@ def refused(result: Result, code: int, *said: str) -> None:
     assert "Traceback" not in result.stderr
 
 
+def test_version() -> None:
+    result = tfrevive("--version")
+    assert result.exit_code == 0
+    assert result.output.startswith("tfrevive ")
+
+
 def test_convert_writes_a_valid_model_that_matches(tmp_path: Path) -> None:
     out = tmp_path / "cnn.onnx"
     result = tfrevive("convert", CNN / "frozen.pb", "-o", out, "--verify", CNN / "io.npz")
