@@ -75,6 +75,18 @@ migrate.cli.register(app)
 graphtools.cli.register(app, script_graph, run_model, write_events)
 
 
+def _print_coverage(wanted: bool) -> None:
+    if not wanted:
+        return
+    from runtime.tf1.coverage import coverage
+
+    rows = coverage()
+    for place, names, here, missing in rows:
+        typer.echo(f"{place:36} {here:5} of {names:5}  {' '.join(n.rpartition('.')[2] for n in missing)}".rstrip())
+    typer.echo(f"{'all':36} {sum(r[2] for r in rows):5} of {sum(r[1] for r in rows):5}")
+    raise typer.Exit
+
+
 @app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(
     script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="A program for TensorFlow 0.x or 1.x.")],
@@ -89,6 +101,12 @@ def run(
         bool,
         typer.Option(
             "--allow-soft-placement", help="Run ops on another device where the one they ask for is missing, whatever the script says."
+        ),
+    ] = False,
+    coverage: Annotated[
+        bool,
+        typer.Option(
+            "--coverage", callback=_print_coverage, is_eager=True, help="Print which names of TensorFlow 1.15 work, by module, and stop."
         ),
     ] = False,
 ) -> None:

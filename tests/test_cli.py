@@ -35,6 +35,14 @@ def test_version() -> None:
     assert result.output.startswith("tfrevive ")
 
 
+def test_coverage_names_what_is_missing() -> None:
+    result = tfrevive("run", "--coverage")
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in result.output.splitlines()}
+    assert rows["tf.losses"][0] == rows["tf.losses"][2]
+    assert "LMDBReader" in rows["tf"]
+
+
 def test_convert_writes_a_valid_model_that_matches(tmp_path: Path) -> None:
     out = tmp_path / "cnn.onnx"
     result = tfrevive("convert", CNN / "frozen.pb", "-o", out, "--verify", CNN / "io.npz")

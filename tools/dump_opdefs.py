@@ -61,7 +61,9 @@ def dump(out: str) -> None:
             if v.list.type:
                 return [types_pb2.DataType.Name(t) for t in v.list.type]
             return [x.decode("utf-8") if isinstance(x, bytes) else x for f, xs in v.list.ListFields() for x in xs]
-        if kind in ("shape", "tensor", "func"):
+        if kind == "shape":
+            return {"shape": None if v.shape.unknown_rank else [d.size for d in v.shape.dim]}
+        if kind in ("tensor", "func"):
             return json_format.MessageToDict(getattr(v, kind), preserving_proto_field_name=True)
         return getattr(v, kind) if kind else None
 
