@@ -122,7 +122,7 @@ class Execution:
         where = f"\n\t [[{{{{node {node.name}}}}}]]" if node is not None else ""
         if node is not None and node.source:
             where += f" (made at {node.source[0]}:{node.source[1]})"
-        return InvalidArgumentError(None, node, f"{text.split('Status Message: ')[-1]}{where}")
+        return InvalidArgumentError(None, node, f"{ort.said(error)}{where}")
 
     def _run_host(self, step: HostStep) -> None:
         node, inputs = step.node, [self._argument(s) for s in step.inputs]

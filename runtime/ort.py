@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import tempfile
 import uuid
 from typing import Any
@@ -14,6 +15,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as binding
 
 from runtime import denormals, devices, placement
+from runtime.errors import InvalidArgumentError
 from runtime.plan import Plan, Segment
 from runtime.profile import Profiler
 
@@ -92,7 +94,10 @@ class Engine:
             if steering := placement.steering(segment.nodes):
                 options.add_session_config_entry(placement.STEER, steering)
         providers = devices.provider_list(gpu[1] if gpu is not None else None, self.config)
-        session = onnxruntime.InferenceSession(segment.model, options, providers=providers)
+        try:
+            session = onnxruntime.InferenceSession(segment.model, options, providers=providers)
+        except Exception as e:  # kernels refuse some constants, such as a divisor of zero, when they are made
+            raise InvalidArgumentError(None, None, said(e)) from e
         denormals.keep()  # ONNX Runtime sets the mode of the thread that makes its first session, and leaves it so
         return session
 
@@ -109,6 +114,15 @@ class Engine:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(a) for a in external.values()]
             options.add_external_initializers(list(external), values)
         return options
+
+
+def said(error: Exception) -> str:
+    """What ONNX Runtime says went wrong, without where in its own source it does."""
+    text = str(error).strip()
+    for before in ("Status Message: ", "Exception during initialization: ", "FAIL : "):
+        text = text.rpartition(before)[2]
+    text = re.sub(r"^/?\S+\.(cc|h):\d+ .* was false\. ", "", text, flags=re.DOTALL)
+    return re.sub(r"^\S+\.(cc|h):\d+ \S+ ", "", text).strip()
 
 
 def share(array: np.ndarray[Any, Any]) -> Any:

@@ -65,6 +65,13 @@ def test_any_tensor_may_be_fed() -> None:
     np.testing.assert_array_equal(Session(graph, device="cpu").run(y, {middle: [1.0, 2.0]}), [-1, -2])
 
 
+def test_constants_that_onnx_runtime_refuses_are_invalid_arguments() -> None:
+    graph = Graph()
+    y = graph.op("FloorDiv", graph.constant(3, int32), graph.constant(0, int32), name="y")
+    with pytest.raises(errors.InvalidArgumentError, match=r"^Integer division by zero$"):
+        Session(graph, device="cpu").run(y)
+
+
 def test_uninitialized_variable_is_named() -> None:
     graph = Graph()
     ref, init = variable(graph, "w", [1.0])
