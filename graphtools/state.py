@@ -126,6 +126,10 @@ def called_functions(node: Node) -> Iterable[Function]:
                 yield library[func.name]
 
 
+def calls_functions(node: Node) -> bool:
+    return any(True for _ in called_functions(node))
+
+
 class Versions:
     """Which write of a variable each node of an ordered graph sees.
 

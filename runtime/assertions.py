@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from graphtools.constant import constant
 from graphtools.graph import Function, Graph, Node, Tensor
-from graphtools.state import VARIABLES, called_functions
+from graphtools.state import VARIABLES, called_functions, calls_functions
 
 LOOPS = frozenset({"While", "StatelessWhile"})
 
@@ -77,7 +77,7 @@ def _hoist(loop: Node, body: Function) -> None:
 
 
 def _calls(node: Node) -> bool:
-    return any(True for _ in called_functions(node))
+    return calls_functions(node)
 
 
 def _unchanged(tensor: Tensor) -> Tensor:

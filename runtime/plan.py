@@ -23,7 +23,17 @@ from graphtools.dtypes import resource, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
-from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, shared_ref, source_variable, variable_of
+from graphtools.state import (
+    STACKS,
+    VARIABLES,
+    Variable,
+    Versions,
+    called_functions,
+    calls_functions,
+    shared_ref,
+    source_variable,
+    variable_of,
+)
 from runtime import assertions, host
 from runtime.errors import UnimplementedError
 
@@ -350,7 +360,7 @@ class Planner:
             variable = self._variable(tensor)
             if variable is None:
                 inputs.append(self._source(tensor, node))
-            elif i in ref_positions or tensor.dtype is resource or opdef is None or any(True for _ in called_functions(node)):
+            elif i in ref_positions or tensor.dtype is resource or opdef is None or calls_functions(node):
                 inputs.append(variable)
             else:
                 inputs.append(Source(self._state_slot(variable, self.versions.seen_by(node, variable.key), node.name, loads)))
@@ -451,7 +461,7 @@ class Planner:
             try:
                 walk.convert(node)
             except ConversionError as e:
-                if node.op in host.load() or node.op in constant._EVALUATE or any(True for _ in called_functions(node)):
+                if node.op in host.load() or node.op in constant._EVALUATE or calls_functions(node):
                     raise _HostInstead(node.name) from e
                 raise UnimplementedError(None, node, str(e)) from e
         slots = {id(value): slot for value, slot in inputs}
@@ -597,7 +607,7 @@ def kind_of(node: Node) -> int | None:
         return HOST
     has_host = host_kernel(node) is not None
     converted = node.op in convert.load()
-    if any(True for _ in called_functions(node)):
+    if calls_functions(node):
         runs_host = any(
             kind_of(member) == HOST
             for f in called_functions(node)

@@ -17,7 +17,7 @@ from graphtools.dtypes import DType, float32, resource, variant
 from graphtools.errors import ConversionError, NotConstant, UnsupportedOps
 from graphtools.graph import Dims, Function, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
-from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, variable_of
+from graphtools.state import STACKS, VARIABLES, Variable, Versions, called_functions, calls_functions, variable_of
 
 if TYPE_CHECKING:
     import onnx
@@ -222,7 +222,7 @@ class Walk:
                     opdef = node.opdef
                     takes_ref = (
                         set(range(len(node.inputs)))
-                        if opdef is None or any(True for _ in called_functions(node))
+                        if opdef is None or calls_functions(node)
                         else {p for arg, start, stop in opdef.input_slices(node.attr).values() if arg.is_ref for p in range(start, stop)}
                     )
                 if i not in takes_ref:

@@ -7,7 +7,7 @@ assignment to `v` gets the new value, wherever `v/read` itself stands. Such a re
 from __future__ import annotations
 
 from graphtools.graph import Graph, topological
-from graphtools.state import Versions, called_functions, shared_ref, source_variable
+from graphtools.state import Versions, calls_functions, shared_ref, source_variable
 
 
 def run(graph: Graph) -> bool:
@@ -23,7 +23,7 @@ def run(graph: Graph) -> bool:
     for node in order:
         for i, tensor in enumerate(node.inputs):
             ref = reads.get(tensor)
-            if ref is None or any(True for _ in called_functions(node)):
+            if ref is None or calls_functions(node):
                 continue
             key = source_variable(ref)
             if key is not None and versions.seen_by(node, key) != versions.seen_by(tensor.node, key):

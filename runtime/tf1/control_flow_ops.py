@@ -72,6 +72,15 @@ def group(*inputs: Any, **kwargs: Any) -> Any:
             return no_op(name=scope)
 
 
+def choose(known: Any, pred: Any, true_fn: Any, false_fn: Any, name: str | None = None) -> Any:
+    """One of two functions: chosen now by the predicate's value where that is known, else by tf.cond."""
+    if known is not None:
+        return true_fn() if known else false_fn()
+    from runtime.tf1.control_flow import cond
+
+    return cond(pred, true_fn=true_fn, false_fn=false_fn, name=name)
+
+
 @export("tuple")
 def tuple_(tensors: Any, name: str | None = None, control_inputs: Any = None) -> list[Any]:
     """The tensors, each behind a gate that waits for all of them."""

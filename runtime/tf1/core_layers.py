@@ -9,6 +9,7 @@ import numpy as np
 from graphtools import graph as base
 from graphtools.constant import constant as known_value
 from runtime.tf1 import array_ops, init_ops, math_ops, nn_ops
+from runtime.tf1.control_flow_ops import choose
 from runtime.tf1.graph import constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.layer import InputSpec, Layer
 from runtime.tf1.registry import export
@@ -143,13 +144,7 @@ def smart_constant(pred: Any) -> bool | None:
 
 
 def smart_cond(pred: Any, true_fn: Any, false_fn: Any, name: str | None = None) -> Any:
-    """One of two functions: chosen now where the predicate is known, else by tf.cond."""
-    from runtime.tf1.control_flow import cond
-
-    known = smart_constant(pred)
-    if known is not None:
-        return true_fn() if known else false_fn()
-    return cond(pred, true_fn=true_fn, false_fn=false_fn, name=name)
+    return choose(smart_constant(pred), pred, true_fn, false_fn, name)
 
 
 @export("layers.Flatten")

@@ -10,6 +10,7 @@ from runtime.tf1 import core_layers
 from runtime.tf1.contrib.arg_scope import add_arg_scope
 from runtime.tf1.contrib.layers import IMAGE, add_to_collections, collect, collections_of, layer_format, variable_getter
 from runtime.tf1.contrib.variables import model_variable
+from runtime.tf1.control_flow_ops import choose
 from runtime.tf1.graph import GraphKeys
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
@@ -29,10 +30,7 @@ def _known(value: Any) -> Any:
 
 
 def _smart_cond(pred: Any, true_fn: Any, false_fn: Any) -> Any:
-    known = _known(pred)
-    if known is None:
-        return tf.cond(pred, true_fn, false_fn)
-    return true_fn() if known else false_fn()
+    return choose(_known(pred), pred, true_fn, false_fn)
 
 
 class _Parameters:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphtools import graph as base
-from graphtools.constant import constant as known_value
+from runtime.tf1.control_flow_ops import choose
+from runtime.tf1.core_layers import smart_constant
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export, put
 from runtime.tf1.tensor_shape import TensorShape
@@ -122,12 +123,9 @@ def with_same_shape(expected_tensor: Any, tensor: Any) -> Any:
 @export("contrib.framework.smart_constant_value")
 def smart_constant_value(pred: Any) -> bool | None:
     """A predicate's value where the graph tells it."""
-    if isinstance(pred, bool | int | np.bool_):
-        return bool(pred)
-    if isinstance(pred, base.Tensor):
-        value = known_value(pred)
-        return None if value is None else bool(value)
-    raise TypeError(f"`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: {pred}")
+    if not isinstance(pred, bool | int | np.bool_ | base.Tensor):
+        raise TypeError(f"`pred` must be a Tensor, or a Python bool, or 1 or 0. Found instead: {pred}")
+    return smart_constant(pred)
 
 
 @export("contrib.framework.smart_cond")
@@ -137,10 +135,7 @@ def smart_cond(pred: Any, true_fn: Any = None, false_fn: Any = None, name: str |
         raise TypeError("`true_fn` must be callable.")
     if not callable(false_fn):
         raise TypeError("`false_fn` must be callable.")
-    value = smart_constant_value(pred)
-    if value is None:
-        return tf.cond(pred, true_fn=true_fn, false_fn=false_fn, name=name)
-    return true_fn() if value else false_fn()
+    return choose(smart_constant_value(pred), pred, true_fn, false_fn, name)
 
 
 @export("contrib.framework.smart_case")

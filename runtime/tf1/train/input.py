@@ -11,7 +11,7 @@ from graphtools.constant import constant as constant_value
 from graphtools.dtypes import float32, int32, int64, string
 from graphtools.gradients import IndexedSlices
 from runtime.tf1 import array_ops, math_ops, random_ops
-from runtime.tf1.control_flow_ops import no_op, with_dependencies
+from runtime.tf1.control_flow_ops import choose, no_op, with_dependencies
 from runtime.tf1.data_flow_ops import FIFOQueue, PaddingFIFOQueue, QueueBase, RandomShuffleQueue
 from runtime.tf1.graph import GraphKeys, apply_op, constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.registry import export
@@ -31,12 +31,7 @@ def _summarize(name: str, value: Any) -> None:
 
 def _smart_cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """tf.cond, or only the branch that a constant predicate takes."""
-    known = constant_value(pred)
-    if known is not None:
-        return true_fn() if known else false_fn()
-    from runtime.tf1.control_flow import cond
-
-    return cond(pred, true_fn, false_fn)
+    return choose(constant_value(pred), pred, true_fn, false_fn)
 
 
 @export("train.match_filenames_once", "io.match_filenames_once")
