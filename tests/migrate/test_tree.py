@@ -231,5 +231,8 @@ def test_a_kill_leaves_every_file_old_or_new(tmp_path: Path) -> None:
 )
 def test_deep_source(body: str) -> None:
     outcome = tree.upgrade_bytes(f"import tensorflow as tf\n{body}".encode(), "f.py", Options(target="1"))
+    if sys.version_info[:2] == (3, 12) and outcome.data is None:  # early 3.12 bounds the depth of C calls, and no program can lift that
+        assert "nested too deeply" in outcome.report.findings[0].message
+        return
     assert outcome.data is not None
     assert outcome.data.decode() == f"import tensorflow as tf\n{body}".replace("tf.mul(", "tf.multiply(")
