@@ -79,6 +79,10 @@ class Context:
         """Take in a node that was just added to the graph."""
         raise NotImplementedError
 
+    def take_in(self, node: Node) -> None:
+        """Make a node one of this context, whatever context is being built in."""
+        raise NotImplementedError
+
     def add_inner_op(self, node: Node) -> None:
         """A node was added in a context inside this one."""
         if self.outer is not None:
@@ -152,6 +156,9 @@ class CondContext(Context):
             context = context.outer
 
     def add_op(self, node: Node) -> None:
+        self.take_in(node)
+
+    def take_in(self, node: Node) -> None:
         node.flow = self
         if not node.inputs:
             self.drop_external_control(node)
@@ -260,6 +267,14 @@ class LoopContext(Context):
         return True
 
     def add_op(self, node: Node) -> None:
+        if node.op in ("Shape", "Size", "Rank") and (current := self.graph.flow.loop()) is not None and current.grad_state is not None:
+            # measured in the forward loop, so that the small result is kept for each iteration and not the tensor
+            if loop_of(node.inputs[0].node) is current.grad_state.forward:
+                node.inputs[0].node.flow.take_in(node)
+                return
+        self.take_in(node)
+
+    def take_in(self, node: Node) -> None:
         node.flow = self
         if not node.inputs:
             kept, outside = self.drop_external_control(node)

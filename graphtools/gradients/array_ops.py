@@ -6,6 +6,7 @@ from typing import Any
 
 from graphtools.constant import constant
 from graphtools.dtypes import int32, int64
+from graphtools.flow import context_of
 from graphtools.gradients import IndexedSlices, gradient, not_differentiable
 from graphtools.gradients.walk import Emit
 from graphtools.graph import Node, Tensor
@@ -129,11 +130,16 @@ def _split_back(g: Emit, dy: Any, values: list[Tensor], axis: Tensor) -> list[An
     dy = dense(g, dy)
     if len(values) == 1:
         return [dy]
+    if axis.node.op == "Const" and context_of(axis.node) is not context_of(dy.node):  # a copy, so that it need not enter a loop
+        axis = g.const(axis.node.attr["value"], axis.dtype)
     rank = g.op("Rank", values[0], name="Rank") if values[0].dims is None else g.const(len(values[0].dims), int32, "Rank")
     wrapped = g.op("FloorMod", axis, rank, name="mod")
-    if all(v.dims is not None and None not in v.dims for v in values):
-        shapes = [g.const(list(v.dims or ()), int32, "Shape") for v in values]
-    else:
+    shapes = []
+    for v in values:
+        shapes.append(g.shape(v))
+        if shapes[-1].node.op != "Const":
+            break
+    if shapes[-1].node.op != "Const":  # all in one op; the single one is left unused, as TensorFlow does
         made = g.op("ShapeN", values, out_type=int32)
         shapes = list(made) if isinstance(made, tuple) else [made]
     if len(values) > 16:

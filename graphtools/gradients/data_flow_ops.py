@@ -36,14 +36,6 @@ def _grad_array(g: Emit, version: str, handle: Tensor, flow: Tensor, source: str
             return grad_handle, g.op("Identity", flow, name="gradient_flow")
 
 
-def _barrier(g: Emit, written: Tensor, flow: Tensor) -> Tensor:
-    """The flow behind the last write, so that the gradient array is not made before it."""
-    out = g.op("Identity", written, name="flow_out")
-    with g.graph.control_dependencies([out.node]):
-        result: Tensor = g.op("Identity", flow, name="write_barrier")
-    return result
-
-
 def _version(node: Node) -> str:
     return "V3" if node.op.endswith("V3") else "V2" if node.op.endswith("V2") else ""
 
@@ -58,11 +50,10 @@ def read(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("TensorArrayWrite", "TensorArrayWriteV2", "TensorArrayWriteV3")
 def write(g: Emit, node: Node, dy: Any) -> Any:
     v = _version(node)
-    barrier = _barrier(g, node.outputs[0], dy)
-    handle, flow = _grad_array(g, v, node.inputs[0], barrier, _source(dy))
+    handle, flow = _grad_array(g, v, node.inputs[0], dy, _source(dy))
     grad = g.op(f"TensorArrayRead{v}", handle, node.inputs[1], flow, dtype=node.attr["T"])
     grad.dims = node.inputs[2].dims
-    return None, None, grad, barrier
+    return None, None, grad, dy
 
 
 @gradient("TensorArrayGather", "TensorArrayGatherV2", "TensorArrayGatherV3")
@@ -75,11 +66,10 @@ def gather(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("TensorArrayScatter", "TensorArrayScatterV2", "TensorArrayScatterV3")
 def scatter(g: Emit, node: Node, dy: Any) -> Any:
     v = _version(node)
-    barrier = _barrier(g, node.outputs[0], dy)
-    handle, flow = _grad_array(g, v, node.inputs[0], barrier, _source(dy))
+    handle, flow = _grad_array(g, v, node.inputs[0], dy, _source(dy))
     grad = g.op(f"TensorArrayGather{v}", handle, node.inputs[1], flow, dtype=node.attr["T"], element_shape=None)
     grad.dims = node.inputs[2].dims
-    return None, None, grad, barrier
+    return None, None, grad, dy
 
 
 @gradient("TensorArrayConcat", "TensorArrayConcatV2", "TensorArrayConcatV3")
@@ -92,8 +82,7 @@ def concat(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("TensorArraySplit", "TensorArraySplitV2", "TensorArraySplitV3")
 def split(g: Emit, node: Node, dy: Any) -> Any:
     v = _version(node)
-    barrier = _barrier(g, node.outputs[0], dy)
-    handle, flow = _grad_array(g, v, node.inputs[0], barrier, _source(dy))
+    handle, flow = _grad_array(g, v, node.inputs[0], dy, _source(dy))
     grad = g.op(f"TensorArrayConcat{v}", handle, flow, dtype=node.attr["T"], element_shape_except0=None)[0]
     grad.dims = node.inputs[1].dims
-    return None, grad, None, barrier
+    return None, grad, None, dy

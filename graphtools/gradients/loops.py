@@ -100,7 +100,7 @@ class LoopGradient:
             merged = merge([enter, enter])
             merged.dims = ()
             off, on = switch(merged, f.pivot)
-            index = graph.op("AddV2", on, graph.constant(1, int32, "Add/y"), name="Add")
+            index = graph.op("Add", on, graph.constant(1, int32, "Add/y"))
             following = f.close(merged, index)
             total = f.make_exit(off, "f_count")
             f.exits.append(total)
@@ -409,7 +409,7 @@ def accumulate_invariant(state: LoopGradient, enter: Node, grad: Any) -> Any:
             outer.exit()
     acc.dims = grad.dims
     context.enter()
-    return _sum_over_loop(context, [acc], lambda held: [graph.op("AddV2", held[0], grad, name="Add")])[0]
+    return _sum_over_loop(context, [acc], lambda held: [graph.op("Add", held[0], grad)])[0]
 
 
 def _accumulate_slices(state: LoopGradient, enter: Node, grad: IndexedSlices) -> IndexedSlices:

@@ -35,7 +35,8 @@ def reductions(g: Emit, x: Tensor, y: Tensor, dy: Tensor) -> tuple[Reduction, Re
     The axes of known shapes are worked out once a graph, and what has its input's shape is left alone, as TensorFlow 1.15 does.
     """
     if x.dims is None or None in x.dims or y.dims is None or None in y.dims:
-        sx, sy, rx, ry = broadcast_axes(g, x, y)
+        sx, sy = (g.op("Shape", v, out_type=int32) for v in (x, y))
+        rx, ry = g.op("BroadcastGradientArgs", sx, sy)
         return (lambda dx: g.sum_to(dx, sx, rx)), (lambda dx: g.sum_to(dx, sy, ry))
     if (x.dims, y.dims) not in g.graph.broadcasts:
         g.op("BroadcastGradientArgs", *(g.const(list(d), int32, f"BroadcastGradientArgs/s{i}") for i, d in enumerate((x.dims, y.dims))))

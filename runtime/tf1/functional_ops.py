@@ -20,13 +20,15 @@ def _count(tensors: list[Any]) -> Any:
     return array_ops._slice_helper(array_ops.shape(tensors[0]), 0)
 
 
-def _arrays(tensors: list[Any], n: Any) -> list[TensorArray]:
-    return [
+def _arrays(tensors: list[Any], n: Any, *, shaped: bool = False) -> list[TensorArray]:
+    """The tensors' rows, each tensor's in an array."""
+    made = [
         TensorArray(
-            dtype=t.dtype, size=n, dynamic_size=False, element_shape=t.shape[1:] if t.dims is not None else None, infer_shape=True
-        ).unstack(t)
+            dtype=t.dtype, size=n, dynamic_size=False, element_shape=t.shape[1:] if shaped and t.dims is not None else None, infer_shape=True
+        )
         for t in tensors
     ]
+    return [a.unstack(t) for a, t in zip(made, tensors, strict=True)]
 
 
 def _restore(results: list[Any], n: Any) -> list[Any]:
@@ -92,7 +94,7 @@ def scan(
     with name_scope(name, "scan", flat):
         flat = [convert_to_tensor(e, name="elem") for e in flat]
         n = _count(flat)
-        inputs = _arrays(flat, n)
+        inputs = _arrays(flat, n, shaped=True)
         if initializer is None:
             structure = elems
             start = [a.read(n - 1 if reverse else 0) for a in inputs]
@@ -126,7 +128,7 @@ def scan(
             return i - 1 if reverse else i + 1, leaves, [a.write(i, v) for a, v in zip(arrays, leaves, strict=True)]
 
         _, _, final = while_loop(
-            goes_on, compute, (constant(first) if isinstance(first, int) else first, start, outputs), parallel_iterations=parallel_iterations, back_prop=back_prop,
+            goes_on, compute, (first, start, outputs), parallel_iterations=parallel_iterations, back_prop=back_prop,
             swap_memory=swap_memory, maximum_iterations=n,
         )  # fmt: skip
         return nest.pack_sequence_as(structure, _restore([a.stack() for a in final], n))
@@ -142,7 +144,7 @@ def _fold(
     with name_scope(name, label, flat):
         flat = [convert_to_tensor(e, name="elem") for e in flat]
         n = _count(flat)
-        inputs = _arrays(flat, n)
+        inputs = [_arrays([e], n)[0] for e in flat]
 
         def element(i: Any) -> Any:
             return nest.pack_sequence_as(elems, [a.read(i) for a in inputs])
