@@ -167,6 +167,11 @@ def _axes(value: Array) -> tuple[int, ...]:
     return tuple(int(a) for a in np.ravel(value))
 
 
+def _sizes(total: int, sizes: Array) -> Array:
+    """The sizes of a split; one may be -1, the rest."""
+    return np.where(sizes == -1, total - sizes.sum() - 1, sizes)
+
+
 def _reduce(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
     return lambda node, x: function(x[0], axis=_axes(x[1]), keepdims=bool(node.attr["keep_dims"]))
 
@@ -214,6 +219,7 @@ _EVALUATE: dict[str, Callable[[Node, list[Array]], Any]] = {
     "SelectV2": lambda n, x: np.where(x[0], x[1], x[2]),
     "Slice": lambda n, x: x[0][tuple(slice(b, None if s == -1 else b + s) for b, s in zip(x[1].tolist(), x[2].tolist(), strict=True))],
     "Split": lambda n, x: np.split(x[1], n.attr["num_split"], int(x[0])),
+    "SplitV": lambda n, x: np.split(x[0], np.cumsum(_sizes(x[0].shape[int(x[2])], x[1]))[:-1], int(x[2])),
     "Squeeze": lambda n, x: np.squeeze(x[0], tuple(n.attr["squeeze_dims"]) or None),
     "StopGradient": lambda n, x: x[0],
     "Sub": lambda n, x: x[0] - x[1],

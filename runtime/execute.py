@@ -101,7 +101,7 @@ class Execution:
         for name, slot in step.inputs:
             value = values[slot]
             if not isinstance(value, OrtValue):
-                value = ort.share(value)
+                value = ort.share(ort.pairs(value) if value.dtype.kind == "c" else value)
             feeds[name] = value
         try:
             denormals.flush()
@@ -111,7 +111,7 @@ class Execution:
         finally:
             denormals.keep()
         for i, (_, slot) in enumerate(step.outputs):
-            values[slot] = results[i]
+            values[slot] = ort.joined(results[i].numpy()) if slot in step.complex_outputs else results[i]
 
     def _segment_error(self, step: Segment, error: Exception) -> OpError:
         """An ONNX Runtime failure as the tf.errors class it is, naming the TensorFlow node."""

@@ -125,6 +125,17 @@ def said(error: Exception) -> str:
     return re.sub(r"^\S+\.(cc|h):\d+ \S+ ", "", text).strip()
 
 
+def pairs(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Complex numbers as ONNX carries them: real ones with a last axis of 2."""
+    array = np.ascontiguousarray(array).reshape(array.shape)
+    return array.view(np.float32 if array.dtype == np.complex64 else np.float64).reshape(*array.shape, 2)
+
+
+def joined(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The complex numbers that `pairs` took apart."""
+    return np.ascontiguousarray(array).view(np.complex64 if array.dtype == np.float32 else np.complex128).reshape(array.shape[:-1])
+
+
 def share(array: np.ndarray[Any, Any]) -> Any:
     """An OrtValue on an array's memory, which the caller keeps alive; the array itself where ONNX Runtime lacks its dtype."""
     kind = array.dtype.kind

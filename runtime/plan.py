@@ -110,6 +110,7 @@ class Segment:
     stores: list[Store] = field(default_factory=list)
     session: Any = None
     gpu: int = 0  # TensorFlow's number of the GPU that the session is on, where it is on one
+    complex_outputs: frozenset[int] = frozenset()  # slots whose value the model gives as pairs of real numbers
 
 
 @dataclass(slots=True)
@@ -504,6 +505,7 @@ class Planner:
             builder.output(value, f"out_{n}")
         external: dict[str, Any] = {}
         segment = Segment(b"", external, [], [(f"out_{n}", slot) for n, (_, slot) in enumerate(outputs)], nodes, False, loads, stores)
+        segment.complex_outputs = frozenset(slot for value, slot in outputs if value.dtype.is_complex)
         if outputs:
             optimize(builder)
             read = {v.name for n in builder.walk() for v in n.inputs if v is not None}

@@ -323,12 +323,7 @@ def _slice_helper(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
 def stack_indices(values: list[Any]) -> Any:
     if any(isinstance(v, base.Tensor) for v in values):
         dtype = int64 if any(isinstance(v, base.Tensor) and v.dtype.base_dtype is int64 for v in values) else int32
-        return apply_op(
-            "Pack",
-            "stack",
-            values=[convert_to_tensor(v, dtype) if not isinstance(v, base.Tensor) else cast_(v, dtype) for v in values],
-            axis=0,
-        )
+        return convert_to_tensor([cast_(v, dtype) if isinstance(v, base.Tensor) else v for v in values], dtype, name="stack")
     return constant([int(v) for v in values], int32, name="stack")
 
 

@@ -531,8 +531,8 @@ def cumprod(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = Fals
 
 @export("complex")
 def complex_(real: Any, imag: Any, name: str | None = None) -> Any:
+    real, imag = convert_to_tensor(real, name="real"), convert_to_tensor(imag, name="imag")
     with name_scope(name, "Complex", [real, imag]) as scope:
-        real, imag = convert_to_tensor(real, name="real"), convert_to_tensor(imag, name="imag")
         return apply_op("Complex", scope, real=real, imag=imag, Tout="complex64" if real.dtype.base_dtype is float32 else "complex128")
 
 
