@@ -121,7 +121,7 @@ def sparse_sparse(node: Node) -> Sequence[Dims]:
     return [(None, None), (None,)]
 
 
-@shape("SparseCross")
+@shape("SparseCross", "SparseFeatureCross", "SparseFeatureCrossV2")
 def sparse_cross(node: Node) -> Sequence[Dims]:
     return [(None, 2), (None,), (2,)]
 

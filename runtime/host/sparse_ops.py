@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -311,8 +311,23 @@ def _cat64(a: int, b: int) -> int:
     return result ^ result >> 47
 
 
-@host("SparseCross")
+def _combined(a: int, b: int) -> int:
+    """The hash of SparseFeatureCross: all in 64 bits, the shift to the right that of a signed number."""
+    signed = a - (1 << 64) if a >> 63 else a
+    return (a ^ (b + 0x9E3779B97F4A7800 + (a << 10) + (signed >> 4))) & _M
+
+
+@host("SparseFeatureCross")
+def sparse_feature_cross(run: Run, node: Node, *inputs: Array) -> Sparse:
+    return _hashed_or_joined(node, inputs, 0xDECAFCAFFE, _combined)
+
+
+@host("SparseCross", "SparseFeatureCrossV2")
 def sparse_cross(run: Run, node: Node, *inputs: Array) -> Sparse:
+    return _hashed_or_joined(node, inputs, node.attr["hash_key"] & _M, _cat64)
+
+
+def _hashed_or_joined(node: Node, inputs: Sequence[Array], seed: int, combine: Callable[[int, int], int]) -> Sparse:
     a = node.attr
     columns, count = _features(node, inputs)
     rows: list[list[Any]] = []
@@ -323,9 +338,9 @@ def sparse_cross(run: Run, node: Node, *inputs: Array) -> Sparse:
             continue
         buckets, hashed = a["num_buckets"], []
         for features in combinations:
-            mark = a["hash_key"] & _M
+            mark = seed
             for feature in features:
-                mark = _cat64(mark, fingerprint.fingerprint64(feature) if isinstance(feature, bytes) else feature & _M)
+                mark = combine(mark, fingerprint.fingerprint64(feature) if isinstance(feature, bytes) else feature & _M)
             hashed.append(mark % (buckets if buckets > 0 else (1 << 63) - 1))
         rows.append(hashed)
     return _crossed(rows, a["out_type"].as_numpy_dtype)

@@ -107,25 +107,26 @@ def embedding_lookup_sparse(
         params = [params]
     with name_scope(name, "embedding_lookup_sparse", [*params, sp_ids.values]) as scope:
         segments = math_ops.cast(sp_ids.indices[:, 0], "int32")
-        ids = sp_ids.values
-        weights = None if sp_weights is None else sp_weights.values
-        if weights is None:
-            ids, idx = apply_op("Unique", None, x=ids)
+        ids, idx = apply_op("Unique", None, x=sp_ids.values)
         rows = embedding_lookup(params, ids, partition_strategy=partition_strategy, max_norm=max_norm)
-        if weights is None:
+        if sp_weights is None:
             op = {"mean": "SparseSegmentMean", "sqrtn": "SparseSegmentSqrtN", "sum": "SparseSegmentSum"}[combiner]
             return apply_op(op, scope, data=rows, indices=idx, segment_ids=segments)
-        weights = math_ops.cast(weights, rows.dtype)
+        weights = math_ops.cast(sp_weights.values, rows.dtype)
+        rows = array_ops.gather(rows, idx)
         ones = array_ops.fill(array_ops.expand_dims(array_ops.rank(rows) - 1, 0), 1)
-        broadcast = array_ops.reshape(weights, array_ops.concat([array_ops.shape(weights), ones], 0))
-        rows = rows * broadcast
+        given = weights.dims
+        weights = array_ops.reshape(weights, array_ops.concat([array_ops.shape(weights), ones], 0))
+        if rows.dims is not None and given is not None:
+            weights.set_shape([*given, *[1] * (len(rows.dims) - 1)])
+        rows = rows * weights
         if combiner == "sum":
             return apply_op("SegmentSum", scope, data=rows, segment_ids=segments)
         total = apply_op("SegmentSum", None, data=rows, segment_ids=segments)
         weight = apply_op("SegmentSum", None, data=weights if combiner == "mean" else math_ops.pow_(weights, 2), segment_ids=segments)
         if combiner == "sqrtn":
             weight = apply_op("Sqrt", None, x=weight)
-        return apply_op("RealDiv", scope, x=total, y=array_ops.expand_dims(weight, -1))
+        return apply_op("RealDiv", scope, x=total, y=weight)
 
 
 def _sampler(op_type: str, name: str) -> Any:

@@ -150,13 +150,36 @@ def sparse_reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
     return SparseTensor(indices, values, sp.shape.as_list() if sp.shape.is_fully_defined() else array_ops.identity(sp.dense_shape))
 
 
+# The ops whose values TensorFlow's Python layer folds while a graph is made.
+FOLDED = frozenset({"Cast", "Concat", "ConcatOffset", "ConcatV2", "Const", "Equal", "Fill", "NotEqual", "Pack", "Range", "Rank", "Shape", "Size", "StridedSlice"})
+
+
+def _known_at_construction(tensor: Any) -> bool:
+    node = tensor.node
+    if node.op in ("Shape", "Size", "Rank"):
+        return True
+    return node.op in FOLDED and all(_known_at_construction(t) for t in node.inputs)
+
+
+def _dims_at_construction(shape: Any) -> Any:
+    if shape.node.op == "ConcatV2":
+        parts = [_dims_at_construction(t) for t in shape.node.inputs[:-1]]
+        return None if None in parts else tuple(d for part in parts for d in part)
+    if shape.node.op == "Pack":
+        known = constant_as_shape(shape)
+        return None if known is None else tuple(d if _known_at_construction(t) else None for t, d in zip(shape.node.inputs, known, strict=True))
+    if _known_at_construction(shape):
+        return constant_as_shape(shape)
+    return (None,) * shape.dims[0] if shape.dims and shape.dims[0] is not None else None
+
+
 @export("sparse.reshape", "sparse_reshape")
 def sparse_reshape(sp_input: Any, shape: Any, name: str | None = None) -> SparseTensor:
     sp = as_sparse(sp_input)
     shape = math_ops.cast(shape, int64)
     with name_scope(name, "SparseReshape", [sp.indices]) as scope:
         indices, new_shape = apply_op("SparseReshape", scope, input_indices=sp.indices, input_shape=sp.dense_shape, new_shape=shape)
-        wanted = constant_as_shape(shape)
+        wanted = _dims_at_construction(shape)
         if wanted is not None and sp.shape.is_fully_defined():
             size = int(np.prod(sp.shape.as_list(), dtype=np.int64))
             given = constant_value(shape)

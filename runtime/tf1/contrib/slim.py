@@ -6,6 +6,8 @@ from migrate import symbols
 from runtime.tf1.contrib import (
     arg_scope,
     batch_norm,
+    feature_column_ops,
+    feature_columns,
     framework_tensors,
     layer_training,
     layers,
@@ -13,6 +15,7 @@ from runtime.tf1.contrib import (
     metrics,
     normalization,
     regularizers,
+    scattered_embeddings,
     training,
     variables,
 )
@@ -22,6 +25,8 @@ from runtime.tf1.registry import EXPORTS, put
 PARTS = (
     arg_scope,
     batch_norm,
+    feature_column_ops,
+    feature_columns,
     framework_tensors,
     layer_training,
     layers,
@@ -29,6 +34,7 @@ PARTS = (
     metrics,
     normalization,
     regularizers,
+    scattered_embeddings,
     training,
     variables,
 )
