@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from migrate.report.finding import Finding
+from migrate.report.output import write_whole
 from migrate.report.report import Report
 
 
@@ -31,7 +32,7 @@ def read(file: Path) -> Counter[str]:
 def write(report: Report, file: Path) -> int:
     """Note every finding; returns how many."""
     found = Counter(key(f) for f in report.findings)
-    file.write_text(json.dumps({"version": 1, "findings": dict(sorted(found.items()))}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_whole(file, json.dumps({"version": 1, "findings": dict(sorted(found.items()))}, indent=1, ensure_ascii=False) + "\n")
     return sum(found.values())
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
+
+from migrate.report.output import Progress, stop, write_whole
 
 if TYPE_CHECKING:
     from migrate.report.report import Report
@@ -51,6 +52,9 @@ Jobs = Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Files at 
 Include = Annotated[list[str] | None, typer.Option("--include", help="Only upgrade paths that match this glob; may be repeated.")]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="Leave out paths that match this glob; may be repeated.")]
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="RULE", help="Switch a rule off; may be repeated.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors, and what was asked for.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say what is done, and how long it takes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 Gitignore = Annotated[bool | None, typer.Option("--gitignore/--no-gitignore", help="Leave out what .gitignore names. [default: gitignore]")]
 
 
@@ -77,7 +81,9 @@ def upgrade(
     ignore: Ignore = None,
     gitignore: Gitignore = None,
     all_python: Annotated[bool, typer.Option("--all-python", help="Also move files without TensorFlow from Python 2 to Python 3.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no summary.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Upgrade TensorFlow 0.x and 1.x source: files, notebooks, whole folders.
 
@@ -88,14 +94,17 @@ def upgrade(
     from migrate import tree
 
     if sum((out is not None, in_place, diff)) > 1:
-        _stop("say one of --out, --in-place and --diff")
+        stop("say one of --out, --in-place and --diff", 2)
     if not (out or in_place or diff or report):
-        _stop("nowhere to write: give --out OUT, --in-place, --diff, or --report FILE to only report")
+        stop("nowhere to write: give --out OUT, --in-place, --diff, or --report FILE to only report", 2)
+    format = Format.json if as_json else format
     kind = format or _format_of(report)
+    _check_sources(sources)
+    _check_places(sources, out, report)
     options, settings = _options(sources, to, written_for, include, exclude, ignore, gitignore, keep_texts=diff or kind is Format.html)
     if all_python:
         options = dataclasses.replace(options, all_python=True)
-    with _Progress(quiet or diff) as progress:
+    with Progress(quiet or diff) as progress:
         result = _run(
             lambda: tree.upgrade_tree(
                 sources, out, in_place=in_place, jobs=jobs or settings.get("jobs"), options=options, progress=progress
@@ -104,17 +113,10 @@ def upgrade(
     if diff:
         sys.stdout.write(_diffs(result))
     if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(report, render(result, kind))
+        _run(lambda: _write_report(report, render(result, kind)))
     elif format is not None and not diff:
         sys.stdout.write(render(result, kind))
-    if not quiet:
-        from migrate.report.to_text import summary
-
-        for finding in result.findings:
-            if finding.rule == tree.UNREADABLE:
-                print(f"{finding.location}: error: {finding.message}", file=sys.stderr)
-        print(summary(result), file=sys.stderr)
+    _say_what_happened(result, sources, quiet, verbose)
     raise typer.Exit(result.upgrade_exit())
 
 
@@ -135,6 +137,9 @@ def check(
     list_symbols: Annotated[
         bool, typer.Option("--list-symbols", help="Print what becomes of every symbol of TensorFlow 0.12 and 1.x, and exit.")
     ] = False,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no findings: the exit status says whether there are any.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Find legacy TensorFlow API without changing anything, for CI.
 
@@ -146,40 +151,32 @@ def check(
     from migrate import tree
 
     if list_rules:
-        _list_rules()
+        _list_rules(as_json)
     if list_symbols:
-        _list_symbols((to or Version.two).value)
+        _list_symbols((to or Version.two).value, as_json)
     if not sources:
-        _stop("nothing to check: name files or folders")
-        return
+        stop("nothing to check: name files or folders", 2)
+    format = Format.json if as_json else format
+    _check_sources(sources)
+    _check_places(sources, None, output or write_baseline)
     options, settings = _options(sources, to, written_for, include, exclude, ignore, gitignore, keep_texts=format is Format.html)
-    result = _run(lambda: tree.upgrade_tree(sources, jobs=jobs or settings.get("jobs"), options=options))
+    with Progress(quiet) as progress:
+        result = _run(lambda: tree.upgrade_tree(sources, jobs=jobs or settings.get("jobs"), options=options, progress=progress))
     if write_baseline is not None:
-        count = baselines.write(result, write_baseline)
-        print(f"{write_baseline}: {count} findings are known from now on", file=sys.stderr)
+        count = _run(lambda: baselines.write(result, write_baseline))
+        if not quiet:
+            print(f"{write_baseline}: {count} findings are known from now on", file=sys.stderr)
         raise typer.Exit(2 if result.has_unreadable else 0)
     known = baseline or (Path(settings["baseline"]) if "baseline" in settings else None)
     if known is not None:
         result = _run(lambda: baselines.without(result, baselines.read(known)))
     text = render(result, Format.lines if format is Format.text else format)
     if output is not None:
-        write_whole(output, text)
-    else:
+        _run(lambda: write_whole(output, text))
+    elif not quiet:
         sys.stdout.write(text)
+    _say_what_happened(result, sources, True, verbose and not quiet)
     raise typer.Exit(result.check_exit())
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or, when interrupted, not at all; what is no file (/dev/stdout) is written to as it is."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, "utf-8", errors="surrogatepass")
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, "utf-8", errors="surrogatepass")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def render(report: Report, format: Format) -> str:
@@ -210,9 +207,9 @@ def _options(
     target = to.value if to is not None else settings.get("to", "2")
     origin = written_for.value if written_for is not None else settings.get("from", "auto")
     if target not in ("1", "2"):
-        _stop(f"to is {target!r} in pyproject.toml: expected '1' or '2'")
+        stop(f"to is {target!r} in pyproject.toml: expected '1' or '2'", 2)
     if origin not in ("auto", "0", "1"):
-        _stop(f"from is {origin!r} in pyproject.toml: expected 'auto', '0' or '1'")
+        stop(f"from is {origin!r} in pyproject.toml: expected 'auto', '0' or '1'", 2)
     disabled = frozenset([*(ignore or ()), *settings.get("ignore", ())])
     _check_rules(disabled)
     options = Options(
@@ -234,7 +231,7 @@ def _check_rules(ids: frozenset[str]) -> None:
 
     unknown = sorted(ids - {r.id for r in load()})
     if unknown:
-        _stop(f"there is no rule {', '.join(map(repr, unknown))}: `tfrevive check --list-rules` names them")
+        stop(f"there is no rule {', '.join(map(repr, unknown))}: `tfrevive check --list-rules` names them", 2)
 
 
 def _run(call: Callable[[], Any]) -> Any:
@@ -245,12 +242,51 @@ def _run(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (BaselineError, ConfigError, OSError) as error:
-        _stop(str(error))
+        stop(str(error), 2)
 
 
-def _stop(message: str) -> None:
-    print(f"tfrevive: {message}", file=sys.stderr)
-    raise typer.Exit(2)
+# What a newcomer may name instead of source, by its ending.
+MODELS: Final = frozenset({".ckpt", ".h5", ".hdf5", ".index", ".keras", ".meta", ".onnx", ".pb", ".pbtxt"})
+
+
+def _check_sources(sources: list[str]) -> None:
+    for name in sources:
+        if Path(name).suffix.lower() in MODELS and Path(name).is_file():
+            stop(f"{name!r} is a model, not source: see it with `tfrevive inspect {name}`, convert it with `tfrevive convert {name}`", 2)
+
+
+def _check_places(sources: list[str], out: Path | None, report: Path | None) -> None:
+    """Refuse places that cannot be written to, before the work is done."""
+    if out is not None and any(out.resolve() == Path(s).resolve() for s in sources):
+        stop(f"{out} is a source: name another place with --out, or replace the files with --in-place", 2)
+    if out is not None and out.is_file() and any(Path(s).is_dir() for s in sources):
+        stop(f"{out} is a file: expected a folder for --out, as the sources are folders", 2)
+    if report is not None and report.is_dir():
+        stop(f"{report} is a folder: expected the name of a file to write", 2)
+
+
+def _write_report(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, text)
+
+
+def _say_what_happened(result: Report, sources: list[str], quiet: bool, verbose: bool) -> None:
+    """On stderr: what could not be read, a summary, and, when asked for, what each file is taken for."""
+    from migrate.report.to_text import summary
+    from migrate.tree import UNREADABLE
+
+    if verbose:
+        for file in result.files:
+            reasons = f", written for {file.written_for}: {'; '.join(file.reasons)}" if file.reasons else ""
+            print(f"{file.path}: {'without TensorFlow' if file.status == 'copied' else file.status}{reasons}", file=sys.stderr)
+    if quiet:
+        return
+    for finding in result.findings:
+        if finding.rule == UNREADABLE:
+            print(f"{finding.location}: error: {finding.message}", file=sys.stderr)
+    if not result.files:
+        print(f"tfrevive: there is no .py or .ipynb file in {', '.join(map(repr, sources))}", file=sys.stderr)
+    print(summary(result), file=sys.stderr)
 
 
 def _format_of(report: Path | None) -> Format:
@@ -273,51 +309,37 @@ def _diffs(report: Report) -> str:
     return "".join(out)
 
 
-class _Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, off: bool) -> None:
-        self.off = off or not sys.stderr.isatty()
-        self.bar: Any = None
-
-    def __enter__(self) -> Callable[[int, int, str], None] | None:
-        return None if self.off else self.step
-
-    def step(self, done: int, total: int, path: str) -> None:
-        if self.bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-            # no refresh thread: workers may still be forked
-            self.bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False)
-            self.bar.start()
-            self.task = self.bar.add_task("", total=total)
-        self.bar.update(self.task, completed=done, description=path, refresh=done % 8 == 0 or done == total)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-
-def _list_rules() -> None:
+def _list_rules(as_json: bool) -> None:
     from migrate.rule import load
 
-    for rule in sorted(load(), key=lambda r: r.id):
-        print(f"{rule.id:<34} {rule.summary}")
+    rules = sorted(load(), key=lambda r: r.id)
+    if as_json:
+        _print_json([{"id": r.id, "summary": r.summary, "since": r.since} for r in rules])
+    else:
+        for rule in rules:
+            print(f"{rule.id:<34} {rule.summary}")
     raise typer.Exit(0)
 
 
-def _list_symbols(target: str) -> None:
+def _list_symbols(target: str, as_json: bool) -> None:
     from collections import Counter
 
     from migrate import symbols
     from migrate.symbols.verdicts import verdict
 
-    count: Counter[str] = Counter()
-    for name in sorted({n for v in ("0.12.1", "1.0.0", "1.4.0", "1.15.5") for n in symbols.names(v)}):
-        found = verdict(name, cast(Any, target))
-        count[found.outcome] += 1
-        print(f"{name}\t{found.outcome}\t{found.name if found.name not in (None, name) else found.advice}")
+    names = sorted({n for v in ("0.12.1", "1.0.0", "1.4.0", "1.15.5") for n in symbols.names(v)})
+    found = {name: verdict(name, cast(Any, target)) for name in names}
+    if as_json:
+        _print_json([{"symbol": n, "outcome": v.outcome, "name": v.name, "advice": v.advice} for n, v in found.items()])
+        raise typer.Exit(0)
+    for name, became in found.items():
+        print(f"{name}\t{became.outcome}\t{became.name if became.name not in (None, name) else became.advice}")
+    count = Counter(v.outcome for v in found.values())
     print(", ".join(f"{n} {outcome}" for outcome, n in count.most_common()), file=sys.stderr)
     raise typer.Exit(0)
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -291,18 +291,13 @@ def _scanned(job: Job) -> generations.Evidence:
 
 
 def report_of(files: Iterable[FileReport], options: Options, decision: Generation) -> Report:
-    from importlib.metadata import PackageNotFoundError, version
-
     from migrate.report.report import RuleInfo
+    from migrate.report.tool import version
     from migrate.rule import RULES
 
-    try:
-        tool = version("tfrevive")
-    except PackageNotFoundError:
-        tool = ""
     rules = {r.id: RuleInfo(r.id, r.summary, r.since) for r in RULES.values()}
     rules |= {k: RuleInfo(k, v) for k, v in ENGINE_RULES.items()}
-    return Report(tuple(sorted(files, key=lambda f: f.path)), options.target, decision.version, decision.reasons, rules, tool)
+    return Report(tuple(sorted(files, key=lambda f: f.path)), options.target, decision.version, decision.reasons, rules, version())
 
 
 # Findings that no rule makes.

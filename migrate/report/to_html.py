@@ -44,11 +44,9 @@ def to_html(report: Report) -> str:
 
 def _head(report: Report) -> Iterator[str]:
     target = "TensorFlow 1.15" if report.target == "1" else "TensorFlow 2"
-    yield f"<header><h1>tfrevive upgrade report</h1><p>to {target}"
-    if report.reasons:
-        version = "undecided" if report.version is None else f"{report.version}.x"
-        yield f"; written for {version}: {escape('; '.join(report.reasons))}"
-    yield '</p><div class="totals">'
+    version = "undecided" if report.version is None else f"{report.version}.x"
+    reasons = f"; written for {version}: {escape('; '.join(report.reasons))}" if report.reasons else ""
+    yield f'<header><h1>tfrevive upgrade report</h1><p>to {target}{reasons}</p><div class="totals">'
     total = report.totals
     for key, label, tone in TOTALS:
         css = tone if total[key] else ""

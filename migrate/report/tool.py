@@ -1,0 +1,20 @@
+"""Which version of tfrevive is at work."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+
+def version() -> str:
+    """The installed version; in a checkout that is not installed, the one that its pyproject.toml declares; "" where neither is."""
+    try:
+        return metadata.version("tfrevive")
+    except metadata.PackageNotFoundError:
+        project = Path(__file__).resolve().parents[2] / "pyproject.toml"
+        if not project.is_file():
+            return ""
+        import tomllib
+
+        declared: str = tomllib.loads(project.read_text("utf-8"))["project"]["version"]
+        return declared
