@@ -16,8 +16,8 @@ MODULES = frozenset(
         "python.framework.constant_op", "python.framework.random_seed", "python.framework.function", "python.framework.graph_io", "python.framework.errors", "python.framework.importer",
         "python.layers", "python.ops", "python.platform", "python.platform.gfile", "python.platform.flags", "python.platform.app", "python.platform.test", "python.platform.tf_logging",
         "python.training", "python.training.moving_averages", "python.util", "python.util.nest", "python.debug", "python.debug.cli_shared", "python.saved_model", "python.summary", "python.tools", "python.tools.freeze_graph",
-        "contrib.slim.nets.vgg", "contrib.slim.nets.alexnet", "contrib.slim.nets.overfeat", "contrib.slim.nets.resnet_utils", "contrib.slim.nets.resnet_v1", "contrib.slim.nets.resnet_v2",
-        "contrib.slim.python.slim.nets.vgg", "contrib.slim.python.slim.nets.alexnet", "contrib.slim.python.slim.nets.overfeat", "contrib.slim.python.slim.nets.resnet_utils", "contrib.slim.python.slim.nets.resnet_v1", "contrib.slim.python.slim.nets.resnet_v2",
+        "contrib.slim.nets.vgg", "contrib.slim.nets.alexnet", "contrib.slim.nets.overfeat", "contrib.slim.nets.resnet_utils", "contrib.slim.nets.resnet_v1", "contrib.slim.nets.resnet_v2", "contrib.slim.nets.inception", "contrib.slim.nets.inception_v1", "contrib.slim.nets.inception_v2", "contrib.slim.nets.inception_v3",
+        "contrib.slim.python.slim.nets.vgg", "contrib.slim.python.slim.nets.alexnet", "contrib.slim.python.slim.nets.overfeat", "contrib.slim.python.slim.nets.resnet_utils", "contrib.slim.python.slim.nets.resnet_v1", "contrib.slim.python.slim.nets.resnet_v2", "contrib.slim.python.slim.nets.inception", "contrib.slim.python.slim.nets.inception_v1", "contrib.slim.python.slim.nets.inception_v2", "contrib.slim.python.slim.nets.inception_v3",
     }
 )  # fmt: skip
 
