@@ -5,7 +5,7 @@ python dump_symbols.py homes OUT.json.gz            # inside a TensorFlow: priva
 python dump_symbols.py aliases OUT.json.gz          # inside TensorFlow 1: contrib name -> the name of the same object outside contrib
 python dump_symbols.py canonical OUT.json.gz        # inside TensorFlow 2: name of TensorFlow 1 -> the native name of the same object
 python dump_symbols.py pack OUT.json.gz DUMP        # the form migrate/symbols reads: flat, members of classes left out
-python dump_symbols.py private OUT.json.gz MODULES   # the form migrate/symbols reads: from module -> names, what people import of tensorflow.python
+python dump_symbols.py private OUT.json.gz MODULES   # the form migrate/symbols reads: module of tensorflow.python and .contrib -> its names
 python dump_symbols.py merge OUT.json.gz HOMES...   # earlier files win
 """
 # runs inside Pythons as old as 3.6: no annotations
@@ -207,20 +207,10 @@ def pack(out, path):
     write(out, packed)
 
 
-# packages under tensorflow.python of which programs take no names
-INTERNAL = ("_pywrap", "autograph", "compiler", "debug", "distribute", "feature_column", "keras", "profiler", "tools", "tpu")
-
-
 def private(out, path):
-    modules = read(path)
-    leaves = {m.rpartition(".")[2] for m in modules}
-    skipped = leaves | {"absolute_import", "division", "print_function", "tf_export"}
-    result = {}
-    for module, names in modules.items():
-        parts = module.split(".")
-        if parts[:2] == ["tensorflow", "python"] and len(parts) > 2 and parts[2] not in INTERNAL and not parts[-1].startswith("gen_"):
-            result[".".join(parts[2:])] = " ".join(n for n in names if n not in skipped)
-    write(out, result)
+    skipped = {"absolute_import", "division", "print_function", "tf_export"}
+    kept = {m.partition(".")[2]: n for m, n in read(path).items() if m.startswith(PRIVATE_ROOTS)}
+    write(out, {module: " ".join(n for n in names if n not in skipped) for module, names in kept.items()})
 
 
 def merge(out, paths):

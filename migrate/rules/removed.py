@@ -29,6 +29,7 @@ from migrate.symbols.verdicts import OLD, ONE, verdict
         Example("import tensorflow as tf\nf = tf.RegisterShape('Mul')\n", None, "removed in 1.0", reported=True),
         Example("import tensorflow as tf\ny = tf.contrib.crf.CrfForwardRnnCell(a)\n", None, "1.15 has it", target="1"),
         Example("import tensorflow as tf\ny = tf.nosuchthing(a)\n", None, "no version has it", reported=True),
+        Example("import tensorflow as tf\nprint(tf.__version__, tf.nn.__name__)\n", None, "every module has names of its own"),
         Example("from tensorflow.python.ops.variable_scope import _VARSCOPE_KEY\n", None, "private, and gone", reported=True),
         Example("from tensorflow.python.framework import tensor_util\ns = tensor_util.GetNumpyAppendFn\n", None, target="1"),
     ],
@@ -76,10 +77,8 @@ def gone_private(node: Any, symbol: str, names: Names, context: Context) -> Iter
     """Private names are nobody's promise; those that the target lacks are a fact."""
     if (isinstance(names.parent(node), cst.Attribute) and names.symbol(names.parent(node)) is not None) or symbol.startswith("tf.core."):
         return
-    has = has_private(symbol, TARGETS[context.target])
-    if has is False or (has is None and context.target == "2"):
+    if not has_private(symbol, TARGETS[context.target]):
         target = "TensorFlow 1.15" if context.target == "1" else "TensorFlow 2"
-        certain = "has no" if has is False else "promises no"
         yield Match(
-            node, f"{target} {certain} {symbol}: it is private", level=Level.WARNING, advice="use what is public, or copy the function"
+            node, f"{target} has no {symbol}: it is private", level=Level.WARNING, advice="use what is public, or copy the function"
         )

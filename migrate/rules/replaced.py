@@ -221,6 +221,37 @@ def dilation_format(node: cst.Call, names: Names, context: Context) -> Iterator[
 
 
 @rule(
+    "shape-function",
+    "Replace tensor_shape.scalar(), vector(n) and matrix(n, m) by the shapes they make.",
+    since="2.0",
+    visits=CALL,
+    symbols=[f"tf.python.framework.tensor_shape.{f}" for f in ("scalar", "vector", "matrix")],
+    targets="2",
+    order=50,
+    examples=[
+        Example(
+            TF + "from tensorflow.python.framework import tensor_shape\ns = tensor_shape.scalar()\n",
+            TF + "from tensorflow.python.framework import tensor_shape\ns = tf.TensorShape([])\n",
+        ),
+        Example(
+            TF + "from tensorflow.python.framework.tensor_shape import matrix\ns = matrix(2, cols=n)\n",
+            TF + "from tensorflow.python.framework.tensor_shape import matrix\ns = tf.TensorShape([2, n])\n",
+        ),
+        Example(TF + "from tensorflow.python.framework import tensor_shape\ns = tensor_shape.as_shape([])\n", None),
+    ],
+)
+def shape_function(node: cst.Call, names: Names, context: Context) -> Iterator[Match]:
+    sizes = [a.value for a in node.args if not a.star]
+    if len(sizes) == len(node.args):
+        shape = cst.List([cst.Element(n) for n in sizes])
+        yield Match(
+            node,
+            "TensorFlow 2 has no functions for shapes of a rank",
+            replacement=call_with(node, [cst.Arg(shape)], context.spell("tf.TensorShape", node.func)),
+        )
+
+
+@rule(
     "constant-shape",
     "Keep a constant that repeats its last value to fill its shape.",
     since="2.0",
@@ -623,6 +654,7 @@ def canned_estimator(node: cst.Call, names: Names, context: Context) -> Iterator
     examples=[
         Example(TF + "it = dataset.make_one_shot_iterator()\n", TF + "it = tf.compat.v1.data.make_one_shot_iterator(dataset)\n"),
         Example(TF + "it = tf.compat.v1.data.make_one_shot_iterator(dataset)\n", None),
+        Example(TF + "def f(tf, d):\n    return tf.compat.v1.data.make_one_shot_iterator(d)\n", None, "a tf that was passed on"),
         Example("it = dataset.make_one_shot_iterator()\n", None, "no TensorFlow in this file"),
     ],
 )
@@ -635,6 +667,8 @@ def dataset_iterator(node: cst.Call, names: Names, context: Context) -> Iterator
         return
     if isinstance(func.value, cst.Name) and func.value.value == "self":
         return
+    if isinstance(func.value, cst.Attribute) and func.value.attr.value == "data" and node.args:
+        return  # the function, of a module that goes by another name
     method = func.attr.value
     args = [cst.Arg(func.value), *node.args]
     new = context.spell(f"tf.compat.v1.data.{method}", names.imports[0] if symbol is None else func)

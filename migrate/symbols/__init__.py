@@ -33,9 +33,6 @@ VERSIONS = ("0.12.1", "1.0.0", "1.4.0", "1.15.5", "2.15.1", "2.21.0")
 # the version whose API `--to N` promises
 TARGETS: Mapping[str, str] = {"1": "1.15.5", "2": "2.15.1"}
 
-# packages under tensorflow.python about which nothing is kept
-INTERNAL = frozenset({"autograph", "compiler", "debug", "distribute", "feature_column", "keras", "profiler", "tools", "tpu"})
-
 KINDS: Mapping[str, Kind] = {"m": "module", "c": "class", "f": "function", "k": "constant"}
 
 
@@ -94,21 +91,20 @@ def slim() -> dict[str, str]:
 
 @cache
 def private_modules(version: str) -> dict[str, str]:
-    """Module under tensorflow.python -> its names, with spaces between."""
+    """Module under tensorflow, "python.ops.math_ops" or "contrib.slim.python.slim", -> its names, with spaces between."""
     return read(f"private-{version}.json.gz")
 
 
 @cache
-def has_private(path: str, version: str) -> bool | None:
-    """Whether tf.python.MODULE.NAME can be imported from a version; None where nothing is known about the package."""
+def has_private(path: str, version: str) -> bool:
+    """Whether tf.python.MODULE.NAME or tf.contrib.PACKAGE.MODULE.NAME can be imported from a version."""
     modules = private_modules(version)
-    parts = path.split(".")[2:]
+    parts = path.split(".")[1:]
     for count in range(len(parts), 0, -1):
         names = modules.get(".".join(parts[:count]))
         if names is not None:
-            rest = parts[count:]
-            return not rest or rest[0] in names.split() or ".".join(parts[: count + 1]) in modules
-    return None if parts[:1] and parts[0] in INTERNAL else not parts
+            return count == len(parts) or parts[count] in names.split()
+    return path == "tf.python"
 
 
 def public(path: str) -> str | None:
@@ -175,7 +171,10 @@ def exists(name: str, version: str) -> bool:
 
 @cache
 def owner(name: str, version: str) -> str | None:
-    """The longest prefix of a name that is a symbol, if all that follows it can only be members of it; None if the version lacks the name."""
+    """The longest prefix of a name that is a symbol, if all that follows it can only be members of it; None if the version lacks the name.
+
+    Every module has its own `__name__`, `__file__` and the like, of which the facts say nothing.
+    """
     known = table(version)
     if name in known:
         return name
@@ -186,7 +185,7 @@ def owner(name: str, version: str) -> str | None:
         if packed == "=":
             packed = known["tf." + prefix[13:]]
         if packed is not None:
-            return None if packed == "m" else prefix
+            return None if packed == "m" and not name.startswith("__", len(prefix) + 1) else prefix
     return None
 
 

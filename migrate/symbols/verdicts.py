@@ -15,6 +15,7 @@ from migrate.symbols import (
     canonical,
     contrib,
     exists,
+    has_private,
     homes,
     legacy,
     native,
@@ -157,6 +158,8 @@ def to_one(name: str, old: bool) -> Verdict:
     short = without_leak(name)
     if short is not None:
         return renamed(name, short)
+    if name.startswith("tf.contrib.") and ".python." in name and has_private(name, ONE):
+        return Verdict("unchanged", name)
     versions = [v for v in VERSIONS if exists(name, v)]
     if not versions or VERSIONS.index(versions[0]) > VERSIONS.index(ONE):
         return Verdict("unknown", None, advice=f"no TensorFlow known here has {name}")
@@ -355,13 +358,14 @@ def public(path: str) -> str | None:
 
 
 def older(path: str) -> str | None:
-    """tf.python.ops.math_ops.mul: what 0.x had in a module of that name and exported, and 1.15 has neither there nor anywhere."""
+    """tf.python.ops.math_ops.mul: what a version before 1.15 had in a module of that name, and what it or 1.15 exports."""
     parts = path.split(".")
     if len(parts) != 5 or parts[2] not in ("framework", "ops", "training"):
         return None
     package = "tf.train." if parts[2] == "training" else {"image_ops": "tf.image.", "nn": "tf.nn.", "nn_ops": "tf.nn."}.get(parts[3], "tf.")
     found = package + parts[4]
-    return found if symbol(found, OLD) is not None and not exists(found, ONE) else None
+    is_public = symbol(found, OLD) is not None or symbol(found, ONE) is not None
+    return found if is_public and not has_private(path, ONE) else None
 
 
 def leaked(path: str, known: Mapping[str, str]) -> str | None:

@@ -158,4 +158,5 @@ def test_public_names(path: str, name: str | None) -> None:
 def test_private_names() -> None:
     assert has_private("tf.python.ops.variable_scope._VARSCOPE_KEY", "1.15.5") is False
     assert has_private("tf.python.framework.ops", "2.15.1") is True
-    assert has_private("tf.python.keras.backend", "2.15.1") is None
+    assert has_private("tf.python.framework.smart_cond.smart_cond", "1.15.5") is True
+    assert has_private("tf.contrib.seq2seq.python.ops.decoder", "1.15.5") is True
