@@ -6,9 +6,12 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from graphtools.quick import Command
+from migrate.report.output import stop
 
 if TYPE_CHECKING:
     from graphtools.graph import Graph
@@ -28,7 +31,7 @@ Tag = Annotated[list[str] | None, typer.Option("--tag", help="The tags of the Me
 def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, write_events: WriteEvents) -> None:
     """Add the subcommands to the command line."""
 
-    @app.command("inspect")
+    @app.command("inspect", cls=Command)
     def inspect(
         model: Annotated[Path | None, typer.Argument(metavar="MODEL", help="A model of any format.")] = None,
         checkpoint: Checkpoint = None,
@@ -41,30 +44,41 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
             Path | None, typer.Option("--tensorboard", metavar="DIR", help="Write an event file for TensorBoard's Graphs tab.")
         ] = None,
         ops: Annotated[bool, typer.Option("--ops", help="List the ops that convert, with those that have shapes and gradients.")] = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
     ) -> None:
-        """What a model holds, and what of it will not convert.
+        """Say what a model holds, and what of it will not convert.
 
-        Example: tfrevive inspect frozen.pb
+        Example: tfrevive inspect frozen.pb --html graph.html
+
+        Exit status: 0, 1 when a script fails, 2 when the model cannot be read.
         """
         with Failing():
             if ops:
-                typer.echo(coverage())
+                typer.echo(json.dumps(list(coverage_rows()), indent=1) if as_json else coverage())
                 return
             if model is None:
                 stop("Name a model, or ask for --ops.", 2)
-            graph = load(model, checkpoint, weights, signature, tag, script_graph)
+            steps = Steps(quiet, verbose)
+            with steps(f"Loading {model}"):
+                graph = load(model, checkpoint, weights, signature, tag, script_graph)
             from graphtools.analyze import analyze
 
-            analysis = analyze(graph)
-            typer.echo(json.dumps(analysis.to_json(), indent=2) if as_json else report(analysis))
+            with steps("Analysing"):
+                analysis = analyze(graph)
+            if as_json or not quiet:
+                typer.echo(json.dumps(analysis.to_json(), indent=2) if as_json else report(analysis))
             if html is not None:
                 from graphtools.to_html import to_html
 
-                write(html, to_html(graph, analysis, model.name).encode())
+                with steps(f"Drawing {html}"):
+                    write_whole(html, to_html(graph, analysis, model.name))
             if tensorboard is not None:
-                typer.echo(f"Wrote {write_events(graph, tensorboard)}; see it with: tensorboard --logdir {tensorboard}", err=True)
+                events = write_events(graph, tensorboard)
+                if not quiet:
+                    typer.echo(f"Wrote {events}; see it with: tensorboard --logdir {tensorboard}", err=True)
 
-    @app.command("convert")
+    @app.command("convert", cls=Command)
     def convert(
         model: Model,
         output: Annotated[
@@ -98,18 +112,25 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
         rtol: Annotated[float, typer.Option(help="Relative tolerance of --verify.")] = 1e-3,
         atol: Annotated[float, typer.Option(help="Absolute tolerance of --verify.")] = 1e-5,
         as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+        quiet: Quiet = False,
+        verbose: Verbose = False,
     ) -> None:
         """Convert a model, or the graph a script builds, to ONNX.
 
         Example: tfrevive convert frozen.pb -o model.onnx --outputs softmax:0
+
+        Exit status: 0, 1 when it does not convert or does not match, 2 when the model cannot be read.
         """
         with Failing():
-            from graphtools import to_onnx
+            from graphtools.convert import write_onnx
             from graphtools.shapes import refine
 
-            graph = load(model, checkpoint, weights, signature, tag, script_graph, after)
-            recorded = read_io(verify) if verify is not None else None
+            path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
             known = shapes_of(inputs)
+            steps = Steps(quiet, verbose)
+            with steps(f"Loading {model}"):
+                graph = load(model, checkpoint, weights, signature, tag, script_graph, after)
+            recorded = read_io(verify) if verify is not None else None
             wanted_in, wanted_out = list(known) if inputs is not None else None, names(outputs)
             if recorded is not None:
                 wanted_in = wanted_in or list(recorded[0])
@@ -118,23 +139,31 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
                     k: v for k, v in known.items() if v is not None
                 }
             refine(graph, {k: v for k, v in known.items() if v is not None})
-            made = to_onnx(graph, inputs=wanted_in, outputs=wanted_out)
-            path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
-            problem, largest = None, None
-            if recorded is not None:
-                problem, largest = compare(run_model(made.SerializeToString(), recorded[0]), recorded[1], rtol, atol)
-                if not as_json:
-                    typer.echo(f"Largest difference from the recorded values: {largest:.3g}")
-            if problem is not None:
-                stop(f"The converted model does not match {verify}: {problem}. Nothing was written.", 1)
-            save(made, path)
+            largest = None
+            with whole(path) as place:
+                with steps("Converting"):
+                    made = write_onnx(graph, place, inputs=wanted_in, outputs=wanted_out)
+                if recorded is not None:
+                    with steps("Comparing"):
+                        problem, largest = compare(run_model(place.read_bytes(), recorded[0]), recorded[1], rtol, atol)
+                    if not (as_json or quiet):
+                        typer.echo(f"Largest difference from the recorded values: {largest:.3g}")
+                    if problem is not None:
+                        stop(f"The converted model does not match {verify}: {problem}. Nothing was written.", 1)
             if as_json:
-                ports = {"inputs": [i.name for i in made.graph.input], "outputs": [o.name for o in made.graph.output]}
-                typer.echo(json.dumps({"path": str(path), "nodes": len(made.graph.node), **ports, "largest_difference": largest}))
+                typer.echo(
+                    json.dumps(
+                        {
+                            "path": str(path),
+                            "nodes": made.nodes,
+                            "inputs": made.inputs,
+                            "outputs": made.outputs,
+                            "largest_difference": largest,
+                        }
+                    )
+                )
                 return
-            typer.echo(
-                f"Wrote {path}: {len(made.graph.node)} nodes, inputs {[i.name for i in made.graph.input]}, outputs {[o.name for o in made.graph.output]}"
-            )
+            typer.echo(f"Wrote {path}: {made.nodes} nodes, inputs {made.inputs}, outputs {made.outputs}")
 
 
 def load(
@@ -206,18 +235,6 @@ def compare(got: dict[str, Any], wanted: dict[str, Any], rtol: float, atol: floa
     return problem, largest
 
 
-def save(model: Any, path: Path) -> None:
-    """Write a model whole or not at all; weights of models over 2 GB go into a file beside it."""
-    import onnx
-
-    if path.parent != Path() and not path.parent.exists():
-        raise FileNotFoundError(f"There is no folder {path.parent}.")
-    if model.ByteSize() > (1 << 31) - (1 << 20):
-        onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data")
-        return
-    write(path, model.SerializeToString())
-
-
 def write(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -269,7 +286,10 @@ def coverage() -> str:
 
 
 class Failing:
-    """Turns the errors a user can meet into a line on stderr and an exit code: 2 unreadable, 1 not convertible."""
+    """Turns the errors a user can meet, and those of the classes given, into a line on stderr and an exit code: 2 unreadable, 1 not convertible."""
+
+    def __init__(self, *others: type[Exception]) -> None:
+        self.others = others
 
     def __enter__(self) -> None:
         return None
@@ -283,10 +303,5 @@ class Failing:
             stop(str(error), 2)
         if isinstance(error, KeyError):
             stop(str(error.args[0]), 1)
-        if isinstance(error, ConversionError | ValueError | TypeError | NotImplementedError | RuntimeError):
+        if isinstance(error, (ConversionError, ValueError, TypeError, NotImplementedError, RuntimeError, *self.others)):
             stop(str(error), 1)
-
-
-def stop(message: str, code: int) -> NoReturn:
-    typer.echo(f"tfrevive: {message}", err=True)
-    raise typer.Exit(code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +12,17 @@ import typer
 
 import graphtools.cli
 import migrate.cli
-from graphtools.cli import Failing, stop
+from graphtools.cli import Failing
+from graphtools.quick import Group
+from migrate.cli import Quiet, Verbose
+from migrate.report.output import Progress, Steps, stop
+from migrate.report.tool import version
 
 if TYPE_CHECKING:
     from graphtools.graph import Graph
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -24,15 +31,15 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"tfrevive {version('tfrevive')}")
+        typer.echo(f"tfrevive {version()}")
         raise typer.Exit
 
 
 @app.callback()
 def tfrevive(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
 ) -> None:
     """Upgrade, convert and run the TensorFlow programs of 2015-2019."""
 
@@ -48,7 +55,67 @@ def script_graph(path: Path, after: int | None) -> Graph:
     """The graph that a script built, with the values its variables had at the end (or after N runs)."""
     from runtime.script import capture
 
-    return capture(path, after=after)
+    _check_script(path)
+    with _script_errors(path):
+        return capture(path, after=after)
+
+
+# What is not a script, by its ending -> the commands that take it.
+MODELS = dict.fromkeys((".h5", ".hdf5", ".meta", ".onnx", ".pb", ".pbtxt"), "inspect, convert and predict")
+
+
+def _check_script(path: Path) -> None:
+    """Refuse what cannot be a script, saying what was named instead."""
+    if str(path).startswith("-"):
+        import difflib
+
+        near = difflib.get_close_matches(str(path).partition("=")[0], RUN_OPTIONS, n=1)
+        stop(f"There is no option {path}{f' (did you mean {near[0]}?)' if near else ''}. See `tfrevive run --help`.", 2)
+    if path.is_dir():
+        inside = sorted(p.name for p in path.glob("*.py"))[:5]
+        named = f" ({', '.join(inside)})" if inside else ""
+        stop(f"{path} is a folder: name the script in it that is to run{named}.", 2)
+    if not path.exists():
+        stop(f"There is no file {path}.", 2)
+    if path.suffix.lower() in MODELS:
+        stop(f"{path} is a model, not a script: {MODELS[path.suffix.lower()]} take it.", 2)
+    if path.suffix.lower() == ".ipynb":
+        stop(f"{path} is a notebook: `tfrevive upgrade` takes it; `tfrevive run` takes scripts (jupyter nbconvert --to script {path}).", 2)
+    with path.open("rb") as file:
+        if b"\0" in file.read(4096):
+            stop(f"{path} is not Python source: it has zero bytes.", 2)
+
+
+@contextmanager
+def _script_errors(script: Path) -> Iterator[None]:
+    """Turns what a script raises into its own lines and the error, without ours; exit status 2 for what cannot be read, else 1."""
+    import traceback
+
+    from migrate.source import SourceError
+    from runtime import script as scripts
+
+    try:
+        yield
+    except SourceError as e:
+        typer.echo(scripts.describe_source_error(e), err=True)
+        raise typer.Exit(2) from None
+    except SyntaxError as e:
+        if e.filename != str(script):
+            raise
+        place = f"{script}:{e.lineno or 0}:{e.offset or 0}"
+        shown = f"\n    {e.text.rstrip()}\n    {' ' * max((e.offset or 1) - 1, 0)}^" if e.text else ""
+        stop(f"{place}: {e.msg}{shown}", 2)
+    except Exception as e:
+        if not any(f.filename == str(script) for f in traceback.extract_tb(e.__traceback__)):
+            raise
+        typer.echo(scripts.describe_error(e, script), err=True)
+        if isinstance(e, ModuleNotFoundError) and e.name:
+            package = e.name.partition(".")[0]
+            if package not in ("tensorflow", "graphtools", "migrate", "runtime"):
+                typer.echo(
+                    f"The script needs {package!r} in the environment of tfrevive: {sys.executable} -m pip install {package}", err=True
+                )
+        raise typer.Exit(1) from None
 
 
 def run_model(model: bytes, feeds: dict[str, Any]) -> dict[str, Any]:
@@ -75,22 +142,34 @@ migrate.cli.register(app)
 graphtools.cli.register(app, script_graph, run_model, write_events)
 
 
-def _print_coverage(wanted: bool) -> None:
-    if not wanted:
-        return
+def _print_coverage(as_json: bool) -> None:
     from runtime.tf1.coverage import coverage
 
     rows = coverage()
+    if as_json:
+        import json
+
+        typer.echo(
+            json.dumps([{"module": place, "names": n, "here": here, "missing": missing} for place, n, here, missing in rows], indent=1)
+        )
+        return
     for place, names, here, missing in rows:
         typer.echo(f"{place:36} {here:5} of {names:5}  {' '.join(n.rpartition('.')[2] for n in missing)}".rstrip())
     typer.echo(f"{'all':36} {sum(r[2] for r in rows):5} of {sum(r[1] for r in rows):5}")
-    raise typer.Exit
+
+
+# The options of `run`. After SCRIPT they are the script's own.
+RUN_OPTIONS = (
+    "--allow-soft-placement", "--coverage", "--device", "--export", "--help", "--json", "--log-device-placement", "--profile", "--quiet", "--verbose",
+)  # fmt: skip
 
 
 @app.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False})
 def run(
-    script: Annotated[Path, typer.Argument(metavar="SCRIPT", help="A program for TensorFlow 0.x or 1.x.")],
-    args: Annotated[list[str] | None, typer.Argument(help="The script's own arguments.")] = None,
+    script: Annotated[Path | None, typer.Argument(metavar="SCRIPT", help="A program for TensorFlow 0.x or 1.x.")] = None,
+    args: Annotated[
+        list[str] | None, typer.Argument(metavar="ARGS...", help="The script's own arguments: all that stands after it.")
+    ] = None,
     device: Device = "auto",
     log_device_placement: LogPlacement = False,
     profile: Profile = None,
@@ -103,39 +182,74 @@ def run(
             "--allow-soft-placement", help="Run ops on another device where the one they ask for is missing, whatever the script says."
         ),
     ] = False,
-    coverage: Annotated[
-        bool,
-        typer.Option(
-            "--coverage", callback=_print_coverage, is_eager=True, help="Print which names of TensorFlow 1.15 work, by module, and stop."
-        ),
-    ] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Print which names of TensorFlow 1.15 work, by module, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --coverage: print JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing besides what the script prints, and errors.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Execute a TensorFlow 0.x or 1.x script on ONNX Runtime, without TensorFlow.
 
     Example: tfrevive run train.py --epochs 3
+
+    Example: tfrevive run --log-device-placement --profile profile/ train.py --epochs 3
+
+    Exit status: the script's own; 1 when it raised, 2 when it cannot be read.
     """
-    from migrate.source import SourceError
+    if coverage:
+        _print_coverage(as_json)
+        return
+    if script is None:
+        stop("Name a script, or ask for --coverage.", 2)
+    _check_script(script)
+    for option, folder in (("--profile", profile), ("--export", export)):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            stop(f"{option} {folder}: it is a file; expected the name of a folder to write into.", 2)
+    if device not in ("auto", "cpu"):
+        from runtime.devices import gpus
+        from runtime.errors import InvalidArgumentError
+
+        try:
+            gpus(device)
+        except InvalidArgumentError as e:
+            stop(str(e), 2)
+    if not quiet:
+        _warn_of_late_options(script, args or [])
     from runtime import script as scripts
 
-    if not script.exists():
-        stop(f"There is no file {script}.", 2)
+    steps = Steps(quiet, verbose)
+    steps.shown = False  # the terminal is the script's
+    runs = 0
+
+    def count(fetches: Any, feeds: Any, results: Any) -> None:
+        nonlocal runs
+        runs += 1
+
     try:
-        scripts.run_script(
-            script,
-            args or (),
-            device=device,
-            log_device_placement=log_device_placement,
-            profile=profile,
-            export=export,
-            allow_soft_placement=allow_soft_placement,
+        with steps(f"Ran {script}"), _script_errors(script):
+            scripts.run_script(
+                script,
+                args or (),
+                device=device,
+                on_run=count if verbose else None,
+                log_device_placement=log_device_placement,
+                profile=profile,
+                export=export,
+                allow_soft_placement=allow_soft_placement,
+            )
+    finally:
+        steps.say(f"Session.run was called {runs} times")
+
+
+def _warn_of_late_options(script: Path, args: list[str]) -> None:
+    """Say so where an option of `run` stands after SCRIPT, unless the script has one of that name."""
+    text = script.read_bytes().replace(b"_", b"-")
+    late = [a for a in args if (name := a.partition("=")[0]) in RUN_OPTIONS and name.lstrip("-").encode() not in text]
+    if late:
+        typer.echo(
+            f"tfrevive: {', '.join(late)} stands after {script} and is given to the script; "
+            f"write options of tfrevive before it: tfrevive run {' '.join(late)} ... {script}",
+            err=True,
         )
-    except SourceError as e:
-        stop(scripts.describe_source_error(e), 2)
-    except SystemExit:
-        raise
-    except Exception as e:
-        typer.echo(scripts.describe_error(e, script), err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command("predict")
@@ -176,7 +290,11 @@ def predict(
             "--cluster", metavar="tcp://HOST:PORT", help="With --data: compute the parts on a Dask cluster that sees the same files."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the outputs, or what became of the parts.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: the outputs, what was written, or what became of the parts.")
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Run a model of any supported format on ONNX Runtime.
 
@@ -184,7 +302,9 @@ def predict(
 
     Example: tfrevive predict frozen.pb --data images/ --batch 64 --out answers/
     """
-    with Failing():
+    from runtime.errors import OpError
+
+    with Failing(OpError):
         if data:
             if out is None:
                 stop("--data needs --out DIR.", 2)
@@ -204,26 +324,36 @@ def predict(
                 jobs,
                 cluster,
                 as_json,
+                quiet,
             )
             return
         from runtime import predict as prediction
 
+        steps = Steps(quiet, verbose)
         feeds = prediction.read_inputs(input or [])
-        made = prediction.load_model(model, graphtools.cli.names(outputs), checkpoint, weights, signature, tag, device)
-        results = made.run(feeds, log_device_placement=log_device_placement, profile=profile)
-        if as_json and output is None:
+        with steps(f"Loading {model}"):
+            made = prediction.load_model(model, graphtools.cli.names(outputs), checkpoint, weights, signature, tag, device)
+        with steps("Computing"):
+            results = made.run(feeds, log_device_placement=log_device_placement, profile=profile)
+        ports = {k: {"dtype": str(v.dtype), "shape": list(v.shape)} for k, v in results.items()}
+        if output is not None:
+            prediction.write_outputs(results, output)
+            if not quiet and not as_json:
+                listed = ", ".join(f"{k} {p['dtype']}{p['shape']}" for k, p in ports.items())
+                typer.echo(f"Wrote {output}: {listed}")
+        elif not as_json:
+            prediction.print_outputs(results)
+        if as_json:
             import json
 
-            typer.echo(
-                json.dumps({k: {"dtype": str(v.dtype), "shape": list(v.shape), "values": prediction.plain(v)} for k, v in results.items()})
-            )
-        else:
-            prediction.write_outputs(results, output)
+            values = {} if output is not None else {k: {"values": prediction.plain(v)} for k, v in results.items()}
+            shown: dict[str, Any] = {k: p | values.get(k, {}) for k, p in ports.items()}
+            typer.echo(json.dumps(shown if output is None else {"path": str(output), "outputs": shown}))
 
 
 def predict_batches(
     model: Path, data: list[Path], out: Path, batch: int, input: list[str], outputs: str | None, checkpoint: Path | None, weights: Path | None,
-    signature: str | None, tag: list[str] | None, device: str, data_input: str | None, jobs: int, cluster: str | None, as_json: bool,
+    signature: str | None, tag: list[str] | None, device: str, data_input: str | None, jobs: int, cluster: str | None, as_json: bool, quiet: bool,
 ) -> None:  # fmt: skip
     """`predict --data`: parts of the data, each computed once and written whole."""
     import json
@@ -236,15 +366,11 @@ def predict_batches(
     path = prediction.onnx_file(model, out, graphtools.cli.names(outputs), checkpoint, weights, signature, tag)
     work = batches.Work(str(path.resolve()), str(out.resolve()), batch, device, data_input, constants)
     executor, at_once = (None, jobs) if cluster is None else batches.cluster(cluster)
-    shown = sys.stderr.isatty()
-
-    def progress(done: int, total: int) -> None:
-        typer.echo(f"\r{done} of {total} parts", err=True, nl=done == total)
-
-    outcome = batches.run_job(work, parts, executor, jobs=at_once, on_part=progress if shown else None)
+    with Progress(quiet) as progress:
+        outcome = batches.run_job(work, parts, executor, jobs=at_once, on_part=progress)
     if as_json:
         typer.echo(json.dumps({"parts": outcome.parts, "rows": outcome.rows, "kept": outcome.kept, "failed": outcome.failed}))
-    else:
+    elif not quiet:
         kept = f", {outcome.kept} of them from before" if outcome.kept else ""
         typer.echo(f"{outcome.parts - len(outcome.failed)} of {outcome.parts} parts are in {out}{kept}: {outcome.rows} rows in all.")
     if outcome.failed:
@@ -269,27 +395,39 @@ def compile_model(
     device: Device = "auto",
     portable: Annotated[bool, typer.Option("--portable", help="Optimise only what holds on every machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compile the subgraph between feeds and fetches ahead of time, as tfcompile did, and say what that fixed.
 
     Example: tfrevive compile frozen.pb --feed x:0=1x784 --fetch prob:0 -o compiled/
     """
-    with Failing():
+    from runtime.errors import OpError
+
+    with Failing(OpError):
         import json
 
         from runtime import artifact
 
+        if output.exists() and not output.is_dir():
+            stop(f"--output {output}: it is a file; expected the name of a folder to write into.", 2)
+        steps = Steps(quiet, verbose)
         feeds = dict(artifact.read_feed(f) for f in feed or [])
-        graph = graphtools.cli.load(model, checkpoint, weights, signature, tag, script_graph)
-        report = artifact.compile_graph(graph, feeds, fetch, output, device=device, portable=portable)
-        typer.echo(json.dumps(report, indent=2) if as_json else artifact.describe(report))
+        with steps(f"Loading {model}"):
+            graph = graphtools.cli.load(model, checkpoint, weights, signature, tag, script_graph)
+        with steps("Compiling"):
+            report = artifact.compile_graph(graph, feeds, fetch, output, device=device, portable=portable)
+        if as_json or not quiet:
+            typer.echo(json.dumps(report, indent=2) if as_json else artifact.describe(report))
 
 
 @app.command("doctor")
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Versions, ONNX Runtime's providers and whether they work here, and what to install when one does not.
+    """Say what works on this machine: versions, devices, CUDA's libraries, data folders, disk; and what to install where something does not.
 
     Example: tfrevive doctor
+
+    Exit status: 0, or 1 when something keeps tfrevive from working.
     """
     from runtime.doctor import examine, report
 
@@ -300,6 +438,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         typer.echo(json.dumps(found, indent=2))
     else:
         typer.echo(report(found))
+    raise typer.Exit(1 if found["problems"] else 0)
 
 
 def main() -> None:

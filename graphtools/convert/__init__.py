@@ -12,11 +12,12 @@ variant is whatever Python object the handler that makes it and those that use i
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphtools import peers
 from graphtools.graph import Graph
 
 if TYPE_CHECKING:
@@ -62,9 +63,13 @@ def direct(table: dict[str, str]) -> None:
 @functools.cache
 def load() -> dict[str, Handler]:
     """The registry, with every *_ops file of this folder imported."""
-    for module in pkgutil.iter_modules(__path__):
-        if module.name.endswith("_ops"):
-            importlib.import_module(f"{__name__}.{module.name}")
+    peers.load_all(__name__, __path__, "_ops")
+    return HANDLERS
+
+
+def load_for(ops: Iterable[str]) -> dict[str, Handler]:
+    """The registry, with at least the files imported that convert these op types."""
+    peers.load_for(__name__, __path__, HANDLERS, ops, "_ops")
     return HANDLERS
 
 
@@ -81,3 +86,22 @@ def to_onnx(graph: Graph, *, inputs: Sequence[str] | None = None, outputs: Seque
     from graphtools.convert.walk import convert_graph
 
     return convert_graph(graph, inputs, outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model file has: the number of its nodes, and the names of its inputs and outputs."""
+
+    nodes: int
+    inputs: list[str]
+    outputs: list[str]
+
+
+def write_onnx(graph: Graph, path: Path, *, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None) -> Written:
+    """Write the model that `to_onnx` gives, with the weights taken from where they are; over 2 GB they go into PATH.data."""
+    from graphtools.convert.model import write_model
+    from graphtools.convert.walk import build
+
+    builder, metadata = build(graph, inputs, outputs)
+    write_model(builder, OPSET, path, metadata=metadata)
+    return Written(len(builder.nodes), [v.name for v in builder.inputs], [v.name for v in builder.outputs])

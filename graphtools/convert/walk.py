@@ -10,7 +10,7 @@ import numpy as np
 
 from graphtools import passes
 from graphtools.constant import constant
-from graphtools.convert import HANDLERS, ON_LISTS, OPSET, load
+from graphtools.convert import HANDLERS, ON_LISTS, OPSET, load_for
 from graphtools.convert.builder import Builder, Value
 from graphtools.convert.lists import Items, TensorList, Weaken
 from graphtools.dtypes import DType, float32, resource, variant
@@ -162,7 +162,7 @@ class Walk:
 
     def run(self) -> None:
         """Convert every node of the order that is not converted yet. Raises UnsupportedOps with all that have no handler."""
-        handlers = load()
+        handlers = load_for({n.op for n in self.order if n.op not in VARIABLES and not self._is_bound(n)})
         missing: dict[str, list[str]] = {}
         for node in self.order:
             if node.op not in handlers and node.op not in VARIABLES and not self._is_bound(node):
@@ -465,6 +465,13 @@ def _kept(graph: Graph, node: Node) -> Node:
 def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> onnx.ModelProto:
     """See graphtools.to_onnx."""
     from graphtools.convert.model import to_model
+
+    builder, metadata = build(graph, inputs, outputs)
+    return to_model(builder, OPSET, metadata=metadata)
+
+
+def build(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[str] | None) -> tuple[Builder, dict[str, str] | None]:
+    """The finished ONNX graph, and the metadata of its model."""
     from graphtools.convert.optimize import optimize
 
     if inputs is not None:
@@ -510,7 +517,7 @@ def convert_graph(graph: Graph, inputs: Sequence[str] | None, outputs: Sequence[
     optimize(builder)
     for key, value in state_inputs.items():  # only now, for a default is no constant that may be folded
         value.const = np.asarray(graph.values[key])
-    return to_model(builder, OPSET, metadata={"tfrevive.state": ",".join(walk.written)} if walk.written else None)
+    return builder, {"tfrevive.state": ",".join(walk.written)} if walk.written else None
 
 
-__all__ = ["NodeView", "Ref", "Walk", "convert_graph", "default_inputs", "default_outputs", "resolve"]
+__all__ = ["NodeView", "Ref", "Walk", "build", "convert_graph", "default_inputs", "default_outputs", "resolve"]

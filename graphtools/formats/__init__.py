@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from graphtools.dtypes import DType
 from graphtools.errors import FormatError
+from graphtools.formats import mapped
 from graphtools.graph import Graph
 
 
@@ -46,6 +48,7 @@ def _read(
     from graphtools.formats import assets, graphdef, metagraph, saved_model
 
     path: Path | None = None
+    data: Any
     if isinstance(source, bytes | bytearray | memoryview):
         data, what = bytes(source), "The GraphDef"
     else:
@@ -53,6 +56,8 @@ def _read(
         what = str(path)
         data = _content(path)
     kind = detect(data)
+    if not isinstance(data, bytes) and kind not in ("graphdef", "metagraph", "saved_model"):
+        data = bytes(data)
     if kind in ("graphdef", "graphdef_text"):
         graph = graphdef.read(data, what=what) if kind == "graphdef" else graphdef.read_text(data, what=what)
         _bind(graph, checkpoint)
@@ -96,9 +101,13 @@ def _other(data: bytes) -> str:
     return next((what for at, magic, what in _OTHERS if data[at : at + len(magic)] == magic), "of no known format")
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> bytes | memoryview:
+    """The bytes of a file; a big one mapped into memory."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size >= mapped.SMALLEST:
+                return mapped.mapped(file) or file.read()
+            return file.read()
     except (OSError, ValueError) as e:
         raise FormatError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}.") from e
 
@@ -169,13 +178,14 @@ _TEXT_FIELDS = {
 }
 
 
-def detect(data: bytes) -> str:
+def detect(data: bytes | memoryview) -> str:
     """What a file is, from its content: a key such as "graphdef" or "metagraph_text", or "" if unknown."""
     from graphtools.formats import schema
 
-    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+    head = bytes(data[:4096])
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
         return "hdf5"
-    head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    head = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"{"):
         return "keras_json"
     while head.startswith(b"#"):
@@ -185,7 +195,7 @@ def detect(data: bytes) -> str:
         for kind, fields in _TEXT_FIELDS.items():
             if word[1].decode() in fields:
                 return kind
-    if data.endswith((0xDB4775248B80FB57).to_bytes(8, "little")):
+    if data[-8:] == (0xDB4775248B80FB57).to_bytes(8, "little"):
         return "checkpoint"
     if re.match(rb"(?:backend|class_name|config|keras_version)\s*:", head) is not None:
         return "keras_yaml"

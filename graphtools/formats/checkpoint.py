@@ -17,6 +17,7 @@ from graphtools.dtypes import DType, as_dtype, string
 from graphtools.errors import FormatError
 from graphtools.formats import schema, table, tensor
 from graphtools.formats.crc32c import crc32c, mask
+from graphtools.formats.mapped import SMALLEST, mapped
 
 Array = np.ndarray[Any, Any]
 Extents = tuple[tuple[int, int | None], ...]  # start and length in each dimension; a length of None reaches to the end
@@ -75,6 +76,7 @@ class CheckpointV2(Checkpoint):
         self._shards = header.num_shards
         self._order = ">" if header.endianness else "<"
         self._files: dict[int, BinaryIO] = {}
+        self._maps: dict[int, memoryview | None] = {}
 
     def _read_index(self) -> Any:
         """Read all entries; the header, None where there is none."""
@@ -125,7 +127,7 @@ class CheckpointV2(Checkpoint):
                 )
         data = self._bytes(entry, what)
         if dtype is string:
-            return self._strings(data, entry, shape, count, what)
+            return self._strings(bytes(data), entry, shape, count, what)
         if mask(crc32c(data)) != entry.crc32c:
             raise self._checksum_error(entry, what)
         if self._order == ">" and dtype.size > 1:
@@ -168,7 +170,7 @@ class CheckpointV2(Checkpoint):
     def _shard_path(self, shard: int) -> Path:
         return self.path.with_name(f"{self.path.name}.data-{shard:05d}-of-{self._shards:05d}")
 
-    def _bytes(self, entry: Any, what: str) -> bytes:
+    def _bytes(self, entry: Any, what: str) -> Any:
         if not 0 <= entry.shard_id < self._shards or entry.offset < 0 or entry.size < 0:
             raise FormatError(f"{what} is said to be {entry.size} bytes at {entry.offset} of shard {entry.shard_id} of {self._shards}.")
         path = self._shard_path(entry.shard_id)
@@ -181,6 +183,12 @@ class CheckpointV2(Checkpoint):
         size = os.fstat(file.fileno()).st_size
         if entry.offset + entry.size > size:
             raise FormatError(f"{what} is {entry.size} bytes at {entry.offset} of {path}, which has {size} bytes: it is cut off.")
+        if entry.size >= SMALLEST:
+            if entry.shard_id not in self._maps:
+                self._maps[entry.shard_id] = mapped(file)
+            view = self._maps[entry.shard_id]
+            if view is not None and entry.offset + entry.size <= len(view):
+                return view[entry.offset : entry.offset + entry.size]
         file.seek(entry.offset)
         return file.read(entry.size)
 

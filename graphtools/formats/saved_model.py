@@ -17,14 +17,14 @@ _INIT_COLLECTIONS = ("saved_model_main_op", "legacy_init_op")
 _INIT_SIGNATURE = "__saved_model_init_op"
 
 
-def read(path: Path, data: bytes, is_text: bool, *, signature: str | None = None, tags: Sequence[str] | None = None) -> Graph:
+def read(path: Path, data: bytes | memoryview, is_text: bool, *, signature: str | None = None, tags: Sequence[str] | None = None) -> Graph:
     """The graph with these tags in a saved_model.pb or .pbtxt at `path`, whose content is `data`. Raises FormatError.
 
     Without tags, the one tagged "serve" is meant when there are several.
     """
     what = str(path)
     if is_text:
-        message = schema.parse_text("SavedModel", data, what=what)
+        message = schema.parse_text("SavedModel", bytes(data), what=what)
         tag_sets = [list(m.meta_info_def.tags) for m in message.meta_graphs]
         chosen = choose_tags(tag_sets, tags, what)
         graph = metagraph.from_message(message.meta_graphs[chosen], signature=signature, what=what)
@@ -45,7 +45,7 @@ def read(path: Path, data: bytes, is_text: bool, *, signature: str | None = None
     return graph
 
 
-def _meta_graphs(data: bytes, what: str) -> list[tuple[int, int]]:
+def _meta_graphs(data: bytes | memoryview, what: str) -> list[tuple[int, int]]:
     """Where the MetaGraphDefs of a binary SavedModel start and stop."""
     spans, at = [], 0
     try:

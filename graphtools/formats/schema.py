@@ -12,7 +12,7 @@ import re
 from importlib import resources
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from graphtools.errors import FormatError
@@ -152,6 +152,8 @@ def parse_text(name: str, text: str | bytes, *, what: str = "") -> Any:
             raise FormatError(f"{what or name}: byte {e.start} is not UTF-8 text.") from e
     with contextlib.suppress(Unusual):
         return _text_parser().parse(text, message(name)())
+    from google.protobuf import text_format
+
     try:
         return text_format.Parse(text, message(name)(), allow_unknown_field=True, descriptor_pool=_pool())
     except (text_format.ParseError, UnicodeError, RecursionError, DecodeError, ValueError, KeyError, TypeError) as e:
@@ -164,6 +166,8 @@ def _text_parser() -> Parser:
 
 
 def to_text(value: Message) -> str:
+    from google.protobuf import text_format
+
     text: str = text_format.MessageToString(value, descriptor_pool=_pool())
     return text
 
@@ -199,8 +203,13 @@ def varint(data: Any, at: int, end: int) -> tuple[int, int]:
             raise WireError(start, "a number has more than 10 bytes")
 
 
+_ONE_BYTE = [bytes((i,)) for i in range(0x80)]
+
+
 def encode_varint(value: int) -> bytes:
     """The varint of a number."""
+    if value < 0x80:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -8,10 +8,9 @@ with TensorFlow's words when the inputs contradict each other. Ops without a sha
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 
+from graphtools import peers
 from graphtools.errors import ShapeError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
 
@@ -35,14 +34,16 @@ def shape(*ops: str) -> Callable[[ShapeFunction], ShapeFunction]:
 @functools.cache
 def load() -> dict[str, ShapeFunction]:
     """The registry, with every file of this folder imported."""
-    for module in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"{__name__}.{module.name}")
+    peers.load_all(__name__, __path__)
     return SHAPES
 
 
 def infer(node: Node) -> None:
     """Set the dims of a node's outputs. Raises ShapeError when its inputs contradict each other."""
-    function = load().get(node.op)
+    function = SHAPES.get(node.op)
+    if function is None and node.outputs:
+        peers.load_for(__name__, __path__, SHAPES, (node.op,))
+        function = SHAPES.get(node.op)
     if function is None:
         return
     try:
@@ -70,6 +71,7 @@ def _explained(node: Node, function: ShapeFunction, message: str) -> str:
 
 def infer_graph(graph: Graph) -> None:
     """Set the dims of every tensor of a graph that came from a file; a node whose shapes cannot be known keeps unknown dims."""
+    peers.load_for(__name__, __path__, SHAPES, {n.op for n in graph if n.outputs})
     for node in topological(graph.nodes.values()):
         try:
             infer(node)

@@ -7,6 +7,7 @@ import numpy as np
 from graphtools.convert.builder import Array, Builder, OnnxNode, Value
 from graphtools.convert.optimize.edit import Edit, ints
 from graphtools.dtypes import float16, float32, float64
+from graphtools.formats.mapped import release
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 
@@ -222,7 +223,8 @@ def _scale(edit: Edit, graph: Builder, conv: OnnxNode, last: OnnxNode, node: Onn
         groups = int(conv.attrs.get("group", 1))
         by_group = array.reshape(groups, array.shape[0] // groups, *array.shape[1:])
         scaled = (by_group * factors.reshape((groups, 1, -1) + (1,) * (array.ndim - 2))).reshape(array.shape)
-    _set(edit, conv, 1, graph.const(scaled.astype(np.float32)))
+    _set(edit, conv, 1, graph.const(scaled.astype(np.float32, copy=False)))
+    release(array)
     total = shift if bias is None or bias.const is None else bias.const * factors + shift
     if bias is not None or np.any(total):
         _set(edit, conv, 2, graph.const(np.ascontiguousarray(total, np.float32)))
