@@ -76,21 +76,22 @@ def squeeze(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("Select")
 def select(g: Emit, node: Node, dy: Any) -> Any:
     condition, x, _ = node.inputs
-    zeros = g.op("ZerosLike", x, name="zeros_like")
+    zeros = g.zeros_like(x)
     return None, g.op("Select", condition, dy, zeros), g.op("Select", condition, zeros, dy)
 
 
 @gradient("SelectV2")
 def select_v2(g: Emit, node: Node, dy: Any) -> Any:
-    from graphtools.gradients.math_ops import broadcast_axes
-
     condition, x, y = node.inputs
-    zeros = g.op("ZerosLike", dy, name="zeros_like")
+    zeros = g.filled((), 0, dy.dtype.base_dtype, "zeros")
     results: list[Any] = [None]
+    whole: Any = None
     for side, source in ((0, x), (1, y)):
         picked = g.op("SelectV2", condition, *((dy, zeros) if side == 0 else (zeros, dy)))
-        shape, _, axes, _ = broadcast_axes(g, source, node.outputs[0])
-        results.append(g.sum_to(picked, shape, axes))
+        shape = g.shape(source)
+        whole = g.shape(node.outputs[0]) if whole is None else whole
+        axes, _ = g.op("BroadcastGradientArgs", shape, whole)
+        results.append(g.op("Reshape", g.op("Sum", picked, axes, keep_dims=True), shape))
     return results
 
 
@@ -211,9 +212,7 @@ def tile(g: Emit, node: Node, dy: Any) -> Any:
         g.op("Transpose", stacked, g.const([1, 0], int32, "transpose/perm"), name="transpose"),
         g.const([-1], int32, "Reshape/shape"),
     )
-    axes = g.op(
-        "Range", g.const(0, int32, "range/start"), g.op("Size", split_shape, out_type=int32), g.const(2, int32, "range/delta"), name="range"
-    )
+    axes = g.op("Range", g.const(0, int32, "range/start"), g.size(split_shape), g.const(2, int32, "range/delta"), name="range")
     dx = g.op("Sum", g.op("Reshape", dense(g, dy), split_shape), axes, keep_dims=False)
     if x.dims is not None:
         dx.dims = x.dims
@@ -280,33 +279,78 @@ def gather(g: Emit, node: Node, dy: Any) -> Any:
     axis = int(axis)
     rest = [None] * (len(node.inputs) - 2)
     with g.graph.colocate_with(params.node):
-        shape = g.op("Cast", g.op("Shape", params, out_type=int64), DstT=int32, name="ToInt32" if node.op == "Gather" else "Cast")
-    size = g.op("ExpandDims", g.op("Size", indices, out_type=int32), g.const(0, int32, "ExpandDims/dim"))
+        shape = g.shape(params, dtype=int64)
+        shape = g.op("Cast", shape, DstT=int32, name="ToInt32" if node.op == "Gather" else "Cast")
+    size = g.apply("ExpandDims", g.size(indices), 0)
     if axis == 0:
-        tail = g.op(
-            "StridedSlice",
-            shape,
-            g.const([1], int32, "strided_slice/stack"),
-            g.const([0], int32, "strided_slice/stack_1"),
-            g.const([1], int32, "strided_slice/stack_2"),
-            end_mask=1,
-            name="strided_slice",
-        )
-        values = g.op("Reshape", dense(g, dy), g.op("ConcatV2", [size, tail], g.const(0, int32, "concat/axis"), name="concat"))
+        values = g.op("Reshape", dense(g, dy), g.concat([size, g.item(shape, slice(1, None))]))
         return [IndexedSlices(values, g.op("Reshape", indices, size), shape), None, *rest]
-    if params.dims is None or indices.dims is None:
-        raise LookupError(f"The gradient of {node.name!r} (GatherV2, axis {axis}) needs inputs of known rank.")
-    rank, picked = len(params.dims), len(indices.dims)
-    axis %= rank
-    to_front = [*range(axis, axis + picked), *range(axis), *range(axis + picked, rank + picked - 1)]
-    moved = g.op("Transpose", dense(g, dy), g.const(to_front, int32, "transpose/perm"), name="transpose")
-    others = [i for i in range(rank) if i != axis]
-    other_sizes = g.op("GatherV2", shape, g.const(others, int32, "others"), g.const(0, int32, "GatherV2/axis"))
-    flat = g.op("Reshape", moved, g.op("ConcatV2", [size, other_sizes], g.const(0, int32, "concat/axis"), name="concat"))
-    rows = g.op("GatherV2", shape, g.const(axis, int32, "axis"), g.const(0, int32, "GatherV2_1/axis"))
-    summed = g.op("UnsortedSegmentSum", flat, g.op("Reshape", indices, g.const([-1], int32)), rows)
-    back = [*range(1, axis + 1), 0, *range(axis + 1, rank)]
-    return [g.op("Transpose", summed, g.const(back, int32, "transpose_1/perm"), name="transpose_1"), None, *rest]
+    batch = int(node.attr.get("batch_dims") or 0)
+    if batch < 0:
+        if indices.rank is None:
+            raise LookupError(f"The gradient of {node.name!r} (GatherV2, batch_dims {batch}) needs indices of known rank.")
+        batch += indices.rank
+    position = node.inputs[2]
+    outer, inner = g.item(shape, slice(None, position)), g.item(g.item(shape, slice(position, None)), slice(1, None))
+    grown = g.concat([outer, [-1], inner])
+    dims, axes = g.size(grown), g.size(outer)
+    before, between = g.range(0, batch), g.range(batch, axes)
+    after = g.range(g.apply("AddV2", axes, 1, name="add"), dims)
+    values = g.op("Reshape", dense(g, dy), grown)
+    turned = g.op("Transpose", values, _joined_axis(g, [before, axes, between, after]), name="transpose")
+    summed = _batch_gather(g, shape, turned, indices, batch, g.item(shape, position))
+    back = g.concat([before, g.apply("AddV2", between, 1, name="add"), [batch], after])
+    return [g.op("Transpose", summed, back, name="transpose"), None, *rest]
+
+
+def _joined_axis(g: Emit, parts: list[Any]) -> Tensor:
+    """Vectors and, in second place, a scalar as a vector."""
+    with g.graph.name_scope("concat") as scope:
+        one = g.op("Pack", [parts[1]], axis=0, name="values_1")
+        result: Tensor = g.op("ConcatV2", [parts[0], one, *parts[2:]], g.const(0, int32, "axis"), name=scope)
+    return result
+
+
+def _batch_gather(g: Emit, shape: Tensor, values: Tensor, indices: Tensor, batch: int, count: Tensor) -> Tensor:
+    """The rows of `values` summed where `indices` took them from, in each of the leading `batch` dimensions."""
+    size = g.apply("ExpandDims", g.size(indices), 0)
+    if not batch:
+        summed: Tensor = g.op("UnsortedSegmentSum", values, g.op("Reshape", indices, size), count)
+        return summed
+    whole = g.shape(values)
+    outer, inner = g.item(whole, slice(None, batch)), g.item(g.item(whole, slice(batch, None)), slice(1, None))
+    number = g.apply("Prod", outer, [0], keep_dims=False)
+    flat = g.concat([[-1], inner])
+    count = g.op("Mul", count, number, name="mul")
+    indices = _batch_indices(g, shape, indices, batch)
+    values = g.op("Reshape", values, flat)
+    summed = g.op("UnsortedSegmentSum", values, g.op("Reshape", indices, size), count)
+    result: Tensor = g.op("Reshape", summed, g.concat([outer, flat]))
+    return result
+
+
+def _batch_indices(g: Emit, shape: Tensor, indices: Tensor, batch: int) -> Tensor:
+    """Indices into the flattened batch: each dimension's number times what lies below it is added."""
+    original, rank = indices, indices.rank
+    if rank is None:
+        raise LookupError("The gradient of a gather with batch_dims needs indices of known rank.")
+    lengths = g.op("Cast", shape, DstT=original.dtype) if original.dtype is not int32 else shape
+    product = g.apply("Cumprod", g.concat([[1], lengths]) if original.dtype is int32 else g.concat([[1], lengths], int64), 0)
+    for dim in range(batch, 0, -1):
+        stride = g.item(product, dim)
+        steps = (
+            g.op("Mul", g.range(0, g.item(lengths, dim - 1)), stride, name="mul")
+            if original.dtype is int32
+            else g.op(
+                "Mul",
+                g.op("Range", g.const(0, int64, "range/start"), g.item(lengths, dim - 1), g.const(1, int64, "range/delta"), name="range"),
+                stride,
+                name="mul",
+            )
+        )
+        form = [1] * (dim - 1) + [-1] + [1] * (rank - dim)
+        indices = g.op("AddV2", indices, g.reshape(steps, form), name="add")
+    return indices
 
 
 @gradient("ResourceGather")
@@ -335,7 +379,7 @@ def read_variable(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("GatherNd")
 def gather_nd(g: Emit, node: Node, dy: Any) -> Any:
     params, indices = node.inputs
-    shape = g.op("Shape", params, out_type=indices.dtype)
+    shape = g.shape(params, dtype=indices.dtype)
     if indices.rank == 2 and indices.dims is not None and indices.dims[-1] == 1:
         return IndexedSlices(dy, g.op("Squeeze", indices, squeeze_dims=[-1]), shape), None
     return g.op("ScatterNd", indices, dy, shape), None
@@ -346,28 +390,36 @@ def scatter_nd(g: Emit, node: Node, dy: Any) -> Any:
     return None, g.op("GatherNd", dy, node.inputs[0]), None
 
 
-@gradient("ScatterNdNonAliasingAdd", "TensorScatterAdd")
+@gradient("ScatterNdNonAliasingAdd")
 def scatter_nd_add(g: Emit, node: Node, dy: Any) -> Any:
     return dy, None, g.op("GatherNd", dy, node.inputs[1])
 
 
+@gradient("TensorScatterAdd")
+def tensor_scatter_add(g: Emit, node: Node, dy: Any) -> Any:
+    updated = g.op("GatherNd", dy, node.inputs[1])
+    return g.op("Identity", dy), None, updated
+
+
 @gradient("TensorScatterSub")
 def tensor_scatter_sub(g: Emit, node: Node, dy: Any) -> Any:
-    return dy, None, g.op("Neg", g.op("GatherNd", dy, node.inputs[1]))
+    updated = g.op("GatherNd", dy, node.inputs[1])
+    return g.op("Identity", dy), None, g.op("Neg", updated)
 
 
 @gradient("TensorScatterUpdate")
 def tensor_scatter_update(g: Emit, node: Node, dy: Any) -> Any:
     indices, updates = node.inputs[1:]
-    return g.op("TensorScatterUpdate", dy, indices, g.op("ZerosLike", updates, name="zeros_like")), None, g.op("GatherNd", dy, indices)
+    updated = g.op("GatherNd", dy, indices)
+    return g.op("TensorScatterUpdate", g.op("Identity", dy), indices, g.zeros_like(updates)), None, updated
 
 
 @gradient("BroadcastTo")
 def broadcast_to(g: Emit, node: Node, dy: Any) -> Any:
     x, shape = node.inputs
     own = g.shape(x)
-    axes, _ = g.op("BroadcastGradientArgs", own, shape)
-    return g.sum_to(dy, own, axes), None
+    _, axes = g.op("BroadcastGradientArgs", shape, own)
+    return g.op("Reshape", g.op("Sum", dy, axes, keep_dims=True), own), None
 
 
 @gradient("SpaceToBatchND")
@@ -413,7 +465,7 @@ def check_numerics(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("DynamicPartition")
 def dynamic_partition(g: Emit, node: Node, dy: Any) -> Any:
     data, partitions = node.inputs
-    shape = g.op("Shape", partitions, out_type=int32)
+    shape = g.shape(partitions)
     total = g.op("Prod", shape, g.const([0], int32), name="Prod")
     positions = g.op(
         "Reshape", g.op("Range", g.const(0, int32, "range/start"), total, g.const(1, int32, "range/delta"), name="range"), shape
@@ -421,33 +473,50 @@ def dynamic_partition(g: Emit, node: Node, dy: Any) -> Any:
     picked = g.op("DynamicPartition", positions, partitions, num_partitions=node.attr["num_partitions"])
     grads = list(dy) if isinstance(dy, tuple) else [dy]
     stitched = g.op("DynamicStitch", list(picked) if isinstance(picked, tuple) else [picked], grads)
-    return g.op("Reshape", stitched, g.op("Shape", data, out_type=int32)), None
+    return g.op("Reshape", stitched, g.shape(data)), None
 
 
 @gradient("DynamicStitch", "ParallelDynamicStitch")
 def dynamic_stitch(g: Emit, node: Node, dy: Any) -> Any:
     n = node.attr["N"]
-    return [None] * n + [g.op("GatherV2", dy, i, g.const(0, int32, "GatherV2/axis")) for i in node.inputs[:n]]
+    return [None] * n + [g.gather(dy, i) for i in node.inputs[:n]]
 
 
 @gradient("MatrixDiag")
 def matrix_diag(g: Emit, node: Node, dy: Any) -> Any:
-    return g.op("MatrixDiagPart", dy)
+    return g.op("MatrixDiagPart", dy, name="diag_part")
 
 
 @gradient("MatrixDiagPart")
 def matrix_diag_part(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
     if x.dims is not None and len(x.dims) >= 2 and x.dims[-1] is not None and x.dims[-1] == x.dims[-2]:
-        return g.op("MatrixDiag", dy)
-    return g.op("MatrixSetDiag", g.op("ZerosLike", x, name="zeros_like"), dy)
+        return g.op("MatrixDiag", dy, name="diag")
+    return g.op("MatrixSetDiag", g.zeros_like(x), dy, name="set_diag")
 
 
 @gradient("MatrixSetDiag")
 def matrix_set_diag(g: Emit, node: Node, dy: Any) -> Any:
-    diagonal = node.inputs[1]
-    zeros = g.op("Fill", g.op("Shape", diagonal, out_type=int32), g.const(0, dy.dtype, "zeros/Const"), name="zeros")
-    return g.op("MatrixSetDiag", dy, zeros), g.op("MatrixDiagPart", dy)
+    dims, diagonal = node.inputs[0].dims or dy.dims, node.inputs[1].dims
+    if dims is not None and None not in dims[-2:] and diagonal is not None and None not in diagonal[:-1]:
+        zeros = g.filled((*diagonal[:-1], min(dims[-2:])), 0, dy.dtype.base_dtype, "zeros")
+    else:
+        with g.graph.colocate_with(dy.node):
+            shape, rank = g.shape(dy), g.rank(dy)
+            before = g.apply("Sub", rank, 2, name="sub")
+            with g.graph.name_scope("Slice") as scope:
+                begin = g.const([0], int32, "begin")
+                batch = g.op("Slice", shape, begin, g.op("Pack", [before], axis=0, name="size"), name=scope)
+            before = g.apply("Sub", rank, 2, name="sub")
+            with g.graph.name_scope("Slice") as scope:
+                begin = g.op("Pack", [before], axis=0, name="begin")
+                matrix = g.op("Slice", shape, begin, g.const([2], int32, "size"), name=scope)
+            least = g.op("Min", matrix, g.const([0], int32), keep_dims=False, name="Min")
+            with g.graph.name_scope("concat") as scope:
+                one = g.op("Pack", [least], axis=0, name="values_1")
+                shape = g.op("ConcatV2", [batch, one], g.const(0, int32, "axis"), name=scope)
+        zeros = g.filled(shape, 0, dy.dtype.base_dtype, "zeros")
+    return g.op("MatrixSetDiag", dy, zeros, name="set_diag"), g.op("MatrixDiagPart", dy, name="diag_part")
 
 
 @gradient("MatrixBandPart")

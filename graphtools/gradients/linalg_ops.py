@@ -7,7 +7,7 @@ from typing import Any
 from graphtools.dtypes import int32
 from graphtools.gradients import gradient
 from graphtools.gradients.walk import Emit
-from graphtools.graph import Node
+from graphtools.graph import Node, Tensor
 
 
 def _mat_mul(g: Emit, a: Any, b: Any, adj_x: bool = False, adj_y: bool = False) -> Any:
@@ -29,7 +29,7 @@ def matrix_determinant(g: Emit, node: Node, dy: Any) -> Any:
     inverse = g.op("MatrixInverse", a, adjoint=True)
     shape = g.op(
         "ConcatV2",
-        [g.op("Shape", c, out_type=int32), g.const([1, 1], int32, "concat/values_1")],
+        [g.shape(c), g.const([1, 1], int32, "concat/values_1")],
         g.const(0, int32, "concat/axis"),
         name="concat",
     )
@@ -42,7 +42,7 @@ def log_matrix_determinant(g: Emit, node: Node, dy: Any) -> Any:
     inverse = g.op("MatrixInverse", a, adjoint=True)
     shape = g.op(
         "ConcatV2",
-        [g.op("Shape", node.outputs[0], out_type=int32), g.const([1, 1], int32, "concat/values_1")],
+        [g.shape(node.outputs[1]), g.const([1, 1], int32, "concat/values_1")],
         g.const(0, int32, "concat/axis"),
         name="concat",
     )
@@ -65,27 +65,41 @@ def matrix_triangular_solve(g: Emit, node: Node, dy: Any) -> Any:
     grad_b = g.op("MatrixTriangularSolve", a, dy, lower=lower, adjoint=not adjoint)
     grad_a = g.op("Neg", _mat_mul(g, c, grad_b, adj_y=True) if adjoint else _mat_mul(g, grad_b, c, adj_y=True))
     bounds = (-1, 0) if lower else (0, -1)
-    from graphtools.dtypes import int64
-
-    return g.op("MatrixBandPart", grad_a, g.const(bounds[0], int64), g.const(bounds[1], int64)), grad_b
+    return g.apply("MatrixBandPart", grad_a, *bounds), grad_b
 
 
 @gradient("Cholesky")
 def cholesky(g: Emit, node: Node, dy: Any) -> Any:
     """L^-T (lower half of L^T dy) L^-1, made symmetric (Murray 2016)."""
-    from graphtools.dtypes import int64
-
     lower = node.outputs[0]
+    rows = g.item(g.shape(lower), -1)
+    batch = g.item(g.shape(lower), slice(None, -2))
+    inverse = g.op("MatrixTriangularSolve", lower, _eye(g, rows, batch, lower.dtype.base_dtype), lower=True, adjoint=False)
     middle = _mat_mul(g, lower, dy, adj_x=True)
-    diagonal = g.op("MatrixDiagPart", middle)
-    middle = g.op("MatrixSetDiag", middle, g.op("Mul", g.const(0.5, lower.dtype.base_dtype), diagonal))
-    middle = g.op("MatrixBandPart", middle, g.const(-1, int64), g.const(0, int64))
-    rank = len(lower.dims) if lower.dims is not None else 2
-    swap = [*range(rank - 2), rank - 1, rank - 2]
+    half = g.apply("Mul", 0.5, g.op("MatrixDiagPart", middle, name="diag_part"), name="mul")
+    middle = g.op("MatrixSetDiag", middle, half, name="set_diag")
+    middle = g.apply("MatrixBandPart", middle, -1, 0)
+    grad = _mat_mul(g, _mat_mul(g, inverse, middle, adj_x=True), inverse)
+    grad = g.op("AddV2", grad, _adjoint(g, grad), name="add")
+    return g.apply("Mul", grad, 0.5, name="mul")
 
-    def transposed(x: Any) -> Any:
-        return g.op("Transpose", x, g.const(swap, int32), name="transpose")
 
-    half = g.op("MatrixTriangularSolve", lower, middle, lower=True, adjoint=True)
-    grad = transposed(g.op("MatrixTriangularSolve", lower, transposed(half), lower=True, adjoint=True))
-    return g.op("Mul", g.op("AddV2", grad, transposed(grad)), g.const(0.5, lower.dtype.base_dtype))
+def _eye(g: Emit, rows: Tensor, batch: Tensor, dtype: Any) -> Tensor:
+    """tf.eye of a number of rows and a batch shape given as tensors."""
+    with g.graph.name_scope("eye"):
+        least = g.op("Minimum", rows, rows)
+        with g.graph.name_scope("concat") as inner:
+            one = g.op("Pack", [least], axis=0, name="values_1")
+            shape = g.op("ConcatV2", [batch, one], g.const(0, int32, "axis"), name=inner)
+        result: Tensor = g.op("MatrixDiag", g.filled(shape, 1, dtype, "ones"), name="diag")
+    return result
+
+
+def _adjoint(g: Emit, x: Tensor) -> Tensor:
+    """The last two dimensions exchanged."""
+    if x.rank is None:
+        raise LookupError(f"The gradient of {x.node.name!r} needs a matrix of known rank.")
+    order = [*range(x.rank - 2), x.rank - 1, x.rank - 2]
+    with g.graph.name_scope("adjoint"), g.graph.name_scope("matrix_transpose"):
+        result: Tensor = g.apply("Transpose", x, order, name="transpose")
+    return result

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtools.dtypes import bool_, int32
+from graphtools.dtypes import float32, int32
 from graphtools.gradients import gradient, not_differentiable
 from graphtools.gradients.walk import Emit
 from graphtools.graph import Node, Tensor
@@ -131,7 +131,7 @@ def pow_(g: Emit, node: Node, dy: Any) -> Any:
     positive = g.op("Greater", x, zero)
     shape = g.op("Shape", x, name="ones_like/Shape", out_type=int32) if x.dims is None or None in x.dims else g.shape(x, "ones_like/Shape")
     ones = g.op("Fill", shape, g.const(1, x.dtype.base_dtype, "ones_like/Const"), name="ones_like")
-    log_x = g.op("Select", positive, g.op("Log", g.op("Select", positive, x, ones)), g.op("ZerosLike", x, name="zeros_like"))
+    log_x = g.op("Select", positive, g.op("Log", g.op("Select", positive, x, ones)), g.zeros_like(x))
     return dx, to_y(g.op("Mul", g.op("Mul", dy, z, name="mul_2"), log_x, name="mul_3"))
 
 
@@ -156,7 +156,7 @@ def _sum_gradient(g: Emit, node: Node, dy: Any) -> Any:
             return _repeated(g, x.dims, axes, dy)
     shape = g.shape(x)
     kept = reduced_shape(g, shape, node.inputs[1])
-    scale = g.op("FloorDiv", shape, g.op("Maximum", kept, g.const(1, int32, "Maximum/y")), name="floordiv")
+    scale = g.op("FloorDiv", shape, g.apply("Maximum", kept, 1), name="floordiv")
     return g.op("Tile", g.op("Reshape", dy, kept), scale, name="Tile")
 
 
@@ -184,9 +184,9 @@ def _repeated(g: Emit, dims: tuple[int | None, ...], axes: np.ndarray[Any, Any],
 
 def reduced_shape(g: Emit, shape: Tensor, axes: Tensor) -> Tensor:
     """The shape with 1 along `axes`: what a reduction that keeps its dimensions gives."""
-    rank = g.op("Size", shape, out_type=int32)
+    rank = g.size(shape)
     positive = g.op("FloorMod", g.op("AddV2", axes, rank, name="add"), rank, name="mod")
-    ones = g.op("Fill", g.op("Shape", positive, out_type=int32), g.const(1, int32, "Fill/value"))
+    ones = g.apply("Fill", g.shape(positive), 1)
     everything = g.op("Range", g.const(0, int32, "range/start"), rank, g.const(1, int32, "range/delta"), name="range")
     result: Tensor = g.op("DynamicStitch", [everything, positive], [shape, ones])
     return result
@@ -199,9 +199,10 @@ def mean(g: Emit, node: Node, dy: Any) -> Any:
     if x.dims is not None and y.dims is not None and None not in x.dims and None not in y.dims:
         factor: Any = g.const(math.prod(x.dims) // max(math.prod(y.dims), 1), total.dtype.base_dtype)  # type: ignore[arg-type]
     else:
-        elements = g.op("Prod", g.op("Shape", x, out_type=int32), g.const([0], int32), name="Prod")
-        left = g.op("Prod", g.op("Shape", y, out_type=int32), g.const([0], int32), name="Prod")
-        factor = g.op("FloorDiv", elements, g.op("Maximum", left, g.const(1, int32, "Maximum/y")), name="floordiv")
+        from_shape, to_shape = g.shape(x), g.shape(y)
+        elements = g.op("Prod", from_shape, g.const([0], int32), name="Prod")
+        left = g.op("Prod", to_shape, g.const([0], int32), name="Prod")
+        factor = g.op("FloorDiv", elements, g.apply("Maximum", left, 1), name="floordiv")
         factor = g.op("Cast", factor, DstT=total.dtype.base_dtype)
     return g.op("RealDiv", total, factor, name="truediv"), None
 
@@ -334,8 +335,7 @@ def _inverse_trig(below: Any, negate: bool = False) -> Any:
         x = node.inputs[0]
         with _after(g, dy):
             inverse = g.op("Reciprocal", below(g, x))
-            result = g.op("Mul", dy, inverse, name="mul")
-            return g.op("Neg", result) if negate else result
+            return g.op("Mul", g.op("Neg", dy) if negate else dy, inverse, name="mul")
 
     return function
 
@@ -346,7 +346,7 @@ def _root_one_minus(g: Emit, x: Tensor) -> Any:
 
 gradient("Asin")(_inverse_trig(_root_one_minus))
 gradient("Acos")(_inverse_trig(_root_one_minus, negate=True))
-gradient("Atan")(_inverse_trig(lambda g, x: g.op("AddV2", _one(g, x, "Const"), g.op("Square", x), name="add")))
+gradient("Atan")(_inverse_trig(lambda g, x: g.op("Add", _one(g, x, "Const"), g.op("Square", x))))
 gradient("Atanh")(_inverse_trig(lambda g, x: g.op("Sub", _one(g, x, "Const"), g.op("Square", x))))
 
 
@@ -438,7 +438,7 @@ gradient("Minimum")(_extreme("LessEqual"))
 def floor_mod(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     sx, sy, rx, ry = broadcast_axes(g, x, y)
-    floor = g.op("FloorDiv", x, y, name="floordiv")
+    floor = g.op("FloorDiv", x, y)
     return g.sum_to(dy, sx, rx), g.sum_to(g.op("Mul", dy, g.op("Neg", floor), name="mul"), sy, ry)
 
 
@@ -452,12 +452,19 @@ def truncate_mod(g: Emit, node: Node, dy: Any) -> Any:
     return dy, None
 
 
+def _nonzero(g: Emit, x: Tensor) -> Any:
+    with g.graph.name_scope("Cast") as scope:
+        zero = g.const(0.0, float32, "x")
+        zero = zero if x.dtype.base_dtype is float32 else g.op("Cast", zero, DstT=x.dtype.base_dtype, name=scope)
+    return g.op("Cast", g.op("NotEqual", x, zero), DstT=x.dtype.base_dtype)
+
+
 @gradient("Xlogy")
 def xlogy(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     sx, sy, rx, ry = broadcast_axes(g, x, y)
     with _after(g, dy):
-        nonzero = g.op("Cast", g.op("NotEqual", x, g.const(0.0, x.dtype.base_dtype, "NotEqual/y")), DstT=x.dtype.base_dtype)
+        nonzero = _nonzero(g, x)
         dx = g.op("Xlogy", nonzero, y)
         dy_ = g.op("Xdivy", x, y)
         return g.sum_to(g.op("Mul", dx, dy, name="mul"), sx, rx), g.sum_to(g.op("Mul", dy_, dy, name="mul_1"), sy, ry)
@@ -468,9 +475,9 @@ def xdivy(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     sx, sy, rx, ry = broadcast_axes(g, x, y)
     with _after(g, dy):
-        nonzero = g.op("Cast", g.op("NotEqual", x, g.const(0.0, x.dtype.base_dtype, "NotEqual/y")), DstT=x.dtype.base_dtype)
+        nonzero = _nonzero(g, x)
         dx = g.op("Xdivy", nonzero, y)
-        dy_ = g.op("Xdivy", g.op("Neg", x), g.op("Square", y))
+        dy_ = g.op("Xdivy", g.op("Neg", x), g.apply("Pow", y, 2.0, name="pow"))
         return g.sum_to(g.op("Mul", dx, dy, name="mul"), sx, rx), g.sum_to(g.op("Mul", dy_, dy, name="mul_1"), sy, ry)
 
 
@@ -488,12 +495,9 @@ def _min_or_max(g: Emit, node: Node, dy: Any) -> Any:
     x, axes = node.inputs
     shape = g.shape(x)
     y = node.outputs[0]
-    if not node.attr["keep_dims"]:
-        kept = reduced_shape(g, shape, axes)
-        y = g.op("Reshape", y, kept)
-        dy = g.op("Reshape", dy, kept)
-    else:
-        kept = reduced_shape(g, shape, axes)
+    kept = reduced_shape(g, shape, axes)
+    y = g.op("Reshape", y, kept)
+    dy = g.op("Reshape", dy, kept)
     chosen = g.op("Cast", g.op("Equal", y, x), DstT=dy.dtype.base_dtype)
     count = g.op("Reshape", g.op("Sum", chosen, axes, keep_dims=False), kept)
     return g.op("Mul", g.op("RealDiv", chosen, count, name="truediv"), dy, name="mul"), None
@@ -509,24 +513,25 @@ def prod(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
     shape = g.op("Shape", x, out_type=int32) if x.dims is None or None in x.dims else g.const(list(x.dims), int32, "Shape")
     axes = g.op("Reshape", node.inputs[1], g.const([-1], int32, "Reshape/shape"))
-    kept = reduced_shape(g, shape, axes)
+    kept = reduced_shape(g, shape, node.inputs[1])
     tiled = g.op(
         "Tile",
         g.op("Reshape", dy, kept),
-        g.op("FloorDiv", shape, g.op("Maximum", kept, g.const(1, int32, "Maximum/y")), name="floordiv"),
+        g.op("FloorDiv", shape, g.apply("Maximum", kept, 1), name="floordiv"),
         name="Tile",
     )
     rank = g.op("Rank", x) if x.dims is None else g.const(len(x.dims), int32, "Rank")
     positive = g.op("FloorMod", g.op("AddV2", axes, rank, name="add"), rank, name="mod")
     reduced = g.op("Cast", positive, DstT=int32) if positive.dtype is not int32 else positive
-    everything = g.op("Range", g.const(0, int32, "range/start"), rank, g.const(1, int32, "range/delta"), name="range")
+    everything = g.apply("Range", 0, rank, 1, name="range")
     other, _ = g.op("ListDiff", everything, reduced, out_idx=int32)
     perm = g.op("ConcatV2", [reduced, other], g.const(0, int32, "concat/axis"), name="concat")
     reduced_count = g.op("Prod", g.op("GatherV2", shape, reduced, g.const(0, int32, "GatherV2/axis")), g.const([0], int32), name="Prod")
     other_count = g.op("Prod", g.op("GatherV2", shape, other, g.const(0, int32, "GatherV2_1/axis")), g.const([0], int32), name="Prod_1")
     permuted = g.op("Transpose", x, perm, name="transpose")
-    permuted_shape = g.op("Shape", permuted, out_type=int32)
-    flat_x = g.op("Reshape", permuted, g.op("Pack", [reduced_count, other_count], axis=0))
+    permuted_shape = g.shape(permuted)
+    with g.graph.name_scope("Reshape") as scope:
+        flat_x = g.op("Reshape", permuted, g.op("Pack", [reduced_count, other_count], axis=0, name="shape"), name=scope)
     left = g.op("Cumprod", flat_x, g.const(0, int32, "Cumprod/axis"), exclusive=True)
     right = g.op("Cumprod", flat_x, g.const(0, int32, "Cumprod_1/axis"), exclusive=True, reverse=True)
     others = g.op("Reshape", g.op("Mul", left, right, name="mul"), permuted_shape)
@@ -565,112 +570,14 @@ def batch_mat_mul(g: Emit, node: Node, dy: Any) -> Any:
         dx, d_y = product(y, dy, True, True), product(dy, x, True, True)
     if node.op == "BatchMatMul":
         return dx, d_y
-    if x.dims is not None and y.dims is not None and None not in x.dims[:-2] and x.dims[:-2] == y.dims[:-2]:
+    if same_static_shape(x, y):
         return dx, d_y
     sx, sy = g.shape(x), g.shape(y)
-
-    def batch(shape: Tensor) -> Any:
-        return g.op(
-            "StridedSlice", shape, g.const([0], int32), g.const([-2], int32), g.const([1], int32), begin_mask=1, name="strided_slice"
-        )
-
-    rx, ry = g.op("BroadcastGradientArgs", batch(sx), batch(sy))
+    rx, ry = g.op("BroadcastGradientArgs", g.item(sx, slice(None, -2)), g.item(sy, slice(None, -2)))
     return g.sum_to(dx, sx, rx), g.sum_to(d_y, sy, ry)
 
 
 gradient("BatchMatMul", "BatchMatMulV2")(batch_mat_mul)
-
-
-def _gather_rows(g: Emit, dy: Any, indices: Any) -> Any:
-    return g.op("GatherV2", dy, indices, g.const(0, int32, "GatherV2/axis"))
-
-
-@gradient("SegmentSum")
-def segment_sum(g: Emit, node: Node, dy: Any) -> Any:
-    return _gather_rows(g, dy, node.inputs[1]), None
-
-
-@gradient("SegmentMean")
-def segment_mean(g: Emit, node: Node, dy: Any) -> Any:
-    x, ids = node.inputs
-    rank = g.op("Rank", x)
-    shape = g.op(
-        "ConcatV2",
-        [
-            g.op("Shape", ids, out_type=int32),
-            g.op("Fill", g.op("ExpandDims", g.op("Sub", rank, g.const(1, int32)), g.const(0, int32)), g.const(1, int32)),
-        ],
-        g.const(0, int32),
-        name="concat",
-    )
-    ones = g.op("Fill", shape, g.const(1, dy.dtype.base_dtype))
-    scaled = g.op("RealDiv", dy, g.op("SegmentSum", ones, ids), name="truediv")
-    return _gather_rows(g, scaled, ids), None
-
-
-@gradient("UnsortedSegmentSum")
-def unsorted_segment_sum(g: Emit, node: Node, dy: Any) -> Any:
-    """Rows of negative ids went nowhere and get zeros."""
-    ids = node.inputs[1]
-    zeros = g.op("ZerosLike", ids, name="zeros_like")
-    clipped = g.op("Maximum", ids, zeros)
-    rows = _gather_rows(g, dy, clipped)
-    positive = g.op("GreaterEqual", ids, zeros)
-    rank = rows.rank
-    if rank is None or ids.rank is None:
-        raise LookupError(f"The gradient of {node.name!r} (UnsortedSegmentSum) needs inputs of known rank.")
-    for _ in range(rank - ids.rank):
-        positive = g.op("ExpandDims", positive, g.const(-1, int32, "ExpandDims/dim"))
-    mask = g.op(
-        "LogicalAnd", positive, g.op("Fill", g.op("Shape", rows, out_type=int32), g.const(True, bool_, "ones_like/Const"), name="ones_like")
-    )
-    return g.op("Select", mask, rows, g.op("ZerosLike", rows, name="zeros_like_1")), None, None
-
-
-def _segment_extreme(g: Emit, node: Node, dy: Any) -> Any:
-    """The gradient, shared by all of a segment that are its extreme."""
-    x, ids = node.inputs[:2]
-    y = node.outputs[0]
-    unsorted = node.op.startswith("Unsorted")
-    safe = g.op("Maximum", ids, g.op("ZerosLike", ids)) if unsorted else ids
-    chosen = g.op("Equal", x, _gather_rows(g, y, safe))
-    count = (
-        g.op("UnsortedSegmentSum", g.op("Cast", chosen, DstT=dy.dtype.base_dtype), ids, node.inputs[2])
-        if unsorted
-        else g.op("SegmentSum", g.op("Cast", chosen, DstT=dy.dtype.base_dtype), ids)
-    )
-    rows = _gather_rows(g, g.op("RealDiv", dy, count, name="truediv"), safe)
-    return [g.op("Select", chosen, rows, g.op("ZerosLike", rows, name="zeros_like")), *[None] * (len(node.inputs) - 1)]
-
-
-gradient("SegmentMax")(_segment_extreme)
-gradient("SegmentMin")(_segment_extreme)
-gradient("UnsortedSegmentMax")(_segment_extreme)
-gradient("UnsortedSegmentMin")(_segment_extreme)
-
-
-def _sparse_segment(kind: str) -> Any:
-    def function(g: Emit, node: Node, dy: Any) -> Any:
-        x, indices, ids = node.inputs[:3]
-        rows = g.op(
-            "StridedSlice",
-            g.shape(x),
-            g.const([0], int32),
-            g.const([1], int32),
-            g.const([1], int32),
-            shrink_axis_mask=1,
-            name="strided_slice",
-        )
-        rest = [None] * (len(node.inputs) - 1)
-        if kind == "Sum":
-            return [g.op("UnsortedSegmentSum", _gather_rows(g, dy, ids), indices, rows), *rest]
-        return [g.op(f"SparseSegment{kind}Grad", dy, indices, ids, rows), *rest]
-
-    return function
-
-
-for _kind in ("Sum", "Mean", "SqrtN"):
-    gradient(f"SparseSegment{_kind}", f"SparseSegment{_kind}WithNumSegments")(_sparse_segment(_kind))
 
 
 @gradient("SigmoidGrad")
@@ -688,18 +595,16 @@ def sigmoid_grad(g: Emit, node: Node, dy: Any) -> Any:
 def tanh_grad(g: Emit, node: Node, dy: Any) -> Any:
     y, given = node.inputs
     with _after(g, dy):
-        minus_two = g.const(-2.0, dy.dtype.base_dtype, "mul/x")
-        return g.op("Mul", g.op("Mul", g.op("Mul", minus_two, dy, name="mul"), given, name="mul_1"), y, name="mul_2"), g.op(
-            "TanhGrad", y, dy
-        )
+        scaled = g.op("Mul", g.op("Mul", g.apply("Mul", dy, -2.0, name="mul"), given, name="mul"), y, name="mul")
+        return scaled, g.op("TanhGrad", y, dy)
 
 
 @gradient("RsqrtGrad")
 def rsqrt_grad(g: Emit, node: Node, dy: Any) -> Any:
     y, given = node.inputs
     with _after(g, dy):
-        factor = g.const(-1.5, dy.dtype.base_dtype, "mul/x")
-        first = g.op("Mul", g.op("Mul", factor, dy, name="mul"), g.op("Mul", given, g.op("Square", y), name="mul_1"), name="mul_2")
+        scaled = g.op("Mul", g.apply("Mul", -1.5, dy, name="mul"), given, name="mul")
+        first = g.op("Mul", scaled, g.op("Square", y), name="mul")
         return first, g.op("RsqrtGrad", y, dy)
 
 
@@ -717,14 +622,14 @@ def sqrt_grad(g: Emit, node: Node, dy: Any) -> Any:
 def reciprocal_grad(g: Emit, node: Node, dy: Any) -> Any:
     y, given = node.inputs
     with _after(g, dy):
-        minus_two = g.const(-2.0, dy.dtype.base_dtype, "mul/x")
-        return g.op("Mul", g.op("Mul", g.op("Mul", minus_two, dy, name="mul"), given, name="mul_1"), y, name="mul_2"), g.op(node.op, y, dy)
+        scaled = g.op("Mul", g.op("Mul", g.apply("Mul", dy, -2.0, name="mul"), given, name="mul"), y, name="mul")
+        return scaled, g.op("ReciprocalGrad", y, dy)
 
 
 @gradient("ClipByValue")
 def clip_by_value(g: Emit, node: Node, dy: Any) -> Any:
     x, low, high = node.inputs
-    zeros = g.op("ZerosLike", dy, name="zeros_like")
+    zeros = g.zeros_like(dy)
     below, above = g.op("Less", x, low), g.op("Greater", x, high)
     _, s_low, _, r_low = broadcast_axes(g, x, low)
     _, s_high, _, r_high = broadcast_axes(g, x, high)

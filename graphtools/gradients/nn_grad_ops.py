@@ -4,43 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphtools.dtypes import int32
 from graphtools.gradients import gradient
 from graphtools.gradients.walk import Emit
 from graphtools.graph import Node
 
 
-def _zeros_like(g: Emit, x: Any) -> Any:
-    return g.op("ZerosLike", x, name="zeros_like")
+def _zeros(g: Emit, x: Any) -> Any:
+    return g.filled(g.shape(x), 0, x.dtype.base_dtype, "zeros")
 
 
 def _where_negative(g: Emit, y: Any, value: Any) -> Any:
-    below = g.op("Less", y, g.const(0, y.dtype, "Less/y"))
-    return g.op("Select", below, value, _zeros_like(g, y), name="Select")
+    below = g.apply("Less", y, 0)
+    return g.op("Select", below, value(), g.zeros_like(y))
 
 
 @gradient("EluGrad")
 def elu_grad(g: Emit, node: Node, dy: Any) -> Any:
     upstream, y = node.inputs
-    return g.op("EluGrad", dy, y), _where_negative(g, y, g.op("Mul", dy, upstream, name="mul"))
+    first = g.op("EluGrad", dy, y)
+    return first, _where_negative(g, y, lambda: g.op("Mul", dy, upstream, name="mul"))
 
 
 @gradient("SeluGrad")
 def selu_grad(g: Emit, node: Node, dy: Any) -> Any:
     upstream, y = node.inputs
-    return g.op("SeluGrad", dy, y), _where_negative(g, y, g.op("Mul", dy, upstream, name="mul"))
+    first = g.op("SeluGrad", dy, y)
+    return first, _where_negative(g, y, lambda: g.op("Mul", dy, upstream, name="mul"))
+
+
+@gradient("ReluGrad")
+def relu_grad(g: Emit, node: Node, dy: Any) -> Any:
+    x = node.inputs[1]
+    return g.op("ReluGrad", dy, x), _zeros(g, x)
 
 
 @gradient("Relu6Grad")
 def relu6_grad(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[1]
-    return g.op("Relu6Grad", dy, x), _zeros_like(g, x)
+    return g.op("Relu6Grad", dy, x), _zeros(g, x)
 
 
 @gradient("LeakyReluGrad")
 def leaky_relu_grad(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[1]
-    return g.op("LeakyReluGrad", dy, x, alpha=node.attr["alpha"]), _zeros_like(g, x)
+    return g.op("LeakyReluGrad", dy, x, alpha=node.attr["alpha"]), _zeros(g, x)
 
 
 @gradient("SoftplusGrad")
@@ -56,11 +63,16 @@ def softplus_grad(g: Emit, node: Node, dy: Any) -> Any:
 
 @gradient("BiasAddGrad")
 def bias_add_grad(g: Emit, node: Node, dy: Any) -> Any:
-    shape = g.op("Shape", node.inputs[0], out_type=int32)
-    if node.attr["data_format"] == "NCHW" and node.inputs[0].rank != 2:
-        after = (node.inputs[0].rank or 4) - 2
-        dy = g.op("Reshape", dy, g.const([-1] + [1] * after, int32))
-    return g.op("BroadcastTo", dy, shape)
+    """The bias' gradient, repeated over every dimension but the channels'."""
+    shape, own = g.shape(node.inputs[0]), g.shape(dy)
+    if node.attr["data_format"] == "NCHW":
+        ones = [g.ones_like(g.item(shape, slice(None, 1))), own, g.ones_like(g.item(shape, slice(2, None)))]
+        grown = g.concat(ones)
+        times = g.concat([g.item(shape, slice(None, 1)), [1], g.item(shape, slice(2, None))])
+    else:
+        grown = g.concat([g.ones_like(g.item(shape, slice(None, -1))), own])
+        times = g.concat([g.item(shape, slice(None, -1)), [1]])
+    return g.op("Tile", g.op("Reshape", dy, grown), times, name="Tile")
 
 
 @gradient("AvgPoolGrad")
@@ -73,7 +85,7 @@ def avg_pool_grad(g: Emit, node: Node, dy: Any) -> Any:
 def max_pool_grad(g: Emit, node: Node, dy: Any) -> Any:
     x, y, _ = node.inputs
     attrs = {k: node.attr[k] for k in ("ksize", "strides", "padding", "data_format")}
-    return _zeros_like(g, x), g.op("ZerosLike", y, name="zeros_like_1"), g.op("MaxPoolGradGrad", x, y, dy, **attrs)
+    return _zeros(g, x), _zeros(g, y), g.op("MaxPoolGradGrad", x, y, dy, **attrs)
 
 
 _DEPTHWISE = ("strides", "padding", "data_format", "dilations")

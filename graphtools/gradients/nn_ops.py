@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphtools.dtypes import int32
+from graphtools.dtypes import int32, int64
 from graphtools.gradients import gradient
 from graphtools.gradients.walk import Emit
 from graphtools.graph import Node
@@ -50,7 +50,11 @@ def leaky_relu(g: Emit, node: Node, dy: Any) -> Any:
     return g.op("LeakyReluGrad", dy, node.inputs[0], alpha=node.attr["alpha"])
 
 
-gradient("Softplus")(_unary("SoftplusGrad", False))
+@gradient("Softplus")
+def softplus(g: Emit, node: Node, dy: Any) -> Any:
+    return g.op("Mul", dy, g.op("Sigmoid", node.inputs[0]), name="mul")
+
+
 gradient("Softsign")(_unary("SoftsignGrad", False))
 
 
@@ -88,7 +92,7 @@ def log_softmax(g: Emit, node: Node, dy: Any) -> Any:
 
 def _scaled_rows(g: Emit, dy: Any, rows: Any) -> Any:
     """One number a row times the rows."""
-    return g.op("Mul", g.op("ExpandDims", dy, g.const(-1, int32, "ExpandDims/dim")), rows, name="mul")
+    return g.op("Mul", g.apply("ExpandDims", dy, -1), rows, name="mul")
 
 
 def _is_zeros(t: Any) -> bool:
@@ -107,8 +111,8 @@ def softmax_cross_entropy(g: Emit, node: Node, dy: Any) -> Any:
             "Squeeze",
             g.op(
                 "BatchMatMulV2",
-                g.op("ExpandDims", grad_grad, g.const(1, int32, "ExpandDims_1/dim")),
-                g.op("ExpandDims", soft, g.const(2, int32, "ExpandDims_2/dim")),
+                g.apply("ExpandDims", grad_grad, 1),
+                g.apply("ExpandDims", soft, 2),
                 name="MatMul",
             ),
             squeeze_dims=[1],
@@ -172,12 +176,6 @@ def l2_loss(g: Emit, node: Node, dy: Any) -> Any:
     return g.op("Mul", node.inputs[0], dy, name="mul")
 
 
-@gradient("ReluGrad")
-def relu_grad(g: Emit, node: Node, dy: Any) -> Any:
-    x = node.inputs[1]
-    return g.op("ReluGrad", dy, x), g.op("ZerosLike", x, name="zeros_like")
-
-
 @gradient("LRN")
 def lrn(g: Emit, node: Node, dy: Any) -> Any:
     return g.op("LRNGrad", dy, node.inputs[0], node.outputs[0], **{k: node.attr[k] for k in ("depth_radius", "bias", "alpha", "beta")})
@@ -223,9 +221,9 @@ def depthwise_conv2d(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("Conv3D")
 def conv3d(g: Emit, node: Node, dy: Any) -> Any:
     x, w = node.inputs
-    shapes = g.op("ShapeN", [x, w], out_type=int32)
     attrs = {k: node.attr[k] for k in ("strides", "padding", "data_format", "dilations")}
-    return g.op("Conv3DBackpropInputV2", shapes[0], w, dy, **attrs), g.op("Conv3DBackpropFilterV2", x, shapes[1], dy, **attrs)
+    dx = g.op("Conv3DBackpropInputV2", g.shape(x), w, dy, **attrs)
+    return dx, g.op("Conv3DBackpropFilterV2", x, g.shape(w), dy, **attrs)
 
 
 @gradient("Conv3DBackpropInputV2")
@@ -252,38 +250,29 @@ def fused_batch_norm(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("TopK", "TopKV2")
 def top_k(g: Emit, node: Node, dy: Any) -> Any:
     """The gradient, scattered to where the values came from."""
-    x = node.inputs[0]
-    shape = g.op("Shape", x, out_type=int32)
-    indices = node.outputs[1]
-    last = g.op(
-        "StridedSlice",
-        g.op("Shape", indices, out_type=int32),
-        g.const([-1], int32),
-        g.const([0], int32),
-        g.const([1], int32),
-        shrink_axis_mask=1,
-    )
-    flat = g.op("Reshape", indices, g.op("Pack", [g.const(-1, int32), last], axis=0))
-    width = g.op("StridedSlice", shape, g.const([-1], int32), g.const([0], int32), g.const([1], int32), shrink_axis_mask=1)
-    rows = g.op(
-        "StridedSlice",
-        g.op("Shape", flat, out_type=int32),
-        g.const([0], int32),
-        g.const([1], int32),
-        g.const([1], int32),
-        shrink_axis_mask=1,
-    )
-    starts = g.op("Range", g.const(0, int32), g.op("Mul", rows, width), width)
-    positions = g.op("Reshape", g.op("AddV2", flat, g.op("ExpandDims", starts, g.const(-1, int32))), g.const([-1], int32))
-    total = g.op("Prod", shape, g.const([0], int32))
-    scattered = g.op(
-        "ScatterNd",
-        g.op("ExpandDims", positions, g.const(-1, int32)),
-        g.op("Reshape", dy[0], g.const([-1], int32)),
-        g.op("Reshape", total, g.const([1], int32)),
-    )
+    shape, taken = g.shape(node.inputs[0]), g.shape(node.outputs[1])
+
+    def last(dims: Any) -> Any:
+        wide = g.op("Cast", dims, DstT=int64)
+        return g.gather(wide, g.apply("Sub", g.size(dims), 1, name="sub"))
+
+    width = last(taken)
+    with g.graph.name_scope("stack") as scope:
+        columns = g.op("Pack", [g.const(-1, int64, "0"), width], axis=0, name=scope)
+    flat = g.op("Reshape", node.outputs[1], columns)
+    width = last(shape)
+    rows = g.op("Cast", g.item(g.shape(flat), 0), DstT=int64)
+    limit = g.op("Mul", rows, width, name="mul")
+    with g.graph.name_scope("range") as scope:
+        starts = g.op("Range", g.op("Cast", g.const(0, int32, "start"), DstT=int64), limit, width, name=scope)
+    offsets = g.op("Cast", g.apply("ExpandDims", starts, -1), DstT=int32)
+    places = g.apply("Reshape", g.op("AddV2", flat, offsets, name="add"), [-1])
+    index, values = g.apply("ExpandDims", places, -1), g.apply("Reshape", dy[0], [-1])
+    total = g.op("Prod", shape, g.const([0], int32), keep_dims=False, name="Prod")
+    with g.graph.name_scope("ScatterNd") as scope:
+        scattered = g.op("ScatterNd", index, values, g.op("Pack", [total], axis=0, name="shape"), name=scope)
     dx = g.op("Reshape", scattered, shape)
-    return dx if node.op == "TopK" else (dx, None)
+    return dx if node.op == "TopK" else (dx, g.filled((), 0, int32, "zeros"))
 
 
 @gradient("CTCLoss")
@@ -294,8 +283,8 @@ def ctc_loss(g: Emit, node: Node, dy: Any) -> Any:
         node.outputs[1],
         message="Currently there is no way to take the second derivative of ctc_loss due to the fused implementation's interaction with tf.gradients()",
     )
-    rows = g.op("Reshape", dy[0], g.const([1, -1, 1], int32, "Reshape/shape"))
-    return g.op("Mul", saved, rows, name="mul"), None, None, None
+    rows = g.apply("ExpandDims", dy[0], -1)
+    return g.op("Mul", rows, saved, name="mul"), None, None, None
 
 
 @gradient("ResizeBilinear")
@@ -323,20 +312,18 @@ def resize_bicubic(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("ResizeNearestNeighbor")
 def resize_nearest(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
-    if x.dims is not None and None not in x.dims[1:3]:
-        size = g.const(list(x.dims[1:3]), int32, "size")
-    else:
-        size = g.op("StridedSlice", g.op("Shape", x, out_type=int32), g.const([1], int32), g.const([3], int32), g.const([1], int32))
-    return g.op(
-        "ResizeNearestNeighborGrad", dy, size, align_corners=node.attr["align_corners"], half_pixel_centers=node.attr["half_pixel_centers"]
-    ), None
+    attrs = {k: node.attr[k] for k in ("align_corners", "half_pixel_centers")}
+    known = x.dims is not None and None not in x.dims[1:3]
+    size: Any = list(x.dims[1:3]) if known else g.item(g.shape(x), slice(1, 3))  # type: ignore[index]
+    return g.apply("ResizeNearestNeighborGrad", dy, size, **attrs), None
 
 
 @gradient("CropAndResize")
 def crop_and_resize(g: Emit, node: Node, dy: Any) -> Any:
     image, boxes, index, _ = node.inputs
-    shape = g.shape(image)
-    dx = g.op("CropAndResizeGradImage", dy, boxes, index, shape, T=image.dtype, method=node.attr["method"])
+    known = image.dims is not None and None not in image.dims
+    size: Any = list(image.dims) if known else g.shape(image)  # type: ignore[arg-type]
+    dx = g.apply("CropAndResizeGradImage", dy, boxes, index, size, T=image.dtype, method=node.attr["method"])
     return dx, g.op("CropAndResizeGradBoxes", dy, image, boxes, index), None, None
 
 

@@ -11,13 +11,9 @@ from graphtools.graph import Node
 
 
 def _column(g: Emit, indices: Any, k: int) -> Any:
-    begin, end, step = (g.const([0, v], int32, "strided_slice/stack") for v in (k, k + 1, 1))
-    step = g.const([1, 1], int32, "strided_slice/stack_2")
-    return g.op("StridedSlice", indices, begin, end, step, name="strided_slice", begin_mask=1, end_mask=1, shrink_axis_mask=2)
-
-
-def _gather(g: Emit, params: Any, indices: Any) -> Any:
-    return g.op("GatherV2", params, indices, g.const(0, int32, "GatherV2/axis"))
+    with g.graph.name_scope("strided_slice") as scope:
+        parts = [g.const(v, int32, n) for v, n in (([0, k], "stack"), ([0, k + 1], "stack_1"), ([1, 1], "stack_2"))]
+        return g.op("StridedSlice", indices, *parts, name=scope, begin_mask=1, end_mask=1, shrink_axis_mask=2)
 
 
 def _turned(g: Emit, x: Any) -> Any:
@@ -33,8 +29,8 @@ def sparse_tensor_dense_mat_mul(g: Emit, node: Node, dy: Any) -> Any:
     if adjoint_b:
         db = _turned(g, db)
     rows, columns = _column(g, indices, 0), _column(g, indices, 1)
-    left = _gather(g, dy, columns if adjoint_a else rows)
-    right = _gather(g, _turned(g, b) if adjoint_b else b, rows if adjoint_a else columns)
+    left = g.gather(dy, columns if adjoint_a else rows)
+    right = g.gather(_turned(g, b) if adjoint_b else b, rows if adjoint_a else columns)
     dvalues = g.op("Sum", g.op("Mul", left, right, name="mul"), g.const(1, int32, "Sum/reduction_indices"), keep_dims=False)
     return None, dvalues, None, db
 
@@ -45,31 +41,82 @@ def sparse_to_dense(g: Emit, node: Node, dy: Any) -> Any:
     if indices.rank == 1:  # one index an element: rows of one column
         indices = g.op("ExpandDims", indices, g.const(1, int32, "ExpandDims/dim"))
     dvalues = g.op("GatherNd", dy, indices)
-    total, taken = (
-        g.op("Sum", t, g.op("Range", g.const(0, int32), g.op("Rank", t), g.const(1, int32)), keep_dims=False) for t in (dy, dvalues)
-    )
-    return None, None, dvalues, g.op("Sub", total, taken, name="sub")
+    default = g.op("Sub", g.total(dy), g.total(dvalues), name="sub")
+    return g.zeros_like(node.inputs[0]), g.zeros_like(node.inputs[1]), dvalues, default
 
 
 @gradient("SparseReorder")
 def sparse_reorder(g: Emit, node: Node, dy: Any) -> Any:
     indices, _, shape = node.inputs
-    count = g.op("StridedSlice", g.op("Shape", indices, out_type=int32), *(g.const([v], int32) for v in (0, 1, 1)), shrink_axis_mask=1)
-    order = g.op("Range", g.const(0, int32, "range/start"), count, g.const(1, int32, "range/delta"), name="range")
+    order = g.range(0, g.item(g.shape(indices), 0))
     ordered = g.op("SparseReorder", indices, order, shape)
-    return None, _gather(g, dy[1], g.op("InvertPermutation", ordered[1])), None
+    return None, g.gather(dy[1], g.op("InvertPermutation", ordered[1])), None
 
 
 @gradient("SparseReduceSum")
 def sparse_reduce_sum(g: Emit, node: Node, dy: Any) -> Any:
+    from graphtools.gradients.math_ops import reduced_shape
+
     indices, _, shape, axes = node.inputs
-    dense_shape = g.op("Cast", shape, DstT=int32)
-    rank = g.op("Size", dense_shape, out_type=int32)
-    axes = g.op("FloorMod", g.op("AddV2", axes, rank, name="add"), rank, name="mod")
-    axes = g.op("Reshape", axes, g.const([-1], int32))
-    every = g.op("Range", g.const(0, int32), rank, g.const(1, int32), name="range")
-    ones = g.op("Fill", g.op("Shape", axes, out_type=int32), g.const(1, int32))
-    kept = g.op("DynamicStitch", [every, axes], [dense_shape, ones])
-    scale = g.op("FloorDiv", dense_shape, kept)
-    places = g.op("FloorDiv", indices, g.op("Cast", scale, DstT=int64))
-    return None, g.op("GatherNd", g.op("Reshape", dy, kept), places), None, None
+    kept = reduced_shape(g, g.op("Cast", shape, DstT=int32), axes)
+    grown = g.op("Reshape", dy, kept)
+    scale = g.op("FloorDiv", shape, g.op("Cast", kept, DstT=int64), name="floordiv")
+    return None, g.op("GatherNd", grown, g.op("FloorDiv", indices, scale, name="floordiv")), None, None
+
+
+@gradient("SparseAdd")
+def sparse_add(g: Emit, node: Node, dy: Any) -> Any:
+    a, b = g.op("SparseAddGrad", dy[1], node.inputs[0], node.inputs[3], node.outputs[0])
+    a.dims, b.dims = node.inputs[1].dims, node.inputs[4].dims
+    return None, a, None, None, b, None, None
+
+
+@gradient("SparseTensorDenseAdd")
+def sparse_tensor_dense_add(g: Emit, node: Node, dy: Any) -> Any:
+    return None, g.op("GatherNd", dy, node.inputs[0]), None, dy
+
+
+@gradient("SparseSlice")
+def sparse_slice(g: Emit, node: Node, dy: Any) -> Any:
+    grad = g.op("SparseSliceGrad", dy[1], node.inputs[0], node.inputs[3], node.outputs[0])
+    grad.dims = node.inputs[1].dims
+    return None, grad, None, None, None
+
+
+@gradient("SparseFillEmptyRows")
+def sparse_fill_empty_rows(g: Emit, node: Node, dy: Any) -> Any:
+    values, default = g.op("SparseFillEmptyRowsGrad", node.outputs[3], dy[1])
+    return None, values, None, default
+
+
+@gradient("SparseDenseCwiseMul", "SparseDenseCwiseDiv")
+def sparse_dense_cwise(g: Emit, node: Node, dy: Any) -> Any:
+    """The dense side, which is broadcast, is looked up at each index scaled down to its shape."""
+    indices, values, shape, y = node.inputs
+    y_shape = g.op("Cast", g.shape(y), DstT=int64)
+    added = g.apply("ExpandDims", g.op("Sub", g.size(shape), g.size(y_shape), name="sub"), 0)
+    grown = g.concat([g.filled(added, 1, int64, "ones"), y_shape])
+    scaled = g.op("FloorDiv", indices, g.op("FloorDiv", shape, grown, name="floordiv"), name="floordiv")
+    start = g.concat([[0], added])
+    scaled = g.apply("Slice", scaled, start, [-1, -1])
+    dense = g.op("GatherNd", y, scaled)
+    if node.op == "SparseDenseCwiseMul":
+        dx, dense_values = g.op("Mul", dy, dense, name="mul"), g.op("Mul", dy, values, name="mul")
+    else:
+        dx = g.op("RealDiv", dy, dense, name="truediv")
+        minus = g.op("RealDiv", g.op("Neg", values), g.op("Square", dense), name="truediv")
+        dense_values = g.op("Mul", dy, minus, name="mul")
+    return None, dx, None, g.op("SparseTensorDenseAdd", scaled, dense_values, y_shape, g.zeros_like(y))
+
+
+@gradient("SparseDenseCwiseAdd")
+def sparse_dense_cwise_add(g: Emit, node: Node, dy: Any) -> Any:
+    raise NotImplementedError("Gradient for SparseDenseCwiseAdd is currently not implemented yet.")
+
+
+@gradient("SparseSoftmax")
+def sparse_softmax(g: Emit, node: Node, dy: Any) -> Any:
+    indices, _, shape = node.inputs
+    y = node.outputs[0]
+    total = g.op("Neg", g.apply("SparseReduceSum", indices, g.op("Mul", y, dy, name="mul"), shape, [-1], keep_dims=True))
+    return None, g.op("Mul", g.op("SparseDenseCwiseAdd", indices, dy, shape, total), y, name="mul"), None

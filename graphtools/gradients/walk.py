@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from graphtools import opdefs
 from graphtools.dtypes import bfloat16, complex64, complex128, float16, float32, float64, int32, int64, resource, variant
 from graphtools.flow import is_exit, is_loop_switch
 from graphtools.gradients import NOT_DIFFERENTIABLE, IndexedSlices, load
@@ -29,12 +33,117 @@ class Emit:
     def const(self, value: Any, dtype: Any, name: str = "Const") -> Tensor:
         return self.graph.constant(value, dtype, name)
 
-    def shape(self, x: Tensor, name: str = "Shape") -> Tensor:
-        """The shape of `x` as int32: a constant when it is known, as TensorFlow's tf.shape makes it."""
+    def shape(self, x: Tensor, name: str = "Shape", dtype: Any = int32) -> Tensor:
+        """The shape of `x`: a constant when it is known, as TensorFlow's tf.shape makes it."""
         if x.dims is not None and None not in x.dims:
-            return self.const(list(x.dims), int32, name)
-        tensor: Tensor = self.op("Shape", x, name=name, out_type=int32)
+            return self.const(list(x.dims), dtype, name)
+        tensor: Tensor = self.op("Shape", x, name=name, out_type=dtype)
         return tensor
+
+    def apply(self, op_type: str, *inputs: Any, name: str | None = None, **attr: Any) -> Any:
+        """Add an op as TensorFlow's functions do: an input that is a Python number or list becomes a constant named after it, within the op's scope."""
+        opdef = opdefs.get(op_type)
+        if opdef is None:
+            raise ValueError(f"No op named {op_type!r}.")
+        known = {
+            arg.type_attr: value.dtype.base_dtype
+            for arg, value in zip(opdef.inputs, inputs, strict=True)
+            if isinstance(value, Tensor) and arg.type_attr is not None
+        }
+        with self.graph.name_scope(name or op_type) as scope:
+            made = [
+                value
+                if isinstance(value, Tensor) or (isinstance(value, list) and value and isinstance(value[0], Tensor))
+                else self.const(value, arg.type or known.get(arg.type_attr) or (float32 if isinstance(value, float) else int32), arg.name)
+                for arg, value in zip(opdef.inputs, inputs, strict=True)
+            ]
+            return self.op(op_type, *made, name=scope, **attr)
+
+    def size(self, x: Tensor, name: str = "Size") -> Tensor:
+        """The number of elements as int32: a constant when it is known."""
+        if x.dims is not None and None not in x.dims:
+            return self.const(math.prod(x.dims), int32, name)  # type: ignore[arg-type]
+        tensor: Tensor = self.op("Size", x, name=name, out_type=int32)
+        return tensor
+
+    def rank(self, x: Tensor, name: str = "Rank") -> Tensor:
+        tensor: Tensor = self.op("Rank", x, name=name) if x.dims is None else self.const(len(x.dims), int32, name)
+        return tensor
+
+    def filled(self, shape: Any, value: Any, dtype: Any, name: str) -> Tensor:
+        """tf.zeros and tf.ones: of known dims a constant where it is small; of a shape tensor a Fill."""
+        with self.graph.name_scope(name) as scope:
+            if not isinstance(shape, Tensor):
+                if math.prod(shape) < 1000:
+                    return self.const(np.full(shape, value, dtype.as_numpy_dtype), dtype, scope)
+                shape = self.const(list(shape), int32, "shape_as_tensor")
+            result: Tensor = self.op("Fill", shape, self.const(value, dtype), name=scope)
+        return result
+
+    def zeros_like(self, x: Tensor, name: str = "zeros_like") -> Tensor:
+        if x.dims is not None and None not in x.dims:
+            return self.filled(x.dims, 0, x.dtype.base_dtype, name)
+        result: Tensor = self.op("ZerosLike", x, name=name)
+        return result
+
+    def ones_like(self, x: Tensor, dtype: Any = None, name: str = "ones_like") -> Tensor:
+        with self.graph.name_scope(name) as scope:
+            return self.filled(self.shape(x), 1, dtype or x.dtype.base_dtype, scope)
+
+    def item(self, x: Tensor, index: Any) -> Tensor:
+        """x[index] for an integer or a slice of the first dimension."""
+        masks = dict.fromkeys(("begin_mask", "end_mask", "shrink_axis_mask"), 0)
+        if isinstance(index, slice):
+            begin, end = (0 if v is None else v for v in (index.start, index.stop))
+            masks["begin_mask"], masks["end_mask"] = int(index.start is None), int(index.stop is None)
+        else:
+            begin, masks["shrink_axis_mask"] = index, 1
+            end = self.apply("AddV2", index, 1, name="add") if isinstance(index, Tensor) else index + 1
+        with self.graph.name_scope("strided_slice") as scope:
+            parts = [self._packed(v, n) for v, n in ((begin, "stack"), (end, "stack_1"), (1, "stack_2"))]
+            result: Tensor = self.op("StridedSlice", x, *parts, name=scope, **masks)
+        return result
+
+    def _packed(self, value: Any, name: str) -> Tensor:
+        if isinstance(value, Tensor):
+            packed: Tensor = self.op("Pack", [value], axis=0, name=name)
+            return packed
+        return self.const([value], int32, name)
+
+    def gather(self, x: Tensor, indices: Any) -> Tensor:
+        """The rows of x."""
+        result: Tensor = self.apply("GatherV2", x, indices, 0)
+        return result
+
+    def concat(self, parts: list[Any], dtype: Any = int32) -> Tensor:
+        """Vectors one behind the other; a list of numbers is a constant."""
+        with self.graph.name_scope("concat") as scope:
+            values = [p if isinstance(p, Tensor) else self.const(p, dtype, f"values_{i}") for i, p in enumerate(parts)]
+            result: Tensor = self.op("ConcatV2", values, self.const(0, int32, "axis"), name=scope)
+        return result
+
+    def reshape(self, x: Tensor, parts: list[Any]) -> Tensor:
+        """x in the shape of these dimensions, numbers and scalar tensors."""
+        with self.graph.name_scope("Reshape") as scope:
+            if not any(isinstance(p, Tensor) for p in parts):
+                shape = self.const(parts, int32, "shape")
+            else:
+                dtype = next(p.dtype for p in parts if isinstance(p, Tensor))
+                with self.graph.name_scope("shape") as inner:
+                    values = [p if isinstance(p, Tensor) else self.const(p, dtype, str(i)) for i, p in enumerate(parts)]
+                    shape = self.op("Pack", values, axis=0, name=inner)
+            result: Tensor = self.op("Reshape", x, shape, name=scope)
+        return result
+
+    def range(self, start: Any, limit: Any, step: Any = 1) -> Tensor:
+        result: Tensor = self.apply("Range", start, limit, step, name="range")
+        return result
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum of all elements."""
+        axes = self.const(list(range(x.rank)), int32) if x.rank is not None else self.apply("Range", 0, self.op("Rank", x), 1, name="range")
+        result: Tensor = self.op("Sum", x, axes, keep_dims=False)
+        return result
 
     def sum_to(self, dx: Tensor, shape: Tensor, axes: Tensor) -> Tensor:
         """The sum of `dx` over the axes that a broadcast added, in the shape of the input it goes to."""
@@ -115,7 +224,7 @@ class Walk:
                 self._add(y, dy)
             queue: deque[Node] = deque()
             for node in dict.fromkeys(to_nodes):
-                if self.pending.get(node, 0) == 0:
+                if self.pending.get(node) == 0:  # one that no x leads to has none
                     queue.append(node)
             for tensor in self.loops.unused_exits(self.pending, set(to_nodes)):
                 if tensor.dtype.base_dtype in TRAINABLE:

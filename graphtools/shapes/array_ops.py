@@ -53,7 +53,7 @@ def immutable_const(node: Node) -> Sequence[Dims]:
 
 
 @shape(
-    "CheckNumerics", "CheckNumericsV2", "Copy", "CopyHost", "DebugGradientIdentity",
+    "CheckNumerics", "CheckNumericsV2", "Print", "Copy", "CopyHost", "DebugGradientIdentity",
     "DebugIdentity", "DeepCopy", "GuaranteeConst", "HostConst", "Identity", "OnesLike", "PreventGradient", "RefIdentity", "Snapshot",
     "StopGradient", "ZerosLike",
 )  # fmt: skip

@@ -472,7 +472,7 @@ def meshgrid(*args: Any, **kwargs: Any) -> list[Any]:
             output[0] = reshape(output[0], [1, -1] + [1] * (ndim - 2))
             output[1] = reshape(output[1], [-1, 1] + [1] * (ndim - 2))
             shapes[0], shapes[1] = shapes[1], shapes[0]
-        fill_ = ones(stack(shapes), dtype)
+        fill_ = ones(shapes, dtype)
         return [x * fill_ for x in output]
 
 

@@ -56,7 +56,7 @@ def _partitioned_lookup(params: list[Any], ids: Any, strategy: str, max_norm: An
     flat = array_ops.reshape(ids, [-1])
     positions = math_ops.range(array_ops.size(flat))
     if strategy == "mod":
-        assignments = math_ops.floormod(flat, count)
+        assignments = flat % count
         new_ids = math_ops.floordiv(flat, count)
     elif strategy == "div":
         sizes = [p.shape[0].value for p in params]
@@ -69,7 +69,7 @@ def _partitioned_lookup(params: list[Any], ids: Any, strategy: str, max_norm: An
             if per
             else math_ops.floordiv(flat, per + 1)
         )
-        new_ids = array_ops.where(assignments < extras, math_ops.floormod(flat, per + 1), math_ops.floormod(flat - extras, max(per, 1)))
+        new_ids = array_ops.where(assignments < extras, flat % (per + 1), (flat - extras) % max(per, 1))
     else:
         raise ValueError(f"Unrecognized partition strategy: {strategy}")
     assignments = math_ops.cast(assignments, "int32")

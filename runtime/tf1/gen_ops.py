@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import re
@@ -117,6 +118,8 @@ def function_of(op_type: str, name: str, parameters: list[str], defaults: dict[s
     if opdef is None:
         raise ValueError(f"No op named {op_type!r}.")
     required = {a.name for a in opdef.inputs} | {a.name for a in opdef.attrs.values() if a.default is opdefs.REQUIRED}
+    inputs = {a.name for a in opdef.inputs}
+    preset = {n: ast.literal_eval(d) for n, d in defaults.items() if n in inputs and n in parameters and d not in ("None", "")}
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = inspect.Signature(
         [inspect.Parameter(p, kinds, default=inspect.Parameter.empty if p in required and p not in defaults else None) for p in parameters]
@@ -128,7 +131,7 @@ def function_of(op_type: str, name: str, parameters: list[str], defaults: dict[s
         except TypeError as e:
             raise TypeError(f"{name}() {e}") from None
         label = bound.pop("name", None)
-        return apply_op(op_type, label, **bound)
+        return apply_op(op_type, label, **{**preset, **bound})
 
     call.__name__ = call.__qualname__ = name
     call.__signature__ = signature  # type: ignore[attr-defined]

@@ -77,11 +77,11 @@ def compute_weighted_loss(
             given = losses.dtype
             losses = math_ops.cast(losses, "float32")
             weights = math_ops.cast(weights, "float32")
-            losses = math_ops.multiply(losses, weights)
+            weighted = math_ops.multiply(losses, weights)
             if reduction == Reduction.NONE:
-                loss = losses
+                loss = weighted
             else:
-                loss = math_ops.reduce_sum(losses)
+                loss = math_ops.reduce_sum(weighted)
                 if reduction == Reduction.MEAN:
                     loss = safe_mean(loss, math_ops.reduce_sum(array_ops.ones_like(losses) * weights))
                 elif reduction == Reduction.SUM_OVER_NONZERO_WEIGHTS:

@@ -11,7 +11,7 @@ from graphtools import graph as base
 from graphtools.constant import constant as known_value
 from graphtools.dtypes import bfloat16, float16, float32
 from runtime.tf1 import array_ops, math_ops, random_ops
-from runtime.tf1.graph import apply_op, constant, convert_to_tensor, name_scope
+from runtime.tf1.graph import apply_op, constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.registry import export
 from runtime.tf1.tensor_shape import TensorShape, as_dims
 
@@ -48,8 +48,19 @@ def crelu(features: Any, name: str | None = None, axis: int = -1) -> Any:
 
 @export("nn.swish")
 def swish(features: Any) -> Any:
-    features = convert_to_tensor(features, name="features")
-    return features * math_ops.sigmoid(features)
+    """x sigmoid(x), whose gradient computes the sigmoid anew."""
+    from runtime.tf1.template import custom_gradient
+
+    return custom_gradient(_swish)(features)
+
+
+def _swish(features: Any) -> Any:
+    def gradient(dy: Any) -> Any:
+        with get_default_graph().control_dependencies([dy]):
+            sigmoid = math_ops.sigmoid(features)
+        return dy * (sigmoid * (1.0 + features * (1.0 - sigmoid)))
+
+    return features * math_ops.sigmoid(features), gradient
 
 
 @export("log_sigmoid")
@@ -507,9 +518,11 @@ def with_space_to_batch(
         crops: Any = np.array([[0, p] for p in pad_end], np.int32)
         if padding == "SAME":
             constant(padded, name="stack")
-        padded = padded + crops
+        unpadded, padded = padded, padded + crops
         with name_scope(None, "required_space_to_batch_paddings"):
-            for label, value in (("input_shape", np.array(sizes, np.int32)), ("paddings", padded), ("crops", crops)):
+            labels = ("input_shape", "base_paddings", "paddings", "crops") if padding == "VALID" else ("input_shape", "paddings", "crops")
+            values = {"input_shape": np.array(sizes, np.int32), "base_paddings": unpadded, "paddings": padded, "crops": crops}
+            for label, value in ((n, values[n]) for n in labels):
                 constant(value, name=label)
         block_paddings: Any = padded
     else:
@@ -987,10 +1000,10 @@ def top_k(input: Any, k: Any = 1, sorted: bool = True, name: str | None = None) 
 
 @export("nn.in_top_k")
 def in_top_k(predictions: Any, targets: Any, k: Any, name: str | None = None) -> Any:
-    with name_scope(name, "in_top_k") as scope:
+    with name_scope(name, "in_top_k"):
         return apply_op(
             "InTopKV2",
-            scope,
+            None,
             predictions=predictions,
             targets=targets,
             k=math_ops.cast(k, convert_to_tensor(targets).dtype.base_dtype) if isinstance(k, base.Tensor) else k,

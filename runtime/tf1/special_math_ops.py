@@ -86,33 +86,32 @@ def to_complex128(x: Any, name: str = "ToComplex128") -> Any:
     return math_ops.cast(x, "complex128", name=name)
 
 
-def _segment_counts(data: Any, segment_ids: Any, num_segments: Any) -> Any:
+def _segment_counts(data: Any, ids: Any, num_segments: Any) -> Any:
     """How many rows each segment has, at least one, shaped to divide the sums."""
-    ids = convert_to_tensor(segment_ids)
-    num_segments = convert_to_tensor(num_segments)
-    flat = (
-        array_ops.reshape(array_ops.ones_like(ids, dtype=data.dtype), [-1]) if ids.rank != 1 else array_ops.ones_like(ids, dtype=data.dtype)
-    )
-    counted = math_ops.unsorted_segment_sum(flat, array_ops.reshape(ids, [-1]) if ids.rank != 1 else ids, num_segments)
-    extra = array_ops.rank(data) - array_ops.rank(ids)
-    shape = array_ops.concat([array_ops.reshape(num_segments, [1]), array_ops.ones([extra], dtype=num_segments.dtype)], axis=0)
-    return math_ops.maximum(array_ops.reshape(counted, shape), 1)
+    ones = array_ops.ones(array_ops.shape_internal(ids), dtype=data.dtype)
+    counted = apply_op("UnsortedSegmentSum", None, data=ones, segment_ids=ids, num_segments=num_segments)
+    if data.rank is None or ids.rank is None:
+        raise TypeError("unsupported operand type(s) for -: 'NoneType' and 'int'")
+    counted = array_ops.reshape(counted, [num_segments] + [1] * (data.rank - ids.rank))
+    return apply_op("Maximum", None, x=counted, y=1)
 
 
 @export("unsorted_segment_mean", "math.unsorted_segment_mean")
 def unsorted_segment_mean(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     with name_scope(name, "UnsortedSegmentMean"):
         data = convert_to_tensor(data)
+        segment_ids = convert_to_tensor(segment_ids)
         counts = _segment_counts(data, segment_ids, num_segments)
-        return math_ops.unsorted_segment_sum(data, segment_ids, num_segments) / counts
+        return apply_op("UnsortedSegmentSum", None, data=data, segment_ids=segment_ids, num_segments=num_segments) / counts
 
 
 @export("unsorted_segment_sqrt_n", "math.unsorted_segment_sqrt_n")
 def unsorted_segment_sqrt_n(data: Any, segment_ids: Any, num_segments: Any, name: str | None = None) -> Any:
     with name_scope(name, "UnsortedSegmentSqrtN"):
         data = convert_to_tensor(data)
+        segment_ids = convert_to_tensor(segment_ids)
         counts = _segment_counts(data, segment_ids, num_segments)
-        return math_ops.unsorted_segment_sum(data, segment_ids, num_segments) / math_ops.sqrt(counts)
+        return apply_op("UnsortedSegmentSum", None, data=data, segment_ids=segment_ids, num_segments=num_segments) / math_ops.sqrt(counts)
 
 
 # -- einsum --------------------------------------------------------------------------------------------------------

@@ -138,6 +138,8 @@ def custom_gradient(f: Any) -> Any:
                 "If using @custom_gradient with a function that uses variables, the enclosing variable scope must have use_resource=True."
             )
         flat = [convert_to_tensor(t) for t in nest.flatten(result)]
+        for t in flat:  # TensorFlow looks for variables behind a copy of each result
+            graph.create("Identity", [t], {}, graph.unique_name("Identity"))
         count = len(flat)
 
         def backward(op: Any, *dys: Any) -> list[Any]:
