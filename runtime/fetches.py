@@ -13,6 +13,9 @@ from graphtools.graph import Graph, Node, Tensor
 Expansion = tuple[Callable[[Any], Sequence[Any]], Callable[[Sequence[Any]], Any]]
 EXPANSIONS: dict[type, Expansion] = {}
 
+# A fetch type of a library: type -> what gives a value's parts, and its value of theirs.
+CONVERSIONS: dict[type, Callable[[Any], tuple[Sequence[Any], Callable[[Sequence[Any]], Any]]]] = {}
+
 
 def register_fetch_type(kind: type, parts: Callable[[Any], Sequence[Any]], rebuild: Callable[[Sequence[Any]], Any]) -> None:
     """Make objects of a type fetchable by their parts."""
@@ -76,6 +79,9 @@ def _compile(graph: Graph, fetch: Any, flat: dict[Tensor | Node, int]) -> Callab
     for fetch_type, (parts, rebuild) in EXPANSIONS.items():
         if isinstance(fetch, fetch_type):
             return _expand(graph, parts(fetch), rebuild, flat)
+    for fetch_type, convert in CONVERSIONS.items():
+        if isinstance(fetch, fetch_type):
+            return _expand(graph, *convert(fetch), flat)
     as_element = getattr(fetch, "_as_graph_element", None)
     if as_element is not None:
         return _compile(graph, as_element(), flat)

@@ -44,6 +44,7 @@ def run_script(
 
     from migrate import upgrade_source
     from migrate.source import decode
+    from runtime import bygone, library
     from runtime.profile import Profiler
     from runtime.tf1 import client, importer
 
@@ -63,7 +64,12 @@ def run_script(
     if on_run is not None:
         client.observers.append(on_run)
     try:
-        with importer.installed(), np.printoptions(legacy="1.25"):  # numbers print as in the script's time: False, not np.False_
+        with (
+            library.installed(file.parent),
+            importer.installed(),
+            bygone.restored(),
+            np.printoptions(legacy="1.25"),  # numbers print as in the script's time: False, not np.False_
+        ):
             try:
                 exec(compiled, module.__dict__)
             finally:

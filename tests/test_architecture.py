@@ -13,9 +13,11 @@ PACKAGES = ("migrate", "graphtools", "runtime")
 # Package -> the project modules (prefixes) it may import besides its own.
 ALLOWED = {
     "graphtools": ("migrate.report",),
+    "graphtools.cli": ("migrate.cli", "migrate.report"),
     "migrate": (),
     "runtime": ("graphtools", "migrate.report"),
     "runtime.cli": ("graphtools", "migrate"),
+    "runtime.library": ("graphtools", "migrate"),
     "runtime.script": ("graphtools", "migrate"),
     "runtime.tf1": ("graphtools", "migrate.report", "migrate.symbols"),
 }

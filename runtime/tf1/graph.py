@@ -613,7 +613,7 @@ def _strings(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 @export("constant", "compat.v1.constant")
-def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Const", verify_shape: bool = False) -> Tensor:
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const", verify_shape: bool = False) -> Tensor:
     """A constant tensor; with `shape`, the value is reshaped, its last element repeated to fill."""
     array, found = to_value(value, None if dtype is None else as_dtype(dtype).base_dtype)
     if shape is not None:
@@ -630,6 +630,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str = "Cons
             array = np.concatenate([flat, np.repeat(flat[-1:], size - array.size)]) if array.size else np.zeros(size, array.dtype)
         array = array.reshape(tuple(dims))  # type: ignore[arg-type]
     graph = get_default_graph()
+    name = name or "Const"
     full = name if name.endswith("/") else graph.unique_name(name)
     return graph.create("Const", [], {"dtype": found, "value": array}, full).outputs[0]  # type: ignore[return-value]
 

@@ -139,6 +139,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "clip_by_average_norm": ("clip_ops",),
     "contrib.rnn": ("rnn_cell", "rnn", "contrib.rnn_wrappers", "contrib.rnn_cells"),
     "contrib.crf": ("contrib.crf",),
+    "contrib.opt": ("contrib.opt.adam", "contrib.opt.sign", "contrib.opt.wrappers", "contrib.opt.external", "contrib.opt.averaging", "contrib.opt.matrix"),
     "contrib.losses": ("contrib.losses",),
     "contrib.metrics": ("contrib.metrics",),
     "contrib.slim": ("contrib.slim",),
@@ -525,7 +526,7 @@ def _modules() -> frozenset[str]:
         found.update(".".join(parts[: i + 1]) for i in range(len(parts)))
     from runtime.tf1 import private
 
-    for path in private.MODULES:
+    for path in (*private.MODULES, *private.INTERNALS):
         parts = path.split(".")
         found.update(".".join(parts[: i + 1]) for i in range(len(parts)))
     found.update(f"compat.{v}" for v in ("v1", "v2"))
@@ -533,6 +534,8 @@ def _modules() -> frozenset[str]:
 
 
 def is_module(name: str) -> bool:
+    if name.startswith("core.") and name.endswith("_pb2"):
+        return True  # generated protos
     return name in _modules() or (name.startswith("compat.v1.") and name[10:] in _modules())
 
 
@@ -559,6 +562,11 @@ def load_core() -> None:
 def _load_for(name: str) -> None:
     load_core()
     short = name[10:] if name.startswith("compat.v1.") else name
+    if short.startswith("python."):
+        from runtime.tf1 import private
+
+        if (internal := private.INTERNALS.get(short.rpartition(".")[0])) is not None:
+            _load(internal)
     for candidate in _spellings_for_loading(short):
         parts = candidate.split(".")
         for i in range(len(parts), 0, -1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphtools.formats import schema
 from runtime.tf1.registry import EXPORTS
 
 # Modules of the tensorflow package that are no part of its public API and that the stand-in has, by path below `tensorflow`.
@@ -22,12 +23,51 @@ MODULES = frozenset(
 )  # fmt: skip
 
 
+# Modules whose names that are no part of the public API libraries of the time use -> the module of this package that exports them.
+INTERNALS = {
+    "python.client.session": "internals",
+    "python.eager.context": "internals",
+    "python.framework.constant_op": "internals",
+    "python.framework.ops": "internals",
+    "python.framework.tensor_shape": "internals",
+    "python.keras.utils.tf_utils": "internal_ops",
+    "python.layers.utils": "internal_ops",
+    "python.lib.io.file_io": "introspection",
+    "python.ops.array_ops": "internal_ops",
+    "python.ops.confusion_matrix": "internal_ops",
+    "python.ops.control_flow_ops": "internal_ops",
+    "python.ops.control_flow_util": "internal_ops",
+    "python.ops.gradients_impl": "internal_ops",
+    "python.ops.math_ops": "internal_ops",
+    "python.ops.metrics_impl": "internal_ops",
+    "python.ops.resource_variable_ops": "internal_ops",
+    "python.ops.resources": "internal_ops",
+    "python.ops.rnn_cell_impl": "internal_ops",
+    "python.ops.standard_ops": "internal_ops",
+    "python.ops.variable_scope": "internal_ops",
+    "python.ops.weights_broadcast_ops": "internal_ops",
+    "python.tf2": "internals",
+    "python.util.all_util": "internals",
+    "python.util.compat": "introspection",
+    "python.util.deprecation": "introspection",
+    "python.util.nest": "introspection",
+    "python.util.tf_contextlib": "introspection",
+    "python.util.tf_decorator": "introspection",
+    "python.util.tf_inspect": "introspection",
+}
+
+
 def lookup(name: str) -> Any:
     """The object behind a private path: the one of the same final name that the stand-in exports for a public or raw-op name, else None."""
     from runtime.tf1 import gen_ops, modules
 
     parts = name.split(".")
     tail = parts[-1]
+    if parts[0] == "core" and parts[-2].endswith("_pb2"):
+        try:
+            return schema.message(tail)
+        except KeyError:
+            return None
     if len(parts) > 2 and parts[-2].startswith("gen_") and not tail.startswith("_"):
         op_type = gen_ops._by_snake().get(tail)
         if op_type is not None:
@@ -36,7 +76,15 @@ def lookup(name: str) -> Any:
         found = modules.lookup(f"{prefix}.{tail}" if prefix else tail)
         if found is not None:
             return found
-    return EXPORTS.get(tail) if parts[0] == "python" and len(parts) > 2 else None
+    if parts[0] != "python" or len(parts) < 3:
+        return None
+    if tail in EXPORTS:
+        return EXPORTS[tail]
+    op_type = gen_ops._by_snake().get(tail)
+    if op_type is not None and not tail.startswith("_"):
+        return gen_ops.generated(op_type)  # modules of ops import the generated functions into themselves
+    beside = ".".join([*parts[:-2], tail])  # and one another
+    return modules.module(beside) if modules.is_module(beside) else None
 
 
 # Private module -> the API modules that are searched for its names, in order.
