@@ -95,7 +95,7 @@ class Names:
         self._public = public
         self._symbols: dict[int, str] = {}
         self._paths: dict[int, str] = {}  # as written, before private paths were mapped
-        self._scopes: dict[int, Scope] = {}  # of every Name that is read
+        self._scopes: dict[int, Scope] = {}  # of every Name that is read, and of what opens another scope than its parent's
         self._uses: dict[str, list[cst.Name]] = {}
         self._bound_symbols: dict[tuple[int, str], str | None] = {}
         self._all_bound: set[str] = set()
@@ -260,6 +260,8 @@ class Names:
                     elif value is not None and (value.__class__ in known or isinstance(value, cst.CSTNode)):
                         below.append((value, scope))
             for pair in reversed(below):
+                if pair[1] is not scope:
+                    scopes[id(pair[0])] = pair[1]
                 parents.setdefault(id(pair[0]), node)  # the special cases have set it where a layout node lies between
                 push(pair)
 

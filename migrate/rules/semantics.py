@@ -174,6 +174,8 @@ ONLY_CONTRIB = {
         Example(TF + "y = contrib_framework.is_tensor(x)\n", TF + "y = tf.is_tensor(x)\n"),
         Example(TF + "c = contrib_rnn.GRUCell(8)\n", TF + "c = tf.compat.v1.nn.rnn_cell.GRUCell(8)\n"),
         Example(TF + "import mine\ny = mine.layer_norm(x)\n", None),
+        Example(TF + "def order(scores):\n    return scores.argsort()\n", None, "an argument"),
+        Example(TF + "def order(f):\n    scores, _ = f()\n    return scores.argsort()\n", None, "a local"),
     ],
 )
 def unbound_contrib(node: cst.Call | cst.Expr, names: Names, context: Context) -> Iterator[Match]:
