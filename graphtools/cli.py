@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from graphtools.quick import Command
-from migrate.report.output import stop
+from migrate.cli import Quiet, Verbose
+from migrate.report.output import Steps, check_place, stop, whole, write_whole
 
 if TYPE_CHECKING:
     from graphtools.graph import Graph
@@ -59,6 +60,8 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
                 return
             if model is None:
                 stop("Name a model, or ask for --ops.", 2)
+            if html is not None:
+                check_place(html)
             steps = Steps(quiet, verbose)
             with steps(f"Loading {model}"):
                 graph = load(model, checkpoint, weights, signature, tag, script_graph)
@@ -126,6 +129,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
             from graphtools.shapes import refine
 
             path = output or Path(f"{model.name.split('.')[0] or model.stem}.onnx")
+            check_place(path)
             known = shapes_of(inputs)
             steps = Steps(quiet, verbose)
             with steps(f"Loading {model}"):
@@ -140,7 +144,7 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
                 }
             refine(graph, {k: v for k, v in known.items() if v is not None})
             largest = None
-            with whole(path) as place:
+            with whole(path) if recorded is not None else nullcontext(path) as place:
                 with steps("Converting"):
                     made = write_onnx(graph, place, inputs=wanted_in, outputs=wanted_out)
                 if recorded is not None:
@@ -162,8 +166,8 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
                         }
                     )
                 )
-                return
-            typer.echo(f"Wrote {path}: {made.nodes} nodes, inputs {made.inputs}, outputs {made.outputs}")
+            elif not quiet:
+                typer.echo(f"Wrote {path}: {made.nodes} nodes, inputs {made.inputs}, outputs {made.outputs}")
 
 
 def load(
@@ -194,6 +198,8 @@ def shapes_of(text: str | None) -> dict[str, tuple[int | None, ...] | None]:
     import re
 
     found: dict[str, tuple[int | None, ...] | None] = {}
+    if not re.fullmatch(r"(\s*[^,\[\]]+(\[[\d\s,?]*\])?\s*(,|$))*", text or ""):
+        raise ValueError(f"--inputs {text!r}: expected names, each with its shape behind it where that is to be fixed: x:0,y:0[1,?,3].")
     for name, shape in re.findall(r"\s*([^,\[\]]+)(\[[^\]]*\])?\s*(?:,|$)", text or ""):
         sizes = [s.strip() for s in shape.strip("[]").split(",") if s.strip()]
         found[name.strip()] = tuple(int(s) if s.isdigit() else None for s in sizes) if shape else None
@@ -202,15 +208,27 @@ def shapes_of(text: str | None) -> dict[str, tuple[int | None, ...] | None]:
 
 def read_io(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The feeds and the recorded outputs in an .npz of 'in:TENSOR' and 'out:TENSOR' arrays."""
+    from zipfile import BadZipFile
+
     import numpy as np
+
+    from graphtools.errors import FormatError
 
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
-    with np.load(path, allow_pickle=False) as data:
+    try:
+        data = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, BadZipFile) as e:
+        raise FormatError(f"{path} is no .npz: {e}") from e
+    if isinstance(data, np.ndarray):
+        raise FormatError(f"{path} is one array; expected an .npz of arrays named 'in:TENSOR' and 'out:TENSOR'.")
+    with data:
         feeds = {k[3:]: data[k] for k in data.files if k.startswith("in:")}
         wanted = {k[4:]: data[k] for k in data.files if k.startswith("out:")}
     if not wanted:
-        raise ValueError(f"{path} has no arrays named 'out:TENSOR' to compare with.")
+        raise ValueError(
+            f"{path} has no arrays named 'out:TENSOR' to compare with; it has {', '.join(map(repr, data.files)) or 'none'}. Save it with numpy.savez."
+        )
     return feeds, wanted
 
 
@@ -233,15 +251,6 @@ def compare(got: dict[str, Any], wanted: dict[str, Any], rtol: float, atol: floa
         elif not np.array_equal(np.asarray(have).astype(str) if want.dtype.kind in "US" else have, want):
             problem = f"{name} differs"
     return problem, largest
-
-
-def write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def report(analysis: Any) -> str:
@@ -271,17 +280,25 @@ def report(analysis: Any) -> str:
     return "\n".join(lines)
 
 
-def coverage() -> str:
-    """The table of ops: conversion, shape function, gradient; printed from the registries."""
+def coverage_rows() -> Iterator[dict[str, Any]]:
+    """What there is for each op: a conversion, a shape function, a gradient ("none flows": as TensorFlow defines it)."""
     from graphtools import convert, gradients, shapes
 
     handlers, shape_functions, gradient_functions = convert.load(), shapes.load(), gradients.load()
-    lines = ["| op | converts | shape | gradient |", "|---|---|---|---|"]
     for op in sorted({*handlers, *gradient_functions}):
         gradient = "yes" if op in gradient_functions else "none flows" if op in gradients.NOT_DIFFERENTIABLE else ""
-        lines.append(f"| {op} | {'yes' if op in handlers else ''} | {'yes' if op in shape_functions else ''} | {gradient} |")
+        yield {"op": op, "converts": op in handlers, "shape": op in shape_functions, "gradient": gradient}
+
+
+def coverage() -> str:
+    """The table of ops, printed from the registries."""
+    from graphtools import convert, gradients, shapes
+
+    lines = ["| op | converts | shape | gradient |", "|---|---|---|---|"]
+    for row in coverage_rows():
+        lines.append(f"| {row['op']} | {'yes' if row['converts'] else ''} | {'yes' if row['shape'] else ''} | {row['gradient']} |")
     lines.append("")
-    lines.append(f"{len(handlers)} ops convert, {len(shape_functions)} have shape functions, {len(gradient_functions)} have gradients.")
+    lines.append(f"{len(convert.load())} ops convert, {len(shapes.load())} have shape functions, {len(gradients.load())} have gradients.")
     return "\n".join(lines)
 
 

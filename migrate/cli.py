@@ -85,7 +85,7 @@ def upgrade(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Upgrade TensorFlow 0.x and 1.x source: files, notebooks, whole folders.
+    """Upgrade TensorFlow 0.x and 1.x source: files, notebooks, folders.
 
     Example: tfrevive upgrade old_project -o new_project --report report.html
 

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from migrate.report.output import write_whole
 from runtime import devices
-from runtime.predict import checked_feeds
+from runtime.predict import cannot_load, checked_feeds
 
 JOB = "job.json"
 SUFFIXES = (".npy", ".npz", ".parquet")
@@ -183,7 +184,7 @@ def _session(model: str, device: str, version: tuple[int, int]) -> Any:
     try:
         return onnxruntime.InferenceSession(model, options, providers=devices.providers(device))
     except Exception as e:
-        raise ValueError(f"ONNX Runtime cannot load {model}: {str(e).splitlines()[0]}") from e
+        raise cannot_load(model, e) from e
 
 
 def session_of(work: Work) -> Any:
@@ -264,6 +265,8 @@ def run_job(
     """
     folder = Path(work.folder)
     folder.mkdir(parents=True, exist_ok=True)
+    if executor is None and any(p.path.endswith(".npy") for p in parts):
+        data_input(session_of(work).get_inputs(), work)  # what is missing is said before the folder is claimed
     _claim(folder, work, parts)
     waiting = [p for p in parts if not (folder / p.file).exists()]
     outcome = Outcome(len(parts), sum(p.stop - p.start for p in parts), len(parts) - len(waiting), {})
@@ -315,9 +318,7 @@ def _claim(folder: Path, work: Work, parts: Sequence[Part]) -> None:
                 f"{folder} holds parts of another job (another {', '.join(different)}). Use another --out folder, or remove it."
             )
     else:
-        temporary = path.with_name(f".{JOB}.{os.getpid()}")
-        temporary.write_text(json.dumps(job, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_whole(path, json.dumps(job, indent=1) + "\n")
     for left in folder.glob(".part-*"):
         left.unlink(missing_ok=True)
 

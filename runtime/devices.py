@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import onnxruntime
 
+from runtime import cuda_libraries
 from runtime.device_names import LOCAL
 from runtime.errors import InvalidArgumentError
 
@@ -88,6 +88,7 @@ def _cuda_problem() -> str | None:
         return "this onnxruntime is built without CUDA; install onnxruntime-gpu"
     import onnx
 
+    cuda_libraries.preload()
     node = onnx.NodeProto(op_type="Identity", input=["x"], output=["y"])
     info = [onnx.ValueInfoProto(name=n) for n in "xy"]
     for i in info:
@@ -107,14 +108,14 @@ def _cuda_problem() -> str | None:
     except Exception as e:
         return str(e).splitlines()[0]
     if "CUDAExecutionProvider" not in session.get_providers():
-        return "ONNX Runtime could not load CUDA 13 and cuDNN 9 (pip install 'tfrevive[gpu]') or found no NVIDIA GPU"
+        return cuda_libraries.missing() or "ONNX Runtime loaded CUDA and found no NVIDIA GPU that it can use"
     return None
 
 
 def _driver() -> Any:
     """NVIDIA's driver library, initialised, or None."""
     try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        driver = ctypes.CDLL(cuda_libraries.DRIVER)
         return driver if driver.cuInit(0) == 0 else None
     except (OSError, AttributeError):
         return None

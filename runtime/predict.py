@@ -8,10 +8,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import onnxruntime
 
+from graphtools.errors import FormatError
+from migrate.report.output import whole, write_whole
 from runtime import devices, placement
 from runtime.profile import Profiler
 
@@ -41,8 +44,7 @@ class OnnxModel:
         try:
             session = onnxruntime.InferenceSession(self.source, options, providers=self.providers)
         except Exception as e:
-            what = self.source if isinstance(self.source, str) else "the converted model"
-            raise ValueError(f"ONNX Runtime cannot load {what}: {str(e).splitlines()[0]}") from e
+            raise cannot_load(self.source, e) from e
         if log_device_placement:
             placement.log(placement.placements(session))
         if profiler is not None:
@@ -55,6 +57,20 @@ class OnnxModel:
         return dict(zip(names, values, strict=True))
 
 
+def cannot_load(source: str | bytes, error: Exception) -> FormatError | ValueError:
+    """What to raise where ONNX Runtime takes no model: a file that is none is unreadable."""
+    said = str(error).splitlines()[0].removeprefix("[ONNXRuntimeError] : ")
+    if isinstance(source, str):
+        return FormatError(f"{source} is no ONNX model that ONNX Runtime can load: {said.rpartition('failed:')[2]}")
+    return ValueError(f"ONNX Runtime cannot load the converted model: {said}")
+
+
+def port_text(port: Any) -> str:
+    """An input as people read it: "x:0 float[?, 784]"."""
+    sizes = ", ".join(str(d) if isinstance(d, int) else "?" for d in port.shape or ())
+    return f"{port.name} {port.type.removeprefix('tensor(').removesuffix(')')}[{sizes}]"
+
+
 def checked_feeds(inputs: Sequence[Any], feeds: dict[str, Any]) -> dict[str, Any]:
     """The feeds as the model's dtypes. Raises ValueError for a missing or unknown input, a wrong dtype or a wrong shape."""
     known = {i.name: i for i in inputs}
@@ -64,9 +80,7 @@ def checked_feeds(inputs: Sequence[Any], feeds: dict[str, Any]) -> dict[str, Any
         if target not in known:
             close = difflib.get_close_matches(name, known, n=3)
             hint = f" Nearest names: {', '.join(map(repr, close))}." if close else ""
-            raise ValueError(
-                f"The model has no input {name!r}.{hint} Its inputs are: {', '.join(f'{i.name} {i.type}{i.shape}' for i in inputs)}."
-            )
+            raise ValueError(f"The model has no input {name!r}.{hint} Its inputs are: {', '.join(map(port_text, inputs))}.")
         spec = known[target]
         array = np.asarray(value)
         dtype = TYPES.get(spec.type)
@@ -85,7 +99,7 @@ def checked_feeds(inputs: Sequence[Any], feeds: dict[str, Any]) -> dict[str, Any
             shown = [w if isinstance(w, int) else "?" for w in wanted]
             raise ValueError(f"Input {target!r} has shape {shown}; the given array has shape {list(array.shape)}.")
         checked[target] = array
-    missing = [f"{i.name} {i.type}{i.shape}" for i in inputs if i.name not in checked]
+    missing = [port_text(i) for i in inputs if i.name not in checked]
     if missing:
         raise ValueError(f"No value was given for the inputs: {', '.join(missing)}. Give each with --input NAME=FILE.npy.")
     return checked
@@ -101,9 +115,12 @@ def read_inputs(items: Sequence[str]) -> dict[str, Any]:
         if not os.path.exists(path):
             raise FileNotFoundError(f"There is no file {path}.")
         try:
-            feeds[name] = np.load(path, allow_pickle=False)
-        except (ValueError, EOFError) as e:
+            value = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, BadZipFile) as e:
             raise ValueError(f"{path} is no .npy array: {e}") from e
+        if not isinstance(value, np.ndarray):
+            raise ValueError(f"{path} is an .npz with the arrays {', '.join(value.files)}; expected one array: save it with numpy.save.")
+        feeds[name] = value
     return feeds
 
 
@@ -146,9 +163,7 @@ def onnx_file(
             raise ValueError(f"{folder} holds parts of another job (another model). Use another --out folder, or remove it.")
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".model.onnx.{os.getpid()}"
-    temporary.write_bytes(made)
-    os.replace(temporary, target)
+    write_whole(target, made)
     return target
 
 
@@ -158,15 +173,12 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(listed, default=lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v)))
 
 
-def write_outputs(results: dict[str, Any], path: Path | None) -> None:
-    """Print the outputs, or write them as an .npz, whole or not at all."""
-    if path is None:
-        for name, value in results.items():
-            print(f"{name} {value.dtype}{list(value.shape)}\n{value}")
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-    try:
-        np.savez(temporary, **results)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def print_outputs(results: dict[str, Any]) -> None:
+    for name, value in results.items():
+        print(f"{name} {value.dtype}{list(value.shape)}\n{value}")
+
+
+def write_outputs(results: dict[str, Any], path: Path) -> None:
+    """Write the outputs as an .npz, whole or not at all."""
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **results)

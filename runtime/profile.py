@@ -18,6 +18,7 @@ from typing import Any
 
 from graphtools.graph import Node
 from graphtools.state import called_functions
+from migrate.report.output import write_whole
 from runtime.device_names import LOCAL
 from runtime.devices import device_name
 
@@ -116,9 +117,7 @@ class Profiler:
             (self.folder / "profile.html", page(ops, kernels, title)),
             (self.folder / "trace.json", json.dumps(chrome_trace(kernels))),
         ):
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_text(content, encoding="utf-8")
-            os.replace(temporary, path)
+            write_whole(path, content)
         return table
 
 
@@ -228,6 +227,8 @@ def sums(ops: list[OpTime], key: Callable[[OpTime], str]) -> list[tuple[str, flo
 
 def text(ops: list[OpTime], limit: int | None = None) -> str:
     """A table of ops: time, calls, share, device, output shape; then sums by type, scope and device."""
+    if not ops:
+        return "No op ran: the script ran none, or all values were known before the first run.\n"
     everything = sum(o.total_us for o in ops) or 1.0
     lines = [f"{'ms':>10} {'calls':>7} {'share':>6}  {'op':<28} {'device':<46} {'name':<40} output"]
     for o in ops[:limit]:

@@ -125,7 +125,7 @@ def describe_source_error(error: SourceError) -> str:
     text = f"tfrevive: {error}"
     try:
         lines = Path(error.path).read_text(encoding="utf-8", errors="replace").splitlines()
-        if 0 < error.line <= len(lines):
+        if 0 < error.line <= len(lines) and lines[error.line - 1].replace("\t", " ").isprintable():
             text += f"\n    {lines[error.line - 1].rstrip()}\n    {' ' * max(error.column - 1, 0)}^"
     except OSError:
         return text

@@ -21,6 +21,14 @@ def stop(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def check_place(path: Path) -> None:
+    """Raise OSError, with a text that says what is in the way, where a file cannot be written."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: expected the name of a file to write.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to: it takes its place when the block ends well, and is removed when it does not.
@@ -28,10 +36,7 @@ def whole(path: Path) -> Iterator[Path]:
     What is no file, and what /dev names (/dev/stdout may be one), is written to as it is; where a link leads to a file, the
     file is replaced. Raises OSError with a text that says what is in the way.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: expected the name of a file to write.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
+    check_place(path)
     if path.parts[:2] == ("/", "dev") or (path.exists() and not path.is_file()):
         yield path
         return
@@ -89,7 +94,7 @@ class Progress:
         self.off = quiet or not sys.stderr.isatty()
         self.drawn = 0.0
 
-    def __enter__(self) -> Callable[[int, int, str], None] | None:
+    def __enter__(self) -> Callable[..., None] | None:
         return None if self.off else self.step
 
     def step(self, done: int, total: int, what: str = "") -> None:
