@@ -2,12 +2,18 @@
 
 TensorFlow's Identity of a ref hands its buffer on, and writes change that buffer in place: what reads `v/read` after an
 assignment to `v` gets the new value, wherever `v/read` itself stands. Such a reader is given the ref in its place.
+Where nothing orders a reader and a write, TensorFlow leaves it to chance; nearly always the reader gets the old value, but for
+counters: an int64 variable that a constant is added to has been counted on before what is converted from it is computed. The
+optimizers of Keras up to 2.2 are written so, and count their first step as the second.
 """
 
 from __future__ import annotations
 
-from graphtools.graph import Graph, topological
-from graphtools.state import Versions, calls_functions, shared_ref, source_variable
+from collections.abc import Sequence
+
+from graphtools.dtypes import int64
+from graphtools.graph import Graph, Node, Tensor, topological
+from graphtools.state import VARIABLES, Versions, calls_functions, shared_ref, source_variable
 
 
 def run(graph: Graph) -> bool:
@@ -19,6 +25,9 @@ def run(graph: Graph) -> bool:
     versions = Versions(order)
     if not versions.writers:
         return False
+    if _count_first(order, reads, versions):
+        order = topological(graph)
+        versions = Versions(order)
     changed = False
     for node in order:
         for i, tensor in enumerate(node.inputs):
@@ -31,3 +40,19 @@ def run(graph: Graph) -> bool:
                 node.control_inputs.append(tensor.node)
                 changed = True
     return changed
+
+
+def _count_first(order: Sequence[Node], reads: dict[Tensor, Tensor], versions: Versions) -> bool:
+    """Put a control edge from what counts an int64 variable on to the Casts of it that no edge orders against the count."""
+    added = False
+    for node in order:
+        ref = reads.get(node.inputs[0]) if node.op == "Cast" else None
+        key = source_variable(ref) if ref is not None and ref.dtype.base_dtype is int64 else None
+        if key is None or ref is None or ref.node.op not in VARIABLES:
+            continue
+        for writer in versions.writers.get(key, ()):
+            counts = writer.op == "AssignAdd" and writer.inputs[1].node.op == "Const" and not writer.control_inputs
+            if counts and writer not in node.control_inputs:
+                node.control_inputs.append(writer)
+                added = True
+    return added
