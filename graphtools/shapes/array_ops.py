@@ -515,12 +515,6 @@ def edit_distance(node: Node) -> Sequence[Dims]:
     return [tuple(max(int(x), int(y)) for x, y in zip(a[:-1], b[:-1], strict=True))]
 
 
-@shape("SetSize")
-def set_size(node: Node) -> Sequence[Dims]:
-    length = node.inputs[2].dims
-    return [unknown(None if not length or length[0] is None else length[0] - 1)]
-
-
 @shape("Fingerprint")
 def fingerprint(node: Node) -> Sequence[Dims]:
     dims = node.inputs[0].dims

@@ -438,13 +438,13 @@ def sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool", name: s
     with name_scope(name, "SequenceMask", [lengths, maxlen]):
         lengths = convert_to_tensor(lengths)
         if maxlen is None:
-            maxlen = math_ops.maximum(
-                math_ops.reduce_max(
-                    lengths,
-                    math_ops.range(apply_op("Rank", None, input=lengths)) if lengths.rank is None else list(np.arange(lengths.rank)),
-                ),
-                constant(0, lengths.dtype),
+            axes = (
+                math_ops.range(apply_op("Rank", None, input=lengths))
+                if lengths.rank is None
+                else constant(np.arange(lengths.rank, dtype=np.int32))
             )
+            longest = apply_op("Max", None, input=lengths, reduction_indices=axes, keep_dims=False)
+            maxlen = apply_op("Maximum", None, x=constant(0, lengths.dtype), y=longest)
         else:
             maxlen = convert_to_tensor(maxlen)
         row = apply_op("Range", None, start=constant(0, maxlen.dtype), limit=maxlen, delta=constant(1, maxlen.dtype))

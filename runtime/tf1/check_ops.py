@@ -121,6 +121,9 @@ def _rank_check(
     with name_scope(name, opname, [x]):
         x = convert_to_tensor(x, name="x")
         rank = convert_to_tensor(rank, name="rank")
+        if data is None:
+            data = [message or "", f"Tensor {x.name} must have rank {word}", rank, "Received shape: ", array_ops.shape(x)]
+        assert_type(rank, "int32")
         wanted = known_value(rank)
         if x.rank is not None and wanted is not None:
             if not static(x.rank, int(wanted)):
@@ -128,8 +131,6 @@ def _rank_check(
                     f"{message or ''}Tensor {x.name} must have rank {word}{int(wanted)}.  Received rank {x.rank}, shape {x.shape}"
                 )
             return control_flow_ops.no_op(name="static_checks_determined_all_ok")
-        if data is None:
-            data = [message or "", f"Tensor {x.name} must have rank {word}", rank, "Received shape: ", array_ops.shape(x)]
         return Assert(dynamic(array_ops.rank(x), rank), data, summarize=summarize)
 
 

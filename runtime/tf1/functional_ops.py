@@ -24,7 +24,11 @@ def _arrays(tensors: list[Any], n: Any, *, shaped: bool = False) -> list[TensorA
     """The tensors' rows, each tensor's in an array."""
     made = [
         TensorArray(
-            dtype=t.dtype, size=n, dynamic_size=False, element_shape=t.shape[1:] if shaped and t.dims is not None else None, infer_shape=True
+            dtype=t.dtype,
+            size=n,
+            dynamic_size=False,
+            element_shape=t.shape[1:] if shaped and t.dims is not None else None,
+            infer_shape=True,
         )
         for t in tensors
     ]
@@ -157,7 +161,11 @@ def _fold(
             i = n if right else constant(0)
 
         def compute(i: Any, a: Any) -> Any:
-            return (i - 1, fn(a, element(i - 1))) if right else (i + 1, fn(a, element(i)))
+            if right:
+                i = i - 1
+                return i, fn(a, element(i))
+            result = fn(a, element(i))
+            return i + 1, result
 
         _, result = while_loop(
             (lambda i, a: i > 0) if right else (lambda i, a: i < n),

@@ -654,7 +654,11 @@ def apply_op(op_type: str, name: str | None = None, **arguments: Any) -> Any:
                 raise ValueError(f"Attr {key!r} of {op_type!r} Op passed string {value!r} not in: {listed}.")
         known: dict[str, Any] = dict(attr)
         inputs = [_input(opdef, arg, arguments[arg.name], known) for arg in opdef.inputs]
-        node = graph.create(op_type, inputs, attr, scope)
+        with contextlib.ExitStack() as near:  # an op that changes a variable is where the variable is
+            for arg, value in zip(opdef.inputs, inputs, strict=True):
+                if arg.is_ref and isinstance(value, base.Tensor):
+                    near.enter_context(graph.colocate_with(value.node))
+            node = graph.create(op_type, inputs, attr, scope)
     return pack_outputs(node)
 
 

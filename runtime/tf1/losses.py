@@ -200,22 +200,24 @@ def mean_pairwise_squared_error(
     labels: Any, predictions: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES
 ) -> Any:
     with name_scope(scope, "mean_pairwise_squared_error", (predictions, labels, weights)):
-        labels = math_ops.cast(labels, "float32")
         weights = math_ops.cast(weights, "float32")
-        predictions = math_ops.cast(predictions, "float32")
-        predictions.shape.assert_is_compatible_with(labels.shape)
-        diffs = math_ops.subtract(predictions, labels)
-        axis = math_ops.range(1, array_ops.rank(diffs))
-        square_sum = math_ops.reduce_sum(math_ops.square(diffs), axis=axis, keepdims=True)
-        present = num_present(diffs, weights, per_batch=True)
-        term1 = 2.0 * div_no_nan(square_sum, math_ops.maximum(present - 1, 0), name="value")
-        sum_diff = math_ops.reduce_sum(diffs, axis=axis, keepdims=True)
-        term2 = 2.0 * div_no_nan(math_ops.square(sum_diff), math_ops.maximum(math_ops.multiply(present, present - 1), 0), name="value")
-        weighted = math_ops.multiply(term1 - term2, weights)
-        loss = math_ops.reduce_sum(weighted)
-        mean = array_ops.where(math_ops.reduce_sum(present) > 0, loss, array_ops.zeros_like(loss), name="value")
-        add_loss(mean, loss_collection)
-        return mean
+        labels = math_ops.cast(labels, "float32")
+        with get_default_graph().control_dependencies([assert_broadcastable(weights, labels)]):
+            predictions = math_ops.cast(predictions, "float32")
+            predictions.shape.assert_is_compatible_with(labels.shape)
+            diffs = math_ops.subtract(predictions, labels)
+            axis = math_ops.range(1, array_ops.rank(diffs))
+            square_sum = math_ops.reduce_sum(math_ops.square(diffs), axis=axis, keepdims=True)
+            present = num_present(diffs, weights, per_batch=True)
+            term1 = 2.0 * div_no_nan(square_sum, math_ops.maximum(present - 1, 0), name="value")
+            sum_diff = math_ops.reduce_sum(diffs, axis=axis, keepdims=True)
+            pairs = math_ops.maximum(math_ops.multiply(present, present - 1), 0)
+            term2 = 2.0 * div_no_nan(math_ops.square(sum_diff), pairs, name="value")
+            weighted = math_ops.multiply(term1 - term2, weights)
+            loss = math_ops.reduce_sum(weighted)
+            mean = array_ops.where(math_ops.reduce_sum(present) > 0, loss, array_ops.zeros_like(loss), name="value")
+            add_loss(mean, loss_collection)
+            return mean
 
 
 @export("losses.mean_squared_error")
@@ -265,6 +267,23 @@ def softmax_cross_entropy(
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction=reduction)
 
 
+def _fitted(labels: Any, logits: Any, weights: Any) -> tuple[Any, Any, Any]:
+    """Labels of one rank less than the logits, and weights of no more: a last dimension of one is dropped."""
+    from runtime.tf1.control_flow import cond
+    from runtime.tf1.special_math_ops import remove_squeezable_dimensions
+
+    labels, logits = remove_squeezable_dimensions(labels, logits, expected_rank_diff=1)
+    weights = convert_to_tensor(weights)
+    if labels.rank is not None and weights.rank is not None:
+        if weights.rank - labels.rank == 1:
+            weights = array_ops.squeeze(weights, [-1])
+    else:
+        extra = array_ops.rank(weights) - array_ops.rank(labels)
+        if weights.rank is None or (weights.rank > 0 and weights.dims[-1] in (1, None)):
+            weights = cond(math_ops.equal(1, extra), lambda: array_ops.squeeze(weights, [-1]), lambda: weights)
+    return labels, logits, weights
+
+
 @export("losses.sparse_softmax_cross_entropy")
 def sparse_softmax_cross_entropy(
     labels: Any,
@@ -275,10 +294,7 @@ def sparse_softmax_cross_entropy(
     reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     with name_scope(scope, "sparse_softmax_cross_entropy_loss", (logits, labels, weights)) as scope:
-        logits = convert_to_tensor(logits)
-        labels = convert_to_tensor(labels)
-        if labels.rank is not None and logits.rank is not None and labels.rank == logits.rank and labels.dims[-1] == 1:
-            labels = array_ops.squeeze(labels, [-1])
+        labels, logits, weights = _fitted(labels, logits, weights)
         losses = nn_ops.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits, name="xentropy")
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction=reduction)
 

@@ -37,11 +37,11 @@ def piecewise_constant(x: Any, boundaries: Any, values: Any, name: str | None = 
         raise ValueError("The length of boundaries should be 1 less than the length of values")
     from runtime.tf1.modules import lookup
 
+    boundaries = [convert_to_tensor(b) for b in boundaries]
+    values = [convert_to_tensor(v) for v in values]
+    x = convert_to_tensor(x)
+    boundaries = [math_ops.cast(b, x.dtype.base_dtype) for b in boundaries]
     with name_scope(name, "PiecewiseConstant", [x, boundaries, values]):
-        boundaries = [convert_to_tensor(b) for b in boundaries]
-        values = [convert_to_tensor(v) for v in values]
-        x = convert_to_tensor(x)
-        boundaries = [math_ops.cast(b, x.dtype.base_dtype) for b in boundaries]
         cases = [(x <= boundaries[0], lambda: values[0]), (x > boundaries[-1], lambda: values[-1])]
         for low, high, v in zip(boundaries[:-1], boundaries[1:], values[1:-1], strict=True):
             cases.append((apply_op("LogicalAnd", None, x=x > low, y=x <= high), lambda v=v: v))
@@ -93,25 +93,28 @@ def inverse_time_decay(
     with name_scope(name, "InverseTimeDecay", [learning_rate, global_step, decay_rate]) as scope:
         rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
-        p = math_ops.cast(global_step, dtype) / math_ops.cast(decay_steps, dtype)
+        steps, decay = math_ops.cast(decay_steps, dtype), math_ops.cast(decay_rate, dtype)
+        p = math_ops.cast(global_step, dtype) / steps
         if staircase:
             p = _floor(p)
         one = math_ops.cast(constant(1), dtype)
-        return apply_op("RealDiv", scope, x=rate, y=math_ops.add(one, math_ops.multiply(math_ops.cast(decay_rate, dtype), p)))
-
-
-def _completed(global_step: Any, decay_steps: Any, dtype: Any) -> Any:
-    step = math_ops.minimum(math_ops.cast(global_step, dtype), math_ops.cast(decay_steps, dtype))
-    return step / math_ops.cast(decay_steps, dtype)
+        return apply_op("RealDiv", scope, x=rate, y=math_ops.add(one, math_ops.multiply(decay, p)))
 
 
 @export("train.cosine_decay")
 def cosine_decay(learning_rate: Any, global_step: Any, decay_steps: Any, alpha: float = 0.0, name: str | None = None) -> Any:
     with name_scope(name, "CosineDecay", [learning_rate, global_step]):
         rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
-        fraction = _completed(global_step, decay_steps, rate.dtype)
+        steps = math_ops.cast(decay_steps, rate.dtype)
+        fraction = math_ops.minimum(math_ops.cast(global_step, rate.dtype), steps) / steps
         cosine = 0.5 * (1.0 + apply_op("Cos", None, x=constant(math.pi) * fraction))
         return math_ops.multiply(rate, (1 - alpha) * cosine + alpha)
+
+
+def _waves(num_periods: Any, fraction: Any) -> Any:
+    """Cosine waves of height one, `num_periods` of them over the whole decay."""
+    fraction = 2.0 * num_periods * fraction
+    return 0.5 * (1.0 + apply_op("Cos", None, x=constant(math.pi) * fraction))
 
 
 @export("train.linear_cosine_decay")
@@ -127,11 +130,38 @@ def linear_cosine_decay(
     with name_scope(name, "LinearCosineDecay", [learning_rate, global_step]) as scope:
         rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
-        steps = math_ops.cast(decay_steps, dtype)
+        steps, periods, low, last = (math_ops.cast(v, dtype) for v in (decay_steps, num_periods, alpha, beta))
         step = math_ops.minimum(math_ops.cast(global_step, dtype), steps)
         linear = (steps - step) / steps
-        cosine = 0.5 * (1.0 + apply_op("Cos", None, x=constant(math.pi) * (2.0 * math_ops.cast(num_periods, dtype) * (step / steps))))
-        return math_ops.multiply(rate, (math_ops.cast(alpha, dtype) + linear) * cosine + math_ops.cast(beta, dtype), name=scope)
+        waves = _waves(periods, step / steps)
+        return math_ops.multiply(rate, (low + linear) * waves + last, name=scope)
+
+
+@export("train.noisy_linear_cosine_decay")
+def noisy_linear_cosine_decay(
+    learning_rate: Any,
+    global_step: Any,
+    decay_steps: Any,
+    initial_variance: float = 1.0,
+    variance_decay: float = 0.55,
+    num_periods: float = 0.5,
+    alpha: float = 0.0,
+    beta: float = 0.001,
+    name: str | None = None,
+) -> Any:
+    from runtime.tf1.random_ops import random_normal
+
+    with name_scope(name, "NoisyLinearCosineDecay", [learning_rate, global_step]) as scope:
+        rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
+        dtype = rate.dtype
+        given = (decay_steps, initial_variance, variance_decay, num_periods, alpha, beta)
+        steps, variance, decay, periods, low, last = (math_ops.cast(v, dtype) for v in given)
+        step = math_ops.minimum(math_ops.cast(global_step, dtype), steps)
+        linear = (steps - step) / steps
+        deviation = math_ops.sqrt(variance / math_ops.pow_(1.0 + step, decay))
+        linear = linear + random_normal(linear.shape, stddev=deviation)
+        waves = _waves(periods, step / steps)
+        return math_ops.multiply(rate, (low + linear) * waves + last, name=scope)
 
 
 @export("train.cosine_decay_restarts")
@@ -149,8 +179,8 @@ def cosine_decay_restarts(
     with name_scope(name, "SGDRDecay", [learning_rate, global_step]) as scope:
         rate = convert_to_tensor(learning_rate, name="initial_learning_rate")
         dtype = rate.dtype
-        done = math_ops.cast(global_step, dtype) / math_ops.cast(first_decay_steps, dtype)
-        alpha_t, t, m = (math_ops.cast(v, dtype) for v in (alpha, t_mul, m_mul))
+        steps, alpha_t, t, m = (math_ops.cast(v, dtype) for v in (first_decay_steps, alpha, t_mul, m_mul))
+        done = math_ops.cast(global_step, dtype) / steps
 
         def compute(geometric: bool) -> tuple[Any, Any]:
             if geometric:

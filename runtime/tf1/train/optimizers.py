@@ -99,6 +99,9 @@ class _WithSlots(_Standard):
 
     def _prepare(self) -> None:
         self._tensors = {argument: self._hyper(label, getattr(self, attribute)) for attribute, argument, label in self._hypers}
+        for attribute, argument, _ in self._hypers:  # TensorFlow's names, which subclasses in scripts use: _lr_t, _learning_rate_tensor
+            setattr(self, f"{attribute}_t", self._tensors[argument])
+            setattr(self, f"{attribute}_tensor", self._tensors[argument])
 
 
 @export("train.MomentumOptimizer")
@@ -243,7 +246,9 @@ class FtrlOptimizer(_WithSlots):
 
     def _create_slots(self, var_list: Any) -> None:
         for v in var_list:
-            _constant_slot(self, v, self._initial, "accum", self._accum_name or self._name)
+            with get_default_graph().colocate_with(v.op):
+                first = constant(self._initial, v.dtype.base_dtype, v.get_shape())
+                self._get_or_make_slot(v, first, "accum", self._accum_name or self._name)
             self._zeros_slot(v, "linear", self._linear_name or self._name)
 
     def _prepare(self) -> None:

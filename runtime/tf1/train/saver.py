@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from graphtools.formats import checkpoint, schema
 from runtime.errors import InvalidArgumentError, NotFoundError
 from runtime.tf1 import array_ops, control_flow_ops
 from runtime.tf1.client import internal_runs
+from runtime.tf1.device import DeviceSpec
 from runtime.tf1.graph import GraphKeys, apply_op, constant, get_default_graph, name_scope
 from runtime.tf1.registry import export, put
 from runtime.tf1.variable_scope import PartitionedVariable
@@ -123,6 +125,21 @@ def saveables_of(var_list: Any) -> list[SaveableObject]:
     return found
 
 
+def _by_device(saveables: list[SaveableObject]) -> list[tuple[str, list[SaveableObject]]]:
+    groups: dict[str, list[SaveableObject]] = {}
+    for saveable in saveables:
+        devices = {s.tensor.node.device for s in saveable.specs}
+        if len(devices) != 1:
+            raise ValueError(f"All tensors of a saveable object must be on the same device: {saveable.name}")
+        groups.setdefault(devices.pop(), []).append(saveable)
+    return sorted(groups.items())
+
+
+def _on_cpu(device: str) -> str:
+    """The first CPU of the task that a device is of."""
+    return DeviceSpec.from_string(device).replace(device_type="CPU", device_index=0).to_string()
+
+
 @export("train.Saver")
 class Saver:
     """Writes variables to checkpoints and reads them back."""
@@ -182,7 +199,7 @@ class Saver:
             filename = array_ops.placeholder_with_default(self._filename or "model", shape=(), name="filename")
             filename = array_ops.placeholder_with_default(filename, shape=(), name="Const")
             save = self._add_save(filename, saveables)
-            restore = self._add_restore(filename, saveables)
+            restore = (self._add_sharded_restore if self._sharded else self._add_restore)(filename, saveables)
         self.saver_def = schema.message("SaverDef")(
             filename_tensor_name=filename.name, save_tensor_name=save.name, restore_op_name=restore.name, max_to_keep=self._max_to_keep or 0, sharded=self._sharded,
             keep_checkpoint_every_n_hours=self._every_hours, version=self._write_version,
@@ -211,42 +228,42 @@ class Saver:
                 tensors=[s.tensor for s in specs],
             )
             return control_flow_ops.with_dependencies([op], filename)
-        part = apply_op("StringJoin", None, inputs=[filename, "_temp/part"])
-        by_device: dict[str, list[SaveSpec]] = {}
-        for s in specs:
-            by_device.setdefault(s.tensor.node.device, []).append(s)
-        shards = []
-        count = constant(len(by_device), name="num_shards")
-        for i, device in enumerate(sorted(by_device)):
-            group = by_device[device]
-            shard_name = apply_op("ShardedFilename", None, basename=part, shard=i, num_shards=count)
-            op = apply_op(
-                "SaveV2",
-                None,
-                prefix=shard_name,
-                tensor_names=[s.name for s in group],
-                shape_and_slices=[s.slice_spec for s in group],
-                tensors=[s.tensor for s in group],
-            )
-            shards.append(control_flow_ops.with_dependencies([op], shard_name))
-        with get_default_graph().control_dependencies([s.node for s in shards]):
-            merge = apply_op("MergeV2Checkpoints", None, checkpoint_prefixes=shards, destination_prefix=filename, delete_old_dirs=True)
-            with get_default_graph().control_dependencies([merge]):
+        part = apply_op("StringJoin", None, inputs=[filename, f"_temp_{uuid.uuid4().hex}/part"])
+        graph, names, saves = get_default_graph(), [], []
+        shards = _by_device(saveables)
+        count = constant(len(shards), name="num_shards")
+        for i, (device, group) in enumerate(shards):
+            with graph.device(_on_cpu(device)):
+                names.append(apply_op("ShardedFilename", None, basename=part, shard=i, num_shards=count))
+                specs = [s for saveable in group for s in saveable.specs]
+                op = apply_op(
+                    "SaveV2",
+                    None,
+                    prefix=names[-1],
+                    tensor_names=[s.name for s in specs],
+                    shape_and_slices=[s.slice_spec for s in specs],
+                    tensors=[s.tensor for s in specs],
+                )
+                saves.append(control_flow_ops.with_dependencies([op], names[-1]).node)
+        with graph.control_dependencies(saves), graph.device(_on_cpu(shards[-1][0])):
+            merge = apply_op("MergeV2Checkpoints", None, checkpoint_prefixes=names, destination_prefix=filename, delete_old_dirs=True)
+            with graph.control_dependencies([merge]):
                 return array_ops.identity(filename)
 
-    def _add_restore(self, filename: Any, saveables: list[SaveableObject]) -> Any:
+    def _add_restore(self, filename: Any, saveables: list[SaveableObject], name: str = "restore_all") -> Any:
         specs = [s for saveable in saveables for s in saveable.specs]
-        tensors = apply_op(
-            "RestoreV2",
-            None,
-            prefix=filename,
-            tensor_names=[s.name for s in specs],
-            shape_and_slices=[s.slice_spec for s in specs],
-            dtypes=[s.dtype for s in specs],
-        )
+        graph = get_default_graph()
+        with graph.device("cpu:0"):
+            tensors = apply_op(
+                "RestoreV2",
+                None,
+                prefix=filename,
+                tensor_names=[s.name for s in specs],
+                shape_and_slices=[s.slice_spec for s in specs],
+                dtypes=[s.dtype for s in specs],
+            )
         assigns: list[Any] = []
         at = 0
-        graph = get_default_graph()
         for saveable in saveables:
             mine = tensors[at : at + len(saveable.specs)]
             at += len(saveable.specs)
@@ -255,10 +272,14 @@ class Saver:
                 shapes = [array_ops.shape(s.tensor) if not s.tensor.shape.is_fully_defined() else s.tensor.shape for s in saveable.specs]
             with graph.control_dependencies(assigns[-1:] if self._sequentially and assigns else []):
                 assigns.append(saveable.restore(mine, shapes))
-        ops = [a.node if isinstance(a, base.Tensor) else a for a in assigns]
-        if self._sharded:
-            ops = [control_flow_ops.group(*ops, name="restore_shard")]
-        return control_flow_ops.group(*ops, name="restore_all")
+        return control_flow_ops.group(*(a.node if isinstance(a, base.Tensor) else a for a in assigns), name=name)
+
+    def _add_sharded_restore(self, filename: Any, saveables: list[SaveableObject]) -> Any:
+        restores = []
+        for device, group in _by_device(saveables):
+            with get_default_graph().device(device or None):
+                restores.append(self._add_restore(filename, group, name="restore_shard"))
+        return control_flow_ops.group(*restores, name="restore_all")
 
     # -- saving --------------------------------------------------------------------------------------------------
 
