@@ -112,6 +112,14 @@ def raw(op_type: str) -> Any:
     return raw_op
 
 
+def _literal(text: str) -> Any:
+    """The Python value of a default that is written as one, else None."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+
+
 def function_of(op_type: str, name: str, parameters: list[str], defaults: dict[str, str]) -> Any:
     """A function that adds one op, with the parameters TensorFlow's has."""
     opdef = opdefs.get(op_type)
@@ -119,7 +127,7 @@ def function_of(op_type: str, name: str, parameters: list[str], defaults: dict[s
         raise ValueError(f"No op named {op_type!r}.")
     required = {a.name for a in opdef.inputs} | {a.name for a in opdef.attrs.values() if a.default is opdefs.REQUIRED}
     inputs = {a.name for a in opdef.inputs}
-    preset = {n: ast.literal_eval(d) for n, d in defaults.items() if n in inputs and n in parameters and d not in ("None", "")}
+    preset = {n: v for n, d in defaults.items() if n in inputs and n in parameters and (v := _literal(d)) is not None}
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = inspect.Signature(
         [inspect.Parameter(p, kinds, default=inspect.Parameter.empty if p in required and p not in defaults else None) for p in parameters]
