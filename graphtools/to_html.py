@@ -69,8 +69,8 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         "nodes": analysis.nodes,
         "parameters": analysis.parameters,
         "flops": analysis.flops,
-        "inputs": [f"{p.name} {p.dtype}{p.shape}" for p in analysis.inputs[:50]],
-        "outputs": [f"{p.name} {p.dtype}{p.shape}" for p in analysis.outputs[:50]],
+        "inputs": [f"{p.name} {p.dtype}{p.shape}" for p in analysis.inputs[:500]],
+        "outputs": [f"{p.name} {p.dtype}{p.shape}" for p in analysis.outputs[:500]],
         "ops": analysis.ops,
         "missing": analysis.missing,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
@@ -12,6 +13,7 @@ from migrate.report.page import SCRIPT, STYLE
 from migrate.report.report import FileReport, Report
 
 CONTEXT: Final = 3
+WORDS: Final = re.compile(r"\w+|\s+|[^\w\s]")
 TOTALS: Final = (
     ("files", "files", ""),
     ("changed", "changed", ""),
@@ -145,19 +147,14 @@ def _rows(a: list[str], b: list[str]) -> Iterator[Row]:
 
 
 def _marked(old: str, new: str) -> tuple[str, str]:
-    """The two lines with what differs marked: all between their common beginning and end."""
-    start = 0
-    while start < min(len(old), len(new)) and old[start] == new[start]:
-        start += 1
-    end = 0
-    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
-        end += 1
-
-    def mark(text: str) -> str:
-        stop = len(text) - end
-        return f"{escape(text[:start])}<mark>{escape(text[start:stop])}</mark>{escape(text[stop:])}"
-
-    return mark(old), mark(new)
+    """The two lines with the words that differ marked."""
+    a, b = WORDS.findall(old), WORDS.findall(new)
+    left, right = [], []
+    for tag, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for marked, words in ((left, a[a1:a2]), (right, b[b1:b2])):
+            text = escape("".join(words))
+            marked.append(text if tag == "equal" or not text else f"<mark>{text}</mark>")
+    return "".join(left), "".join(right)
 
 
 def _finding(finding: Finding) -> str:
