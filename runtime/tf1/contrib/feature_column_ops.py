@@ -7,7 +7,14 @@ from typing import Any
 
 from graphtools.dtypes import float32
 from runtime.tf1.contrib import feature_columns as columns
-from runtime.tf1.contrib.feature_columns import LayersColumn, create_feature_spec_for_parsing, embeddings_of, inner_flatten, restore, table_parts
+from runtime.tf1.contrib.feature_columns import (
+    LayersColumn,
+    create_feature_spec_for_parsing,
+    embeddings_of,
+    inner_flatten,
+    restore,
+    table_parts,
+)
 from runtime.tf1.contrib.layer_training import safe_embedding_lookup_sparse
 from runtime.tf1.contrib.variables import model_variable
 from runtime.tf1.graph import GraphKeys
@@ -81,7 +88,9 @@ def _inputs(
                 value = _transformed(column, tensors)
                 if rank == 3:
                     reshape = lambda t, name=column.name: _reshaped(t, name, rank)  # noqa: E731
-                    value = tuple(map(reshape, value)) if isinstance(value, tuple) and not isinstance(value, SparseTensor) else reshape(value)
+                    value = (
+                        tuple(map(reshape, value)) if isinstance(value, tuple) and not isinstance(value, SparseTensor) else reshape(value)
+                    )
                 try:
                     arguments = column.deep_arguments(value)
                 except NotImplementedError as missing:
@@ -113,9 +122,7 @@ def sequence_input_from_feature_columns(
             raise ValueError(f"FeatureColumn type {type(column).__name__} is not currently supported for sequence data.")
         parent = getattr(column, "sparse_id_column", None)
         if isinstance(parent, columns._CrossedColumn):
-            raise ValueError(
-                f"Column {parent.name} is of type {type(parent).__name__}, which is not currently supported for sequences."
-            )
+            raise ValueError(f"Column {parent.name} is of type {type(parent).__name__}, which is not currently supported for sequences.")
     return _inputs(columns_to_tensors, feature_columns, weight_collections, trainable, scope, 3, "sequence_input_from_feature_columns")
 
 
@@ -139,7 +146,12 @@ def _bias(num_outputs: int, trainable: bool, collections: Any) -> Any:
 
 @export("contrib.layers.weighted_sum_from_feature_columns")
 def weighted_sum_from_feature_columns(
-    columns_to_tensors: Any, feature_columns: Any, num_outputs: int, weight_collections: Any = None, trainable: bool = True, scope: Any = None
+    columns_to_tensors: Any,
+    feature_columns: Any,
+    num_outputs: int,
+    weight_collections: Any = None,
+    trainable: bool = True,
+    scope: Any = None,
 ) -> Any:
     """(the weighted sum of the columns and a bias, the weights by column, the bias)."""
     tensors = dict(columns_to_tensors)
@@ -174,7 +186,12 @@ def weighted_sum_from_feature_columns(
 
 @export("contrib.layers.joint_weighted_sum_from_feature_columns")
 def joint_weighted_sum_from_feature_columns(
-    columns_to_tensors: Any, feature_columns: Any, num_outputs: int, weight_collections: Any = None, trainable: bool = True, scope: Any = None
+    columns_to_tensors: Any,
+    feature_columns: Any,
+    num_outputs: int,
+    weight_collections: Any = None,
+    trainable: bool = True,
+    scope: Any = None,
 ) -> Any:
     """As weighted_sum_from_feature_columns, of sparse columns, whose weights are one variable."""
     tensors = dict(columns_to_tensors)
@@ -242,9 +259,7 @@ def parse_feature_columns_from_sequence_examples(
     sequences: dict[str, Any] = {}
     for key, feature in create_feature_spec_for_parsing(sequence_feature_columns or []).items():
         if isinstance(feature, tf.FixedLenFeature):
-            feature = tf.FixedLenSequenceFeature(
-                shape=feature.shape, dtype=feature.dtype, allow_missing=feature.default_value is not None
-            )
+            feature = tf.FixedLenSequenceFeature(shape=feature.shape, dtype=feature.dtype, allow_missing=feature.default_value is not None)
         sequences[key] = feature
     context = create_feature_spec_for_parsing(context_feature_columns or [])
     return tf.parse_single_sequence_example(serialized, context, sequences, example_name, name)

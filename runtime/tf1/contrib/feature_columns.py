@@ -110,7 +110,9 @@ class LayersColumn(core.Column):
 
     @property
     def key(self) -> str:
-        shown = ", ".join(f"{f}={getattr(self, f)}" if self.unkeyed else f"{f}={getattr(self, f)!r}" for f in self._fields if f not in self.unkeyed)
+        shown = ", ".join(
+            f"{f}={getattr(self, f)}" if self.unkeyed else f"{f}={getattr(self, f)!r}" for f in self._fields if f not in self.unkeyed
+        )
         return f"{type(self).__name__}({shown})"
 
     def __repr__(self) -> str:
@@ -300,7 +302,9 @@ def sparse_column_with_vocabulary_file(
 ) -> Any:  # fmt: skip
     if vocab_size is None:
         raise ValueError(f"vocab_size should be defined. column_name: {column_name}")
-    config = LookupConfig(vocabulary_file=vocabulary_file, num_oov_buckets=num_oov_buckets, vocab_size=vocab_size, default_value=default_value)
+    config = LookupConfig(
+        vocabulary_file=vocabulary_file, num_oov_buckets=num_oov_buckets, vocab_size=vocab_size, default_value=default_value
+    )
     return _SparseColumnVocabulary(column_name, lookup_config=config, combiner=combiner, dtype=dtype)
 
 
@@ -479,16 +483,19 @@ def embeddings_of(column: LayersColumn, args: Any, collections: Any, trainable: 
 
     def variable(name: str, shape: list[int]) -> Any:
         return model_variable(
-            name=name, shape=shape, dtype=float32, initializer=args.initializer, trainable=trainable and args.trainable, collections=collections
+            name=name,
+            shape=shape,
+            dtype=float32,
+            initializer=args.initializer,
+            trainable=trainable and args.trainable,
+            collections=collections,
         )
 
     if args.hash_key:
         from runtime.tf1.contrib.scattered_embeddings import scattered_embedding_lookup_sparse
 
         table = variable("weights", [args.vocab_size])
-        return scattered_embedding_lookup_sparse(
-            table, ids, args.dimension, hash_key=args.hash_key, combiner=args.combiner, name="lookup"
-        )
+        return scattered_embedding_lookup_sparse(table, ids, args.dimension, hash_key=args.hash_key, combiner=args.combiner, name="lookup")
     shape = [args.vocab_size, args.dimension]
     if args.shared_embedding_name is None:
         table = variable("weights", shape)
@@ -577,7 +584,9 @@ class _ScatteredEmbeddingColumn(
         return inputs.get(self.column_name)
 
     def deep_arguments(self, input_tensor: Any) -> Any:
-        return DeepArguments(input_tensor, None, self.buckets, self.initializer, self.combiner, self.dimension, None, self.hash_key, None, True)
+        return DeepArguments(
+            input_tensor, None, self.buckets, self.initializer, self.combiner, self.dimension, None, self.hash_key, None, True
+        )
 
     def dense(self, features: Any) -> Any:
         return embeddings_of(self, self.deep_arguments(features.get(self)), None, True)
@@ -647,7 +656,9 @@ def _default_values(value: Any, dimension: int, dtype: Any, name: str) -> tuple[
 
 
 @export("contrib.layers.real_valued_column")
-def real_valued_column(column_name: str, dimension: int = 1, default_value: Any = None, dtype: Any = float32, normalizer: Any = None) -> Any:
+def real_valued_column(
+    column_name: str, dimension: int = 1, default_value: Any = None, dtype: Any = float32, normalizer: Any = None
+) -> Any:
     if not isinstance(dimension, int):
         raise TypeError(f"dimension must be an integer. dimension: {dimension}, column_name: {column_name}")
     if dimension < 1:

@@ -21,7 +21,9 @@ EMPTY_TEXT, EMPTY_NUMBER = "6ZxWzWOHxZ", 1288896567
 
 
 @export("contrib.layers.sparse_feature_cross", "contrib.layers.python.ops.sparse_feature_cross_op.sparse_feature_cross")
-def sparse_feature_cross(inputs: Any, hashed_output: bool = False, num_buckets: int = 0, name: str | None = None, hash_key: int | None = None) -> Any:
+def sparse_feature_cross(
+    inputs: Any, hashed_output: bool = False, num_buckets: int = 0, name: str | None = None, hash_key: int | None = None
+) -> Any:
     """Every combination of a row's features; without a hash key the hash is the older, weaker one."""
     if not isinstance(inputs, list):
         raise TypeError("Inputs must be a list")

@@ -1,0 +1,1 @@
+"""tf.contrib.learn: the Estimators before tf.estimator, and what belongs to them."""
