@@ -401,6 +401,10 @@ LAZY: dict[str, tuple[str, ...]] = {
 }
 
 
+# Prefixes whose names need nothing of the modules of shorter prefixes.
+ALONE = frozenset({"contrib.learn.datasets", "contrib.learn.python.learn.datasets"})
+
+
 class Unsupported:
     """A name of TensorFlow 1.15 that the stand-in has not: fails when it is used, not when it is imported."""
 
@@ -487,6 +491,11 @@ def lookup(name: str) -> Any:
     public = symbols.homes().get(f"tensorflow.{name}")
     if public is not None and public != f"tf.{name}":
         return lookup(public.removeprefix("tf."))
+    if name.startswith("contrib."):
+        from runtime.tf1 import contrib_paths
+
+        if (found := contrib_paths.elsewhere(name)) is not None:
+            return found
     if symbols.symbol(f"tf.{name}", "1.15.5") is not None or public is not None:
         return Unsupported(name)
     if name.split(".")[0] in ("python", "core", "examples", "contrib", "tools"):
@@ -549,7 +558,13 @@ def _modules() -> frozenset[str]:
 def is_module(name: str) -> bool:
     if name.startswith("core.") and name.endswith("_pb2"):
         return True  # generated protos
-    return name in _modules() or (name.startswith("compat.v1.") and name[10:] in _modules())
+    if name in _modules() or (name.startswith("compat.v1.") and name[10:] in _modules()):
+        return True
+    if name.startswith("contrib."):
+        from runtime.tf1 import contrib_paths
+
+        return contrib_paths.is_module(name)
+    return False
 
 
 @functools.cache
@@ -583,8 +598,11 @@ def _load_for(name: str) -> None:
     for candidate in _spellings_for_loading(short):
         parts = candidate.split(".")
         for i in range(len(parts), 0, -1):
-            for module_name in LAZY.get(".".join(parts[:i]), ()):
+            prefix = ".".join(parts[:i])
+            for module_name in LAZY.get(prefix, ()):
                 _load(module_name)
+            if prefix in ALONE:
+                break
 
 
 def _spellings_for_loading(name: str) -> list[str]:

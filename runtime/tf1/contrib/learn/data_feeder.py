@@ -13,7 +13,7 @@ from graphtools.dtypes import as_dtype
 from runtime.tf1.array_ops import placeholder
 from runtime.tf1.registry import export
 
-_BASE = "contrib.learn.python.learn.learn_io.data_feeder."
+_BASE = "contrib.learn.io.data_feeder."
 
 # A table's column type -> the type it is read as.
 PANDAS_TYPES = {
@@ -310,6 +310,6 @@ def setup_predict_data_feeder(x: Any, batch_size: int | None = None) -> Any:
     return [x[i * batch_size : (i + 1) * batch_size] for i in range(math.ceil(len(x) / batch_size))]
 
 
-@export(_BASE + "setup_processor_data_feeder")
+@export(_BASE + "setup_processor_data_feeder", "contrib.learn.preprocessing.setup_processor_data_feeder")
 def setup_processor_data_feeder(x: Any) -> Any:
     return extract_pandas_matrix(x)

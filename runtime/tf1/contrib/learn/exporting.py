@@ -44,7 +44,7 @@ def build_parsing_serving_input_fn(feature_spec: Any, default_batch_size: int | 
     return input_fn
 
 
-@export(f"{_UTILS}input_fn_utils.build_default_serving_input_fn")
+@export(f"{_UTILS}build_default_serving_input_fn")
 def build_default_serving_input_fn(features: Any, default_batch_size: int | None = None) -> Callable[[], InputFnOps]:
     def input_fn() -> InputFnOps:
         made = {

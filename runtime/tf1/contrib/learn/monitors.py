@@ -325,7 +325,7 @@ def get_default_monitors(
 class GraphDump(BaseMonitor):
     """Keeps the values of all tensors, to compare them with another run's."""
 
-    IGNORE_OPS = ["Const", "Assign", "Identity", "Placeholder", "RandomUniform", "Cast", "RestoreSlice"]  # noqa: RUF012
+    IGNORE_OPS = ["Const", "Assign", "Identity", "Placeholder", "RandomUniform", "Cast", "RestoreSlice"]
 
     def __init__(self, ignore_ops: Any = None) -> None:
         super().__init__()
@@ -454,7 +454,7 @@ class StepCounter(EveryN):
         self._last = step, now
 
 
-@export(_NAME + "NanLossDuringTrainingError")
+@export(_NAME + "NanLossDuringTrainingError", "contrib.learn.NanLossDuringTrainingError")
 class NanLossDuringTrainingError(RuntimeError):
     def __str__(self) -> str:
         return "NaN loss during training."

@@ -16,10 +16,10 @@ from runtime.tf1.registry import export, put
 
 _NAME = "contrib.learn.preprocessing."
 TOKENIZER_RE = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z][a-z]+(?=[A-Z])|[\'\w\-]+", re.UNICODE)
-put("contrib.learn.python.learn.preprocessing.text.TOKENIZER_RE", TOKENIZER_RE)
+put(f"{_NAME}text.TOKENIZER_RE", TOKENIZER_RE)
 
 
-@export("contrib.learn.python.learn.preprocessing.text.tokenizer")
+@export("contrib.learn.preprocessing.tokenizer")
 def tokenizer(iterator: Iterable[str]) -> Iterator[list[str]]:
     """The words of each text."""
     for value in iterator:
@@ -162,7 +162,7 @@ class ByteProcessor:
             yield np.pad(values, (0, self.max_document_length - len(values)), "constant")
 
 
-@export("contrib.learn.python.learn.preprocessing.CategoricalProcessor", "contrib.learn.preprocessing.CategoricalProcessor")
+@export(_NAME + "CategoricalProcessor")
 class CategoricalProcessor:
     """Rows of categories as rows of numbers, each column with a vocabulary of its own or all with one."""
 
