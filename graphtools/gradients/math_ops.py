@@ -125,8 +125,9 @@ def pow_(g: Emit, node: Node, dy: Any) -> Any:
     x, y = node.inputs
     z = node.outputs[0]
     to_x, to_y = reductions(g, x, y, dy)
+    scaled = g.op("Mul", dy, y, name="mul")
     one = g.const(1.0, y.dtype.base_dtype, "sub/y")
-    dx = to_x(g.op("Mul", g.op("Mul", dy, y, name="mul"), g.op("Pow", x, g.op("Sub", y, one, name="sub")), name="mul_1"))
+    dx = to_x(g.op("Mul", scaled, g.op("Pow", x, g.op("Sub", y, one, name="sub")), name="mul_1"))
     zero = g.const(0, x.dtype.base_dtype, "Greater/y")
     positive = g.op("Greater", x, zero)
     shape = g.op("Shape", x, name="ones_like/Shape", out_type=int32) if x.dims is None or None in x.dims else g.shape(x, "ones_like/Shape")

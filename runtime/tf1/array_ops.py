@@ -597,6 +597,7 @@ def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: 
         )
         batch = [] if batch_shape is None else batch_shape
         if isinstance(smaller, base.Tensor) or isinstance(batch, base.Tensor):
+            batch = convert_to_tensor(batch, int32, name="shape")
             diagonal_shape: Any = concat([batch, [smaller]], 0)
         else:
             diagonal_shape = [*batch, smaller]

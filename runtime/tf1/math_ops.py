@@ -80,7 +80,7 @@ def abs_(x: Any, name: str | None = None) -> Any:
 @export("cast")
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     to = as_dtype(dtype).base_dtype
-    if isinstance(x, base.Tensor | Variable) and to is x.dtype.base_dtype and not isinstance(x, Variable):
+    if (isinstance(x, base.Tensor) or getattr(x, "_is_resource", False)) and to is x.dtype.base_dtype:
         return x
     with name_scope(name, "Cast", [x]) as scope:
         if hasattr(x, "dense_shape") and hasattr(x, "values"):

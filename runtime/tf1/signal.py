@@ -272,7 +272,8 @@ def _raised_cosine(name: str | None, label: str, window_length: Any, periodic: A
         periodic = tf.cast(tf.convert_to_tensor(periodic, dtype=tf.bool, name="periodic"), tf.int32)
         even = 1 - tf.floormod(window_length, 2)
         n = tf.cast(window_length + periodic * even - 1, dtype=dtype)
-        angle = tf.constant(2 * np.pi, dtype=dtype) * tf.cast(tf.range(window_length), dtype) / n
+        count = tf.cast(tf.range(window_length), dtype)
+        angle = tf.constant(2 * np.pi, dtype=dtype) * count / n
 
         def window() -> Any:
             return tf.cast(a - b * tf.cos(angle), dtype=dtype)
@@ -314,7 +315,8 @@ def overlap_and_add(signal: Any, frame_step: Any, name: str | None = None) -> An
         if known_step is not None and signal.dims is not None and int(known_step) == signal.dims[-1]:
             return tf.reshape(signal, full([length]), name="fast_path")
         segments = -(-frame_length // frame_step)
-        paddings = tf.concat([tf.zeros([outer_rank, 2], tf.int32), [[0, segments], [0, segments * frame_step - frame_length]]], 0)
+        paddings = [[0, segments], [0, segments * frame_step - frame_length]]
+        paddings = tf.concat([tf.zeros([outer_rank, 2], tf.int32), paddings], 0)
         signal = tf.pad(signal, paddings)
         signal = tf.reshape(signal, full([frames + segments, segments, frame_step]))
         signal = tf.transpose(signal, tf.concat([tf.range(outer_rank), outer_rank + [1, 0, 2]], 0))

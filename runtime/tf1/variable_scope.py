@@ -302,7 +302,7 @@ def _single(
                 keywords = {"dtype": dtype} if _takes(initializer, "dtype") else {}
                 initial = functools.partial(initializer, list(dims), **keywords)
         else:
-            initial = convert_to_tensor(initializer, dtype) if not isinstance(initializer, base.Tensor) else initializer
+            initial, dtype = initializer, None  # a value tells its own dtype
         made = Variable(
             initial_value=initial, name=name, trainable=settings["trainable"], collections=settings["collections"], caching_device=settings["caching_device"],
             dtype=dtype, validate_shape=settings["validate_shape"], constraint=settings["constraint"], use_resource=bool(settings["use_resource"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,8 @@ class Variable(metaclass=_VariableType):
                 dims = as_dims(shape) if shape is not None else value.dims if validate_shape else None
                 ref = self._node(graph, scope, value.dtype.base_dtype, dims)
             else:
-                value = convert_to_tensor(initial_value, dtype, name="initial_value")
+                with graph.name_scope("Initializer") if self._is_resource else contextlib.nullcontext():
+                    value = convert_to_tensor(initial_value, dtype, name="initial_value")
                 dims = (value.dims if validate_shape else None) if shape is None else as_dims(shape)
                 ref = self._node(graph, scope, value.dtype.base_dtype, dims)
             if validate_shape and (value.dims is None or None in value.dims):

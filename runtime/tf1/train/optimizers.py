@@ -19,7 +19,7 @@ def _apply(op_type: str, var: Any, grad: Any, arguments: dict[str, Any], indices
         return v.handle if resource else v._ref()
 
     given = {
-        k: state(v) if hasattr(v, "_ref") else cast(v, var.dtype.base_dtype) if hasattr(v, "dtype") and v.dtype.is_floating else v
+        k: v if k.endswith("_power") and resource else state(v) if hasattr(v, "_ref") else cast(v, var.dtype.base_dtype) if hasattr(v, "dtype") and v.dtype.is_floating else v
         for k, v in arguments.items()
     }
     given["var"] = state(var)
@@ -81,7 +81,7 @@ class GradientDescentOptimizer(_Standard):
         return var.scatter_sub(delta, use_locking=self._use_locking)
 
     def _resource_apply_sparse_duplicate_indices(self, grad: Any, var: Any, indices: Any) -> Any:
-        return apply_op("ResourceScatterAdd", None, resource=var.handle, indices=indices, updates=-grad * self._rate)
+        return apply_op("ResourceScatterAdd", None, resource=var.handle, indices=indices, updates=-grad * self._learning_rate)
 
 
 class _WithSlots(_Standard):
@@ -409,7 +409,7 @@ class AdamOptimizer(_WithSlots):
     def _arguments(self, var: Any) -> dict[str, Any]:
         powers = self._powers(var.graph)
         resource = bool(getattr(var, "_is_resource", False))
-        values = [p.value() if resource else cast(convert_to_tensor(p), var.dtype.base_dtype) for p in powers]
+        values = [p if resource else cast(convert_to_tensor(p), var.dtype.base_dtype) for p in powers]
         return {
             "m": self.get_slot(var, "m"),
             "v": self.get_slot(var, "v"),
@@ -437,7 +437,7 @@ class AdamOptimizer(_WithSlots):
         from runtime.tf1.graph import get_default_graph
 
         dtype = var.dtype.base_dtype
-        b1p, b2p = (cast(convert_to_tensor(p), dtype) for p in self._powers(var.graph))
+        b1p, b2p = (cast(p, dtype) for p in self._powers(var.graph))
         lr_t, b1, b2, eps = (cast(self._tensors[k], dtype) for k in ("lr", "beta1", "beta2", "epsilon"))
         lr = lr_t * apply_op("Sqrt", None, x=1 - b2p) / (1 - b1p)
         graph = get_default_graph()
