@@ -165,6 +165,7 @@ def _resize(op: Builder, images: Value, size: Value, **attrs: Any) -> Value:
             result: Value = op.Resize(images, None, op.const(np.array([1, 1, *scales], np.float32)), **attrs)
             result.dims = (*images.dims[:2], *wanted) if images.dims is not None else None
             return result
+    # not by `axes`: the transpose optimizer of ONNX Runtime 1.31 does not know them
     result = op.Resize(images, None, None, op.Concat(op.Shape(images, start=0, end=2), size, axis=0), **attrs)
     if images.dims is not None:
         result.dims = (*images.dims[:2], *(wanted if wanted is not None else (None,) * (len(images.dims) - 2)))

@@ -101,9 +101,18 @@ def _mean(op: Builder, x: Value, axes: Value, keep: bool) -> Value:
     """The sum over the count, which is NaN for a count of 0: there ONNX Runtime's ReduceMean is 0."""
     total = op.ReduceSum(x, axes, keepdims=int(keep), noop_with_empty_axes=1)
     everything = x.rank is not None and axes.const is not None and len({a % x.rank for a in axes.const.tolist()}) == x.rank
-    count = op.Size(x) if everything else op.ReduceProd(op.Gather(op.Shape(x), axes, axis=0), keepdims=0)
-    result: Value = op.Div(total, op.cast(count, x.dtype))
+    result: Value = op.Div(total, op.cast(op.Size(x) if everything else _count(op, x, axes), x.dtype))
     return result
+
+
+def _count(op: Builder, x: Value, axes: Value) -> Value:
+    """The number of elements that come together in one, as a scalar or a vector of one."""
+    if x.rank is not None and axes.const is not None:
+        known = sorted({int(a) % x.rank for a in axes.const.ravel()})
+        if known and known == list(range(known[0], known[-1] + 1)):
+            sizes = op.Shape(x, start=known[0], end=known[-1] + 1)
+            return sizes if len(known) == 1 else op.ReduceProd(sizes, keepdims=1)  # type: ignore[no-any-return]
+    return op.ReduceProd(op.Gather(op.Shape(x), axes, axis=0), keepdims=0)  # type: ignore[no-any-return]
 
 
 def _reduce_nothing(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool) -> Value:

@@ -7,10 +7,12 @@ and work on bodies of Loop, If and Scan as on the main graph.
 from __future__ import annotations
 
 from graphtools.convert.builder import Builder
-from graphtools.convert.optimize import fuse, layout, reuse, simplify, sums
+from graphtools.convert.optimize import fuse, layout, reuse, simplify, sizes, sums
 from graphtools.convert.optimize.edit import Edit
 
-PASSES = (reuse.run, simplify.run, layout.run, fuse.run, simplify.run, layout.run, simplify.run, reuse.run, sums.run)
+PASSES = (
+    reuse.run, sizes.run, simplify.run, layout.run, fuse.run, sizes.run, simplify.run, layout.run, simplify.run, reuse.run, sums.run
+)  # fmt: skip
 
 
 def optimize(builder: Builder) -> None:

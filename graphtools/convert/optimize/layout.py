@@ -73,7 +73,11 @@ def _local(edit: Edit) -> bool:
         if node.op_type != "Transpose" or node.domain or (not edit.reads(node.outputs[0]) and id(node.outputs[0]) not in edit.results):
             continue
         changed |= (
-            _merge(edit, node) or _drop(edit, graph, node) or _past_squeeze(edit, graph, node) or _before_unsqueeze(edit, graph, node)
+            _merge(edit, node)
+            or _drop(edit, graph, node)
+            or _past_squeeze(edit, graph, node)
+            or _past_choice(edit, graph, node)
+            or _before_unsqueeze(edit, graph, node)
         )
     return changed
 
@@ -158,6 +162,29 @@ def _past_squeeze(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     rest: Perm = tuple(sorted(left).index(p) for p in left)
     squeezed = edit.add(graph, squeeze, "Squeeze", [source, from_axes], {})
     return edit.replace(squeeze.outputs[0], edit.add(graph, node, "Transpose", [squeezed], {"perm": list(rest)}))
+
+
+def _past_choice(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
+    """Gather(Transpose(x), i) with one index is a Transpose of a Gather along another axis: there is one axis less to move."""
+    gather = edit.only_reader(node.outputs[0])
+    perm, source = perm_of(node), node.inputs[0]
+    if (
+        gather is None
+        or gather.op_type != "Gather"
+        or gather.domain
+        or perm is None
+        or source is None
+        or edit.owner.get(id(gather)) is not graph
+    ):
+        return False
+    index = gather.inputs[1]
+    if gather.inputs[0] is not node.outputs[0] or index is None or index.rank != 0:
+        return False
+    axis = perm[int(gather.attrs.get("axis", 0)) % len(perm)]
+    left = [p for p in perm if p != axis]
+    rest: Perm = tuple(sorted(left).index(p) for p in left)
+    chosen = edit.add(graph, gather, "Gather", [source, index], {"axis": axis})
+    return edit.replace(gather.outputs[0], edit.add(graph, node, "Transpose", [chosen], {"perm": list(rest)}))
 
 
 def _before_unsqueeze(edit: Edit, graph: Builder, node: OnnxNode) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphtools.convert.builder import Builder, OnnxNode, Value
 from graphtools.convert.optimize.edit import Edit, ints
+from graphtools.convert.optimize.sizes import is_of_shape
 
 Simplify = Callable[[Edit, Builder, OnnxNode], bool]
 
@@ -160,13 +161,21 @@ def _cast(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     if maker is None or maker.op_type != "Cast" or maker.inputs[0] is None:
         return False
     narrow = maker.inputs[0]
-    sizes = narrow.node is not None and narrow.node.op_type in ("Shape", "Size")  # they fit in any integer that TensorFlow gives them in
-    if not _widens(narrow, source) and not (sizes and source.dtype.is_integer):
+    if not _widens(narrow, source) and not (source.dtype.is_integer and (is_of_shape(narrow) or _is_round(graph, narrow))):
         return False
     if narrow.dtype.onnx == node.attrs["to"]:
         return edit.replace(node.outputs[0], narrow)
     edit.set_input(node, 0, narrow)
     return True
+
+
+def _is_round(graph: Builder | None, value: Value) -> bool:
+    """Whether a value is the number of a loop's round, which TensorFlow counts in any integer."""
+    while graph is not None and value.node is None:
+        if graph.loop is not None and graph.loop.round is value:
+            return True
+        graph = graph.parent
+    return False
 
 
 def _widens(narrow: Value, wide: Value) -> bool:
