@@ -456,8 +456,8 @@ def count_nonzero(
     keep = bool(keepdims if keepdims is not None else keep_dims)
     with name_scope(name, "count_nonzero", [input_tensor]):
         x = convert_to_tensor(input if input_tensor is None else input_tensor, name="input")
-        zero = constant("" if x.dtype.name == "string" else x.dtype.as_numpy_dtype(), x.dtype)
-        return cast(reduce_sum(to_int64(not_equal(x, zero)), axis=axis, keepdims=keep), dtype)
+        zero = constant("" if x.dtype.name == "string" else x.dtype.as_numpy_dtype(), x.dtype, name="zeros")
+        return cast(reduce_sum(cast(not_equal(x, zero), int64), axis=axis, keepdims=keep), dtype)
 
 
 @export("scalar_mul")

@@ -165,7 +165,7 @@ class ElasticAverageOptimizer(_Averaging):
             with tf.control_dependencies(fetched):
                 for v, c in zip(local, copies, strict=True):
                     with tf.device(v.device):
-                        differences.append(tf.subtract(v, c))
+                        differences.append(tf.subtract(v.read_value(), c.read_value()))  # as they are by then, not before the step
                 for v, d in zip(local, differences, strict=True):
                     with tf.device(v.device):
                         updates.append(tf.assign_sub(v, tf.multiply(self._moving_rate, d)))
@@ -267,7 +267,7 @@ class AGNOptimizer(_Averaging):
         centers = [self._global_map[v] for v in local]
 
         def meet() -> Any:
-            means = [tf.assign(s, s / self._period) for s in sums]
+            means = [tf.assign(s, s.read_value() / self._period) for s in sums]
             with tf.control_dependencies(means):
                 applied = self._opt.apply_gradients(list(zip(sums, centers, strict=True)))
             with tf.control_dependencies([applied]):

@@ -124,10 +124,10 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
 
         def loss_and_grad(x: Any) -> tuple[Any, Any]:
             loss, gradient = loss_grad_func(x)
-            return loss, gradient.astype("float64")
+            return np.float64(loss), gradient.astype("float64")
 
         def plain(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-            return lambda x: np.squeeze(np.asarray(function(x)), 0)  # newer SciPy wants no list around a value
+            return lambda x: np.asarray(function(x)[0], np.float64)  # newer SciPy takes neither lists of one nor float32
 
         given = dict(optimizer_kwargs)
         method = given.pop("method", self._DEFAULT_METHOD)
@@ -139,7 +139,7 @@ class ScipyOptimizerInterface(ExternalOptimizerInterface):
                 if key == "bounds":
                     raise ValueError("Bounds must be set using the var_to_bounds argument")
                 raise ValueError(f"Optimizer keyword arg '{key}' is set automatically and cannot be injected manually")
-        result = scipy.optimize.minimize(loss_and_grad, initial_val, **{**own, **given})
+        result = scipy.optimize.minimize(loss_and_grad, initial_val.astype("float64"), **{**own, **given})
         lines = ["Optimization terminated with:", "  Message: %s", "  Objective function value: %f"]
         args = [result.message, result.fun]
         for attribute, words in (("nit", "  Number of iterations: %d"), ("nfev", "  Number of functions evaluations: %d")):
