@@ -52,6 +52,8 @@ class Execution:
         else:
             for step in plan.steps:
                 self._run_step(step)
+                for slot in step.drops:
+                    values[slot] = None
         self._load(plan.final_loads)
         if not give_away:
             return [self._value(f) for f in plan.fetches]
@@ -67,7 +69,7 @@ class Execution:
                 self._run_segment(step)
                 for store in step.stores:
                     value = self.values[store.slot]
-                    self.state.variables[store.variable.key] = ort.own(value) if store.copy else value
+                    self.state.write(store.variable, ort.own(value) if store.copy else value)
         else:
             self._run_segment(step)
 
@@ -129,7 +131,7 @@ class Execution:
         if isinstance(step.kernel, str):
             results = self._control_flow(node, inputs)
         else:
-            arguments = [ort.to_numpy(v) if isinstance(v, OrtValue) else v for v in inputs]
+            arguments = [self._lent(v) if isinstance(v, OrtValue) else v for v in inputs]
             profiler = self.session.engine.profiler
             started = time.time_ns() if profiler is not None else 0
             try:
@@ -158,6 +160,12 @@ class Execution:
                 and value is not None
             ):
                 self.values[slot] = np.asarray(value, tensor.dtype.as_numpy_dtype)
+
+    def _lent(self, value: Any) -> Any:
+        """What a kernel gets of an OrtValue: a view of its memory, which it may keep."""
+        if self.state.owned:
+            self.state.lend(value)
+        return ort.to_numpy(value)
 
     def _argument(self, source: Source | Variable) -> Any:
         if isinstance(source, Variable):
@@ -227,10 +235,16 @@ class Execution:
 
     def read(self, variable: Variable, node: Node) -> Any:
         """A variable's value now, for the host ops that look at variables."""
-        return self.state.read(variable, node.name)
+        value = self.state.read(variable, node.name)
+        self.state.lend(value)
+        return value
+
+    def exclusive(self, variable: Variable, node: Node) -> Any:
+        """A variable's memory, for the host ops that change it in place; they hold the state's lock."""
+        return ort.to_numpy(self.state.exclusive(variable, node.name))
 
     def write(self, variable: Variable, value: Any) -> None:
-        self.state.variables[variable.key] = ort.own(value)
+        self.state.write(variable, ort.own(value))
 
     def is_initialized(self, variable: Variable) -> bool:
         return variable.key in self.state.variables

@@ -36,6 +36,7 @@ from graphtools.state import (
 )
 from runtime import assertions, host
 from runtime.errors import UnimplementedError
+from runtime.host.training_ops import IN_PLACE, updates_in_place
 
 # Ops that the host runs although they have a conversion: what they do besides computing a value (drawing from TensorFlow's
 # random streams, printing, failing, holding state between runs) is lost in a model.
@@ -108,6 +109,7 @@ class Segment:
     is_heavy: bool
     loads: list[Load] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
+    drops: list[int] = field(default_factory=list)  # slots that nothing needs after this step
     session: Any = None
     gpu: int = 0  # TensorFlow's number of the GPU that the session is on, where it is on one
     complex_outputs: frozenset[int] = frozenset()  # slots whose value the model gives as pairs of real numbers
@@ -122,6 +124,7 @@ class HostStep:
     inputs: list[Source | Variable]
     outputs: list[int]
     loads: list[Load] = field(default_factory=list)
+    drops: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -163,7 +166,10 @@ class ExactPlans:
 
 
 class Planner:
-    """Plans one set of fetches and feeds. `bound` says which feeds are handles of variables (in a function's body)."""
+    """Plans one set of fetches and feeds. `bound` says which feeds are handles of variables (in a function's body).
+
+    `in_place` lets the host update large variables where they lie; theirs must be the host's memory.
+    """
 
     def __init__(
         self,
@@ -172,7 +178,9 @@ class Planner:
         feeds: Sequence[Tensor],
         feed_dims: Sequence[Dims],
         bound: Mapping[Tensor, Variable] | None = None,
+        in_place: bool = False,
     ) -> None:
+        self.in_place = in_place
         part, tensors, nodes = extract(graph, fetches, feeds)
         changed = False
         for tensor, dims in zip(feeds, feed_dims, strict=True):
@@ -240,8 +248,10 @@ class Planner:
                     steps.append(segment)
                 else:
                     folded.extend(by_level[level])
+        self._keep_old_values(steps)
         final_loads: list[Load] = []
         fetches = [self._fetch(t, final_loads) for t in self.targets]
+        _find_drops(steps, {f.slot for f in fetches if f is not None})
         return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph, folded)
 
     def _slot(self) -> int:
@@ -256,7 +266,8 @@ class Planner:
         for node in self.order:
             if node.op in NEUTRAL:
                 continue
-            kind = HOST if node.name in self.forced or _asks_for_initialization(node) else kind_of(node)
+            is_hosted = node.name in self.forced or _asks_for_initialization(node) or self._is_in_place(node)
+            kind = HOST if is_hosted else kind_of(node)
             if kind is None:
                 missing.setdefault(node.op, []).append(node.name)
             else:
@@ -291,12 +302,16 @@ class Planner:
             if node in parent and root(node) in hosted:
                 kinds[node] = HOST
 
+    def _is_in_place(self, node: Node) -> bool:
+        return self.in_place and node.op in IN_PLACE and updates_in_place(node, self._variable(node.inputs[0]))
+
     def _levels(self) -> dict[Node, int]:
         levels: dict[Node, int] = {}
         for node in self.order:
             kind = self.kinds.get(node)
             level = -1 if kind != ONNX else 0
-            for need in (*(t.node for t in node.inputs), *node.control_inputs):
+            inputs = [t for t in node.inputs if kind != HOST or not _is_known(t)]
+            for need in (*(t.node for t in inputs), *node.control_inputs):
                 before = levels.get(need)
                 if before is None:
                     continue
@@ -376,6 +391,18 @@ class Planner:
             kernel = host_kernel(node)
         return HostStep(node, kernel, inputs, outputs, loads)
 
+    def _keep_old_values(self, steps: Sequence[Segment | HostStep]) -> None:
+        """Load what later steps read of a variable as it was before the run ahead of the step that changes it in place."""
+        before = {slot: key for (key, version), slot in self.states.items() if version == 0}
+        changed: dict[str, HostStep] = {}
+        for step in steps:
+            for load in list(step.loads):
+                if (earlier := changed.get(before.get(load.slot, ""))) is not None:
+                    step.loads.remove(load)
+                    earlier.loads.append(load)
+            if isinstance(step, HostStep) and step.node.op in IN_PLACE:
+                changed.update({key: step for key in self.versions.made_by(step.node) if key not in changed})
+
     def _source(self, tensor: Tensor, reader: Node) -> Source:
         found = self.sources.get(tensor)
         if found is None:
@@ -429,7 +456,7 @@ class Planner:
                         and self.levels[self.versions.writers[variable.key][version - 1]] != level
                         and (variable.key, version) not in walk.states
                     ):
-                        slot = self.states[variable.key, version]
+                        slot = self._state_slot(variable, version, node.name, loads)
                         walk.states[variable.key, version] = from_slot(
                             slot, f"{variable.key}:state{version}", variable.dtype, variable.dims
                         )
@@ -453,9 +480,12 @@ class Planner:
         for node in nodes:  # a version that another level made and a writer here builds upon
             for key, version in self.versions.made_by(node).items():
                 before = (key, version - 1)
-                if version > 1 and before in self.states and before not in walk.states:
+                if version == 1 or before in walk.states:
+                    continue
+                if before in self.states or self.kinds.get(self.versions.writers[key][version - 2]) == HOST:
                     variable = self._variable_by_key(key)
-                    walk.states[before] = from_slot(self.states[before], f"{key}:state{version - 1}", variable.dtype, variable.dims)
+                    slot = self._state_slot(variable, version - 1, node.name, loads)
+                    walk.states[before] = from_slot(slot, f"{key}:state{version - 1}", variable.dtype, variable.dims)
         for node in nodes:
             if walk._is_bound(node):
                 continue
@@ -581,6 +611,28 @@ def _is_compiled_handle(tensor: Tensor) -> bool:
     if node.op.startswith(COMPILED_HANDLES):
         return tensor.dtype in (resource, variant) or tensor.dtype.base_dtype is string or tensor.index == 1
     return tensor.dtype is variant
+
+
+def _find_drops(steps: Sequence[Segment | HostStep], kept: set[int]) -> None:
+    """Note at each step but the last which slots it is the last to use: memory is free again, and variables are nobody's but their state's."""
+    last: dict[int, Segment | HostStep] = {}
+    for step in steps:
+        for load in step.loads:
+            last[load.slot] = step
+        if isinstance(step, Segment):
+            last.update({slot: step for _, slot in (*step.inputs, *step.outputs)})
+            last.update({store.slot: step for store in step.stores})
+        else:
+            last.update({s.slot: step for s in step.inputs if isinstance(s, Source)})
+            last.update(dict.fromkeys(step.outputs, step))
+    for slot, step in last.items():
+        if step is not steps[-1] and slot >= 0 and slot not in kept:
+            step.drops.append(slot)
+
+
+def _is_known(tensor: Tensor) -> bool:
+    """Whether a shape or the like is known when planning, so that a host step need not wait for the segment that computes it."""
+    return tensor.dtype.is_integer and tensor.rank in (0, 1) and constant.constant(tensor) is not None
 
 
 def _asks_for_initialization(node: Node) -> bool:

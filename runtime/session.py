@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ from runtime.profile import Profiler
 
 T = TypeVar("T")
 Array = np.ndarray[Any, Any]
+HELD = 4  # references to an OrtValue that only a State has: its two dicts, the function that asks, and the call that counts
 
 
 class State:
@@ -32,6 +34,7 @@ class State:
 
     def __init__(self) -> None:
         self.variables: dict[str, Any] = {}
+        self.owned: dict[int, Any] = {}  # by id: the variables' OrtValues that nothing outside has a view of
         self.resources: dict[tuple[str, str], Any] = {}
         self.kernels: dict[str, Any] = {}
         self.lock = threading.RLock()
@@ -41,6 +44,31 @@ class State:
         if value is None:
             raise FailedPreconditionError(None, None, f"Attempting to use uninitialized value {variable.key}\n\t [[{{{{node {reader}}}}}]]")
         return value
+
+    def write(self, variable: Variable, value: Any) -> None:
+        self.owned.pop(id(self.variables.get(variable.key)), None)
+        self.variables[variable.key] = value
+
+    def exclusive(self, variable: Variable, reader: str) -> Any:
+        """The variable's OrtValue to change in place: a copy becomes the variable where somebody may hold its value. Takes the lock to be held."""
+        value = self.read(variable, reader)
+        if self.owned.get(id(value)) is not value or sys.getrefcount(value) > HELD:
+            value = ort.own(value)
+            self.write(variable, value)
+            self.owned[id(value)] = value
+        return value
+
+    def lend(self, value: Any) -> None:
+        """Say that somebody gets a view of a value's memory, and may keep it."""
+        self.owned.pop(id(value), None)
+
+    def remove(self, variable: Variable) -> None:
+        self.owned.pop(id(self.variables.pop(variable.key, None)), None)
+
+    def clear(self) -> None:
+        """Forget the variables."""
+        self.variables.clear()
+        self.owned.clear()
 
 
 class Session:
@@ -124,7 +152,7 @@ class Session:
 
     def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims]) -> Plan:
         started = time.perf_counter()
-        planner = Planner(self.graph, fetches, feeds, dims)
+        planner = Planner(self.graph, fetches, feeds, dims, in_place=not self.engine.gpus)
         for name, device in self._placements().items():
             if (node := planner.graph.nodes.get(name)) is not None:
                 node.device = device
@@ -230,7 +258,7 @@ class Session:
                         if n.opdef is not None and n.opdef.is_stateful and n.op != "_Arg" and n.op not in VARIABLES
                     ]
                     fetches: list[Tensor | Node] = [*function.outputs, *function.control_outputs, *effects]
-                    plan = Planner(function.graph, fetches, function.inputs, dims, bound).plan()
+                    plan = Planner(function.graph, fetches, function.inputs, dims, bound, in_place=not self.engine.gpus).plan()
                     plan.fetches = plan.fetches[: len(function.outputs)]
                     self.engine.prepare(plan)
                     self._plans[key] = plan

@@ -35,7 +35,7 @@ def read_variable(run: Any, node: Node, variable: Any) -> Any:
 
 @host("DestroyResourceOp")
 def destroy_resource(run: Any, node: Node, variable: Any) -> None:
-    run.state.variables.pop(variable.key, None)
+    run.state.remove(variable)
 
 
 @host("CountUpTo", "ResourceCountUpTo")

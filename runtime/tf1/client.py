@@ -126,7 +126,7 @@ class BaseSession:
         self._session.close()
 
     def reset(self, *args: Any) -> None:
-        self._session.state.variables.clear()
+        self._session.state.clear()
 
     def as_default(self) -> contextlib.AbstractContextManager[Any]:
         return _sessions.entered(self)
