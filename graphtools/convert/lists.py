@@ -455,14 +455,29 @@ class Writes(TensorList):
             base = base.set(op, index, value)
         return base
 
+    def _read(self, op: Builder) -> TensorList:
+        """The list to read from. What is not written is zeros of the shape of what is, which may be known only when the model runs."""
+        size = self.base.length(op).const
+        if (size is not None and int(size) <= 10_000) or self.base.is_shaped or self.varies or self.dtype is string or self.dtype.is_complex:
+            return self._done(op)
+        first = self.writes[0][1]
+        shape = op.Concat(op.Reshape(self.base.length(op), [1]), op.Shape(first), axis=0)
+        total = op.Expand(zeros(op, self.dtype, []), shape)
+        for index, value in self.writes:
+            at = op.Reshape(op.cast(index, int64), [1, 1])
+            total = op.ScatterND(total, at, op.Unsqueeze(value, [0]), **({"reduction": "add"} if self.adds else {}))
+        if first.dims is not None:
+            total.dims = (None, *first.dims)
+        return Dense(total, self.array)
+
     def stack(self, op: Builder) -> Value:
-        return self._done(op).stack(op)
+        return self._read(op).stack(op)
 
     def sequence(self, op: Builder) -> Value:
-        return self._done(op).sequence(op)
+        return self._read(op).sequence(op)
 
     def get(self, op: Builder, index: Value) -> Value:
-        return self._done(op).get(op, index)
+        return self._read(op).get(op, index)
 
     def set(self, op: Builder, index: Value, value: Value) -> TensorList:
         writes = list(self.writes)

@@ -136,6 +136,16 @@ class Graph(base.Graph):
             text = found if isinstance(found, str) else found.to_string()
             node.device = text if callable(scope) else override_device(text, node.device)
 
+    def _apply_device_functions(self, op: Any) -> None:
+        """Tell an op, or what a library passes as one, the device that the scopes around say."""
+        for scope in reversed(self._devices):
+            found = scope(op) if callable(scope) else scope
+            text = found if isinstance(found, str) else found.to_string()
+            inner = getattr(op, "device", None) or ""
+            text = text if callable(scope) else override_device(text, inner if isinstance(inner, str) else inner.to_string())
+            set_device = getattr(op, "_set_device_from_string", None) or op._set_device
+            set_device(text)
+
     # -- scopes --------------------------------------------------------------------------------------------------
 
     def name_scope(self, name: str | None) -> contextlib.AbstractContextManager[str]:

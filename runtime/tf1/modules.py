@@ -159,7 +159,9 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.slim": ("contrib.slim",),
     "contrib.slim.nets": ("contrib.nets", "contrib.resnet", "contrib.inception"),
     "contrib.slim.python.slim.nets": ("contrib.nets", "contrib.resnet", "contrib.inception"),
-    "contrib.training": ("contrib.training", "contrib.evaluation"),
+    "contrib.training": ("contrib.training", "contrib.evaluation", "contrib.bucketing"),
+    "contrib.training.HParams": ("contrib.hparams",),
+    "contrib.training.parse_values": ("contrib.hparams",),
     "nn.ctc_loss": ("ctc_ops",),
     "nn.ctc_loss_v2": ("ctc_ops",),
     "nn.ctc_greedy_decoder": ("ctc_ops",),
@@ -403,7 +405,7 @@ LAZY: dict[str, tuple[str, ...]] = {
 
 
 # Prefixes whose names need nothing of the modules of shorter prefixes.
-ALONE = frozenset({"contrib.learn.datasets", "contrib.learn.python.learn.datasets"})
+ALONE = frozenset({"contrib.learn.datasets", "contrib.learn.python.learn.datasets", "contrib.training.HParams", "contrib.training.parse_values"})
 
 
 class Unsupported:
