@@ -394,6 +394,10 @@ class Walk:
             totals.append(total)
         return totals
 
+    def _joined(self, parts: list[Any]) -> Any:
+        with self.graph.name_scope("concat") as scope:
+            return self.graph.create("ConcatV2", [parts, self.g.const(0, int32, "axis")], {}, scope).outputs[0]
+
     def _sum(self, found: list[Any]) -> Any:
         if len(found) < 2:
             return found[0] if found else None
@@ -401,12 +405,12 @@ class Walk:
             with self.graph.colocate_with(found[0].node):
                 return self.g.op("AddN", found, name="AddN")
         slices = [d if isinstance(d, IndexedSlices) else self._as_slices(d) for d in found]
-        values = self.g.op("ConcatV2", [d.values for d in slices], self.g.const(0, int32, "concat/axis"), name="concat")
+        values = self._joined([d.values for d in slices])
         wide = any(d.indices.dtype is not int32 for d in slices)
         indices = [self._wide(d.indices) if wide else d.indices for d in slices]
         return IndexedSlices(
             values,
-            self.g.op("ConcatV2", indices, self.g.const(0, int32, "concat/axis"), name="concat"),
+            self._joined(indices),
             next((d.dense_shape for d in slices if d.dense_shape is not None), None),
         )
 

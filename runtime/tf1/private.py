@@ -17,6 +17,7 @@ MODULES = frozenset(
         "python.framework.constant_op", "python.framework.random_seed", "python.framework.function", "python.framework.graph_io", "python.framework.errors", "python.framework.importer",
         "python.layers", "python.ops", "python.platform", "python.platform.gfile", "python.platform.flags", "python.platform.app", "python.platform.test", "python.platform.tf_logging",
         "python.training", "python.training.moving_averages", "python.util", "python.util.nest", "python.debug", "python.debug.cli_shared", "python.saved_model", "python.summary", "python.tools", "python.tools.freeze_graph",
+        "contrib.image.python.ops.distort_image_ops", "contrib.opt.python.training.sign_decay", "contrib.opt.python.training.matrix_functions",
         "contrib.slim.nets.vgg", "contrib.slim.nets.alexnet", "contrib.slim.nets.overfeat", "contrib.slim.nets.resnet_utils", "contrib.slim.nets.resnet_v1", "contrib.slim.nets.resnet_v2", "contrib.slim.nets.inception", "contrib.slim.nets.inception_v1", "contrib.slim.nets.inception_v2", "contrib.slim.nets.inception_v3",
         "contrib.slim.python.slim.nets.vgg", "contrib.slim.python.slim.nets.alexnet", "contrib.slim.python.slim.nets.overfeat", "contrib.slim.python.slim.nets.resnet_utils", "contrib.slim.python.slim.nets.resnet_v1", "contrib.slim.python.slim.nets.resnet_v2", "contrib.slim.python.slim.nets.inception", "contrib.slim.python.slim.nets.inception_v1", "contrib.slim.python.slim.nets.inception_v2", "contrib.slim.python.slim.nets.inception_v3",
     }
@@ -30,6 +31,7 @@ INTERNALS = {
     "python.framework.constant_op": "internals",
     "python.framework.ops": "internals",
     "python.framework.tensor_shape": "internals",
+    "python.keras.backend": "keras.backend",
     "python.keras.utils.tf_utils": "internal_ops",
     "python.layers.utils": "internal_ops",
     "python.lib.io.file_io": "introspection",
