@@ -138,6 +138,13 @@ MOVED = {
 }
 
 
+class Nothing(np.ndarray[Any, Any]):
+    """An array of no elements, which is false as it was before numpy 2.2."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
 class Text(str):
     """A string that can be decoded, as the bytes that it was: h5py before 3 gave attributes as bytes, and code of the time decodes them."""
 
@@ -154,7 +161,9 @@ def _h5py(module: Any) -> Iterator[tuple[Any, str, Any]]:
         value = get(self, name)
         if type(value) is str:
             return Text(value)
-        if isinstance(value, np.ndarray) and value.dtype == object and value.size:
+        if isinstance(value, np.ndarray) and not value.size:
+            return value.view(Nothing)
+        if isinstance(value, np.ndarray) and value.dtype == object:
             text = module.check_string_dtype(self.get_id(name).dtype)
             if text is not None and text.encoding == "ascii":
                 return np.array([v.encode() if isinstance(v, str) else v for v in value.ravel()]).reshape(value.shape)
@@ -169,8 +178,19 @@ def _h5py(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield kind, "create", create_
 
 
+def _yaml(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    """yaml.load without a Loader, as before PyYAML 6."""
+    for name in ("load", "load_all"):
+        load = getattr(module, name)
+
+        def loaded(stream: Any, Loader: Any = module.FullLoader, *, load: Any = load) -> Any:
+            return load(stream, Loader)
+
+        yield module, name, loaded
+
+
 # Module that is imported when a script wants it -> what to put where in it: (owner, name, value).
-PATCHES: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {"h5py": _h5py}
+PATCHES: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {"h5py": _h5py, "yaml": _yaml}
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -13,15 +13,15 @@ import sys
 from google.protobuf import descriptor as d
 
 ROOTS = (
-    "AssetFileDef", "BundleEntryProto", "BundleHeaderProto", "CheckpointState", "CondContextDef", "ConfigProto", "CriticalSectionDef", "Event",
-    "Example", "GraphDebugInfo", "GraphDef", "HistogramProto", "MetaGraphDef", "NameAttrList", "OpList", "QueueRunnerDef", "ReaderBaseState",
+    "AssetFileDef", "BundleEntryProto", "BundleHeaderProto", "CallableOptions", "CheckpointState", "CondContextDef", "ConfigProto", "CriticalSectionDef", "Event",
+    "Example", "GraphDebugInfo", "GraphDef", "HistogramProto", "MetaGraphDef", "NameAttrList", "OpList", "ProjectorConfig", "QueueRunnerDef", "ReaderBaseState",
     "ResourceHandleProto",
     "RunMetadata", "RunOptions", "SaveSliceInfoDef", "SavedMetadata", "SavedModel", "SavedObjectGraph", "SavedTensorSlices", "SaverDef", "Signatures",
     "SequenceExample", "ServerDef", "SummaryMetadata", "TrackableObjectGraph", "ValuesDef", "VariableDef", "VariantTensorDataProto", "WhileContextDef",
 )  # fmt: skip
 PACKAGES = (
     "tensorflow.core.framework", "tensorflow.core.protobuf", "tensorflow.core.util", "tensorflow.core.example", "tensorflow.python.training",
-    "tensorflow.contrib.session_bundle", "keras.protobuf", "keras.src.protobuf",
+    "tensorflow.contrib.session_bundle", "tensorboard.plugins.projector", "keras.protobuf", "keras.src.protobuf",
 )  # fmt: skip
 SCALARS = {getattr(d.FieldDescriptor, "TYPE_" + t.upper()): t for t in
            ["double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string", "bytes", "uint32", "sfixed32", "sfixed64", "sint32", "sint64"]}  # fmt: skip

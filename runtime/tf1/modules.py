@@ -411,6 +411,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "train.VocabInfo": ("train.warm_starting",),
     "train.checkpoints_iterator": ("train.warm_starting",),
     "train.SyncReplicasOptimizer": ("train.sync_replicas",),
+    "py_function": ("eager_values",),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }

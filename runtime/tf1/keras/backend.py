@@ -15,7 +15,7 @@ from graphtools.dtypes import as_dtype
 from runtime.tf1 import client, nest
 from runtime.tf1.graph import get_default_graph
 from runtime.tf1.modules import module
-from runtime.tf1.registry import export
+from runtime.tf1.registry import export, put
 from runtime.tf1.tensor_shape import TensorShape
 from runtime.tf1.variables import ResourceVariable, Updated, Variable
 
@@ -189,6 +189,10 @@ def set_learning_phase(value: int) -> None:
     if value not in (0, 1):
         raise ValueError("Expected learning phase to be 0 or 1.")
     _phases[get_default_graph()] = value
+
+
+put("python.keras.backend.get_graph", tf.get_default_graph)
+put("python.keras.backend.learning_phase_is_set", learning_phase_is_set)
 
 
 @export("keras.backend.learning_phase_scope")
