@@ -633,6 +633,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         size = int(np.prod(dims, dtype=np.int64))  # type: ignore[arg-type]
         if verify_shape and tuple(dims) != array.shape:
             raise TypeError(f"Expected Tensor's shape: {tuple(dims)}, got {array.shape}.")
+        if size == 0:
+            array = array.ravel()[:0]
         if array.size > size:
             raise ValueError(f"Too many elements provided. Needed at most {size}, but received {array.size}")
         if array.size < size:

@@ -404,7 +404,7 @@ def where_v2(condition: Any, x: Any = None, y: Any = None, name: str | None = No
         raise ValueError("x and y must both be non-None or both be None.")
     if x is None:
         with name_scope(name, "Where", [condition]) as scope:
-            return apply_op("Where", scope, condition=convert_to_tensor(condition, dtype_hint="bool", name="condition"))
+            return apply_op("Where", scope, input=convert_to_tensor(condition, dtype_hint="bool", name="condition"))
     return apply_op("SelectV2", name, condition=condition, t=x, e=y)
 
 
