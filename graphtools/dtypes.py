@@ -193,3 +193,11 @@ def as_dtype(value: Any) -> DType:
     if found is None:
         raise TypeError(f"Cannot convert value {value!r} to a TensorFlow DType.")
     return found
+
+
+def bitcast(value: np.ndarray, to: DType) -> np.ndarray:
+    """The bits of an array read as another type; between types of two widths a last dimension goes or comes, lowest word first."""
+    if value.dtype.itemsize < to.size:
+        return np.ascontiguousarray(value).view(to.as_numpy_dtype)[..., 0]
+    words = np.ascontiguousarray(value).reshape(*value.shape, 1).view(to.as_numpy_dtype)
+    return words[..., 0] if value.dtype.itemsize == to.size else words

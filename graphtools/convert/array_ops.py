@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphtools import dtypes
 from graphtools.constant import constant
 from graphtools.convert import converts
 from graphtools.convert.complex_numbers import as_real, by_parts, join, parts, zeros_like
@@ -89,12 +90,7 @@ def bitcast(op: Builder, node: NodeView) -> Any:
     """ONNX reads bits as another type from opset 26 on; before, only integers of one width, whose Cast keeps the bits."""
     x, to = node.inputs[0], node.dtype
     if x.const is not None:
-        flat = np.ascontiguousarray(x.const)
-        if x.dtype.size < to.size:
-            return op.const(flat.view(to.as_numpy_dtype)[..., 0])
-        if x.dtype.size == to.size:
-            return op.const(flat.view(to.as_numpy_dtype).reshape(flat.shape))
-        return op.const(flat.reshape(*flat.shape, 1).view(to.as_numpy_dtype))
+        return op.const(dtypes.bitcast(x.const, to))
     integers = x.dtype.is_integer or x.dtype.is_quantized, to.is_integer or to.is_quantized
     if x.dtype.size == to.size and all(integers):
         return op.cast(x, to)

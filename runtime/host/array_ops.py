@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtools import dtypes
 from graphtools.graph import Node
 from runtime.errors import InvalidArgumentError
 from runtime.host import Run, host, rows
@@ -255,6 +256,11 @@ def broadcast_to(run: Run, node: Node, value: Array, shape: Array) -> Array:
 @host("ZerosLike")
 def zeros_like(run: Run, node: Node, value: Array) -> Array:
     return np.full(value.shape, _blank_like(value), value.dtype)
+
+
+@host("Bitcast")
+def bitcast(run: Run, node: Node, value: Array) -> Array:
+    return dtypes.bitcast(value, node.attr["type"])
 
 
 # -- what a tensor is --------------------------------------------------------------------------------------------
