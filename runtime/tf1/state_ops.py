@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from runtime.tf1.graph import apply_op
-from runtime.tf1.registry import export, put
+from runtime.tf1.graph import apply_op, convert_to_tensor, name_scope
+from runtime.tf1.registry import EXPORTS, export, put
 from runtime.tf1.variables import Variable
 
 
@@ -58,3 +58,26 @@ for _kind, _name in (("Add", "add"), ("Sub", "sub"), ("Mul", "mul"), ("Div", "di
 put("scatter_update", _scatter("Update", True))
 for _kind, _name in (("NdAdd", "add"), ("NdSub", "sub"), ("NdUpdate", "update")):
     put(f"scatter_nd_{_name}", _scatter(_kind, _kind == "NdUpdate"))
+
+
+@export("batch_scatter_update")
+def batch_scatter_update(ref: Any, indices: Any, updates: Any, use_locking: bool = True, name: str | None = None) -> Any:
+    """`ref` with rows of its inner dimensions replaced: the last dimension of `indices` picks them in each of the batch that its others say."""
+    from runtime.tf1 import array_ops
+
+    with name_scope(name):
+        indices = convert_to_tensor(indices, name="indices")
+        shape = array_ops.shape(indices)
+        if indices.rank is None:
+            raise ValueError("batch_gather does not allow indices with unknown shape.")
+        columns = array_ops.expand_dims(indices, axis=-1)
+        picked = []
+        for dim in range(indices.rank - 1):
+            sizes: list[Any] = [1] * (indices.rank + 1)
+            sizes[dim] = shape[dim]
+            here = array_ops.reshape(apply_op("Range", None, start=0, limit=sizes[dim], delta=1), sizes)
+            if here.dtype.base_dtype is not columns.dtype.base_dtype:
+                here = apply_op("Cast", None, x=here, DstT=columns.dtype.base_dtype)
+            picked.append(here * array_ops.ones_like(columns))
+        where = array_ops.concat([*picked, columns], axis=-1)
+        return EXPORTS["scatter_nd_update"](ref, where, updates, use_locking)

@@ -1,4 +1,4 @@
-"""tf.app, tf.flags, tf.gfile, tf.logging and tf.compat: what surrounds a program."""
+"""tf.app, tf.gfile, tf.logging and tf.compat: what surrounds a program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging as python_logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,213 +15,14 @@ from runtime.errors import AlreadyExistsError, FailedPreconditionError, NotFound
 from runtime.files import match as matching_files
 from runtime.tf1.registry import export, put
 
-# -- flags -------------------------------------------------------------------------------------------------------------
-
-
-class _Flag:
-    """A command-line flag: its parser, default and value."""
-
-    def __init__(
-        self,
-        name: str,
-        default: Any,
-        help: str | None,
-        parse: Callable[[str], Any],
-        is_bool: bool = False,
-        is_list: bool = False,
-        short_name: str | None = None,
-    ) -> None:
-        self.name, self.default, self.help, self.parse, self.is_bool, self.is_list = name, default, help, parse, is_bool, is_list
-        self.value = list(default) if is_list and default is not None else default
-        self.present = 0
-        self.short_name = short_name
-
-
-class FlagValues:
-    """tf.flags.FLAGS: values by attribute; the command line is read when the first is asked for."""
-
-    def __init__(self) -> None:
-        self.__dict__["_flags"] = {}
-        self.__dict__["_parsed"] = False
-
-    def _add(self, flag: _Flag) -> None:
-        self._flags[flag.name] = flag
-        if flag.short_name:
-            self._flags[flag.short_name] = flag
-
-    def __call__(self, argv: Any = None, known_only: bool = False) -> list[str]:
-        """Read a command line; what is left over of it. Raises ValueError for an unknown flag unless `known_only`."""
-        argv = list(sys.argv if argv is None else argv)
-        rest = argv[:1]
-        i = 1
-        while i < len(argv):
-            text = argv[i]
-            i += 1
-            if text == "--":
-                rest.extend(argv[i:])
-                break
-            if not text.startswith("-") or text == "-":
-                rest.append(text)
-                continue
-            name, equals, value = text.lstrip("-").partition("=")
-            name = name.replace("-", "_") if name not in self._flags else name
-            flag = self._flags.get(name)
-            if flag is None and name.startswith("no") and (negated := self._flags.get(name[2:])) is not None and negated.is_bool:
-                negated.value, negated.present = False, negated.present + 1
-                continue
-            if flag is None:
-                if name in ("help", "helpfull", "h"):
-                    self._print_help()
-                    sys.exit(1)
-                if known_only:
-                    rest.append(text)
-                    continue
-                raise ValueError(f"Unknown command line flag '{name}'")
-            if not equals:
-                if flag.is_bool:
-                    if i < len(argv) and argv[i].lower() in ("true", "false", "0", "1", "t", "f"):
-                        value = argv[i]
-                        i += 1
-                    else:
-                        value = "true"
-                elif i < len(argv):
-                    value = argv[i]
-                    i += 1
-                else:
-                    raise ValueError(f"Missing value for flag {text}")
-            try:
-                parsed = flag.parse(value)
-            except (TypeError, ValueError) as e:
-                raise ValueError(f"flag --{name}={value}: {e}") from None
-            flag.value = parsed
-            flag.present += 1
-        self.__dict__["_parsed"] = True
-        return rest
-
-    def _print_help(self) -> None:
-        print(f"\nusage: {sys.argv[0]} [flags]\n\nflags:")
-        for name in sorted(self._flags):
-            flag = self._flags[name]
-            print(f"  --{name}: {flag.help or ''}\n    (default: {flag.default!r})")
-
-    def _parse_flags(self, args: Any = None) -> None:
-        self(args if args is None else [sys.argv[0], *args], known_only=True)
-
-    def is_parsed(self) -> bool:
-        return bool(self._parsed)
-
-    def mark_as_parsed(self) -> None:
-        self.__dict__["_parsed"] = True
-
-    def unparse_flags(self) -> None:
-        self.__dict__["_parsed"] = False
-
-    def flag_values_dict(self) -> dict[str, Any]:
-        return {n: f.value for n, f in self._flags.items()}
-
-    @property
-    def __flags(self) -> dict[str, Any]:  # tflearn and others look here
-        return dict(self._flags)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        if name not in self._flags:
-            raise AttributeError(name)
-        if not self._parsed:
-            self(known_only=True)
-        return self._flags[name].value
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in self._flags:
-            self._flags[name].value = value
-        else:
-            self.__dict__[name] = value
-
-    def __delattr__(self, name: str) -> None:
-        self._flags.pop(name, None)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._flags[name]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._flags
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._flags)
-
-    def __len__(self) -> int:
-        return len(self._flags)
-
-    def __dir__(self) -> list[str]:
-        return list(self._flags)
-
-
-FLAGS = FlagValues()
-put("flags.FLAGS", FLAGS)
-put("app.flags.FLAGS", FLAGS)
-put("flags.FlagValues", FlagValues)
-
-
-def _bool(text: Any) -> bool:
-    if isinstance(text, bool):
-        return text
-    if str(text).lower() in ("true", "t", "1", "yes", "y"):
-        return True
-    if str(text).lower() in ("false", "f", "0", "no", "n"):
-        return False
-    raise ValueError(f"Non-boolean argument to boolean flag: {text!r}")
-
-
-def _define(names: tuple[str, ...], parse: Callable[[str], Any], is_bool: bool = False) -> None:
-    def define(name: str, default: Any = None, help: str = "", flag_values: Any = None, short_name: str | None = None, **args: Any) -> None:
-        if "flag_name" in args:  # keywords of TensorFlow's own wrapper
-            name, default, help = args["flag_name"], args.get("default_value", default), args.get("docstring", help)
-        default = args.get("default_value", default)
-        help = args.get("docstring", help)
-        value = parse(default) if isinstance(default, str) and parse is not str else default
-        (flag_values or FLAGS)._add(_Flag(name, value, help, parse, is_bool, short_name=short_name))
-
-    for n in names:
-        put(f"flags.{n}", define)
-
-
-_define(("DEFINE_string",), str)
-_define(("DEFINE_integer",), lambda t: int(t, 0) if isinstance(t, str) else int(t))
-_define(("DEFINE_float",), float)
-_define(("DEFINE_bool", "DEFINE_boolean"), _bool, is_bool=True)
-_define(
-    ("DEFINE_list",), lambda t: [s.strip() for s in t.split(",")] if isinstance(t, str) and t else [] if isinstance(t, str) else list(t)
-)
-_define(("DEFINE_spaceseplist",), lambda t: t.split() if isinstance(t, str) else list(t))
-
-
-@export("flags.DEFINE_enum")
-def DEFINE_enum(
-    name: str, default: Any, enum_values: Any, help: str = "", flag_values: Any = None, short_name: str | None = None, **args: Any
-) -> None:
-    def parse(text: str) -> str:
-        if text not in enum_values:
-            raise ValueError(f"value should be one of <{'|'.join(enum_values)}>")
-        return text
-
-    (flag_values or FLAGS)._add(_Flag(name, default, help, parse, short_name=short_name))
-
-
-@export("flags.mark_flag_as_required")
-def mark_flag_as_required(flag_name: str, flag_values: Any = None) -> None:
-    """Required flags are checked when the program asks for them."""
-
-
-@export("flags.mark_flags_as_required")
-def mark_flags_as_required(flag_names: Any, flag_values: Any = None) -> None:
-    for name in flag_names:
-        mark_flag_as_required(name, flag_values)
+# -- programs ----------------------------------------------------------------------------------------------------------
 
 
 @export("app.run")
 def run(main: Any = None, argv: Any = None) -> None:
     """Read the flags, call `main(argv)`, exit with what it returns."""
+    from runtime.tf1.flag_values import FLAGS
+
     main = main or sys.modules["__main__"].main
     rest = FLAGS(argv or sys.argv, known_only=True)
     sys.exit(main(rest))

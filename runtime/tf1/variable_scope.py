@@ -472,6 +472,24 @@ def get_variable(
     )  # fmt: skip
 
 
+@export("create_partitioned_variables")
+def create_partitioned_variables(
+    shape: Any, slicing: Any, initializer: Any, dtype: Any = float32, trainable: bool = True, collections: Any = None, name: str | None = None, reuse: Any = None
+) -> list[Any]:  # fmt: skip
+    """The parts of a variable cut into `slicing[i]` pieces along dimension i."""
+    if len(shape) != len(slicing):
+        raise ValueError(f"The 'shape' and 'slicing' of a partitioned Variable must have the length: shape: {shape}, slicing: {slicing}")
+    if len(shape) < 1:
+        raise ValueError(f"A partitioned Variable must have rank at least 1: shape: {shape}")
+    with variable_scope(name, "PartitionedVariable", reuse=reuse) as scope:
+        settings = dict(
+            dtype=as_dtype(dtype).base_dtype, regularizer=None, reuse=scope.reuse, trainable=trainable, collections=collections, caching_device=None,
+            validate_shape=True, use_resource=scope.use_resource, constraint=None,
+        )  # fmt: skip
+        with name_scope(None):
+            return list(_partitioned(_store(), scope.name, shape, initializer, lambda **unused: slicing, settings))
+
+
 @export("get_local_variable")
 def get_local_variable(name: str, *args: Any, **kwargs: Any) -> Any:
     collections = list(kwargs.pop("collections", None) or ())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -59,6 +62,11 @@ class _VariableType(type):
     """`tf.Variable(...)` makes a resource variable where a scope asks for one; `isinstance(v, tf.Variable)` holds for all kinds."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Variable and (creators := get_default_graph().attributes.get("variable_creators")):
+            return _created(creators, args, kwargs)
+        return cls._made(*args, **kwargs)
+
+    def _made(cls, *args: Any, **kwargs: Any) -> Any:
         use_resource = kwargs.pop("use_resource", None)
         if cls is Variable:
             if use_resource is None:
@@ -68,6 +76,32 @@ class _VariableType(type):
             if use_resource:
                 cls = ResourceVariable
         return super(_VariableType, cls).__call__(*args, **kwargs)
+
+
+def _created(creators: list[Any], args: Any, kwargs: Any) -> Any:
+    """A variable as the creators of the scopes make it, each given the next one."""
+    names = list(inspect.signature(Variable.__init__).parameters)[1:]
+    make: Any = Variable._made
+    for creator in creators:
+        make = functools.partial(creator, make)
+    return make(
+        **{n: None for n in names if n not in ("trainable", "validate_shape", "expected_shape")}
+        | dict(zip(names, args, strict=False))
+        | kwargs
+    )
+
+
+@export("variable_creator_scope")
+@contextlib.contextmanager
+def variable_creator_scope(variable_creator: Any) -> Iterator[None]:
+    """Variables made inside are made by `variable_creator(next_creator, **arguments)`."""
+    attributes = get_default_graph().attributes
+    outer = attributes.get("variable_creators", [])
+    attributes["variable_creators"] = [*outer, variable_creator]
+    try:
+        yield
+    finally:
+        attributes["variable_creators"] = outer
 
 
 @export("Variable", "compat.v1.Variable")
