@@ -151,7 +151,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "clip_by_norm": ("clip_ops",),
     "clip_by_global_norm": ("clip_ops",),
     "clip_by_average_norm": ("clip_ops",),
-    "contrib.rnn": ("rnn_cell", "rnn", "contrib.rnn_wrappers", "contrib.rnn_cells"),
+    "contrib.rnn": ("rnn_cell", "rnn", "contrib.rnn_wrappers", "contrib.rnn_cells", "contrib.rnn_group_cells"),
     "contrib.crf": ("contrib.crf",),
     "contrib.tensorboard": ("contrib.projector",),
     "contrib.image": ("contrib.image", "contrib.image_warp"),

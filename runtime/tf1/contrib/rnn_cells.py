@@ -37,7 +37,7 @@ def _sharded(name: str, shape: list[int], dtype: Any, shards: int) -> Any:
     for value in tf.get_collection(tf.GraphKeys.CONCATENATED_VARIABLES):
         if value.name == key:
             return value
-    whole = tf.identity(tf.concat(parts, 0, name=f"{name}_concat"), name=f"{name}/concat")
+    whole = tf.concat(parts, 0, name=f"{name}/concat")
     tf.add_to_collection(tf.GraphKeys.CONCATENATED_VARIABLES, whole)
     return whole
 
