@@ -106,7 +106,8 @@ def main() -> int:
                 )
             both = [f for f, r in zip(files, (ours, theirs), strict=True) if r is not None]
             runs = iter(inference(both, args.batch, args.repeats))
-            ratio = f" {ours[1] * 2**20 / path.stat().st_size:6.2f}" if ours else f" {'':6}"
+            size = path.stat().st_size
+            ratio = f" {ours[1] * 2**20 / size:6.2f}" if ours and size > 1e6 else f" {'':6}"
             label = path.stem if path.stem not in ("frozen", "model") else path.parent.name
             line = f"{label[:32]:32} {path.stat().st_size / 1e6:6.1f} | "
             a = next(runs) if ours else float("nan")

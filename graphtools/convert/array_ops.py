@@ -496,15 +496,16 @@ def one_hot(op: Builder, node: NodeView) -> Any:
     indices, depth, on, off = node.inputs
     axis = int(node.attr["axis"])
     indices, depth = op.cast(indices, int64), op.cast(depth, int64)
-    if on.dtype in (float32, int64) and indices.rank != 0:  # ONNX Runtime takes no scalar
+    if on.dtype in (float32, int64) and indices.rank:  # ONNX Runtime takes no scalar
         kept = op.Where(op.Less(indices, np.int64(0)), depth, indices)
         values = op.Concat(op.Unsqueeze(off, [0]), op.Unsqueeze(on, [0]), axis=0)
         return op.OneHot(kept, depth, values, axis=axis)
     classes = op.Range(np.int64(0), depth, np.int64(1))
-    if axis != -1:
-        if indices.rank is None:
-            raise node.fail("the rank of the indices must be known for an axis other than the last.")
-        classes = op.Unsqueeze(classes, list(range(1, indices.rank - axis + 1)))
+    if axis != -1 and indices.rank is None:
+        behind = op.Sub(op.Size(op.Shape(indices)), np.int64(axis))
+        classes = op.Reshape(classes, op.Concat([-1], op.Expand(op.const([1]), op.Unsqueeze(behind, [0])), axis=0))
+    elif axis != -1:
+        classes = op.Unsqueeze(classes, list(range(1, (indices.rank or 0) - axis + 1)))
     chosen = op.Equal(op.Unsqueeze(indices, [axis]), classes)
     if on.dtype is bool_ and on.const is not None and off.const is not None and on.const and not off.const:
         return chosen

@@ -108,6 +108,7 @@ class Builder:
         self.constants: dict[Any, Value] = parent.constants if parent else {}
         self.origin: str = parent.origin if parent else ""
         self.device: str = parent.device if parent else ""
+        self.on_cpu: bool = parent.on_cpu if parent else False  # whether only ONNX Runtime's CPU kernels will run it
         self.loop: Any = None  # the loops.Loop whose body this is
 
     # -- appending -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphtools.convert import converts
+from graphtools.convert.filter_gradients import filter_gradient
 from graphtools.convert.windows import (
     Window,
     flat_pads,
@@ -85,11 +86,45 @@ def convolve(op: Builder, x: Value, w: Value, window: Window, groups: int = 1) -
 def conv(op: Builder, node: NodeView) -> Any:
     rank = 5 if node.op == "Conv3D" else 4
     x, w = node.input("input"), node.input("filter")
+    if w.dims is None or None in w.dims:
+        return image_out(op, node, _with_open_filter(op, node, image_in(op, node, x, rank), w, rank), rank)
     dims = _filter_dims(node, w)
     window = window_of(node, dims[:-2], rank)
     weights = _weights(op, w, dims, node.op.startswith("Depthwise"))
     y = convolve(op, image_in(op, node, x, rank), weights, window, _groups(node, _channels(node, x, rank), dims))
     return image_out(op, node, y, rank)
+
+
+def _with_open_filter(op: Builder, node: NodeView, x: Value, w: Value, rank: int) -> Value:
+    """Conv of an image NC... with a filter whose sizes only the run tells; the number of its groups must be known."""
+    n = rank - 2
+    window = window_of(node, [1] * n, rank)
+    attrs = window.attrs()
+    del attrs["kernel_shape"]
+    known = (None,) * rank if w.dims is None else w.dims
+    channels = x.dims[1] if x.dims is not None else None
+    if node.op.startswith("Depthwise"):
+        groups = known[-2] if known[-2] is not None else channels
+        if groups is None:
+            raise node.fail("the number of channels must be known; neither the image nor the filter has it in its static shape.")
+        turned = op.Transpose(w, perm=[n, n + 1, *range(n)])
+        weights = op.Reshape(turned, op.Concat([-1, 1], op.Shape(w, start=0, end=n), axis=0))
+    else:
+        groups = channels // known[-2] if channels and known[-2] else 1
+        weights = op.Transpose(w, perm=[n + 1, n, *range(n)])
+    if weights.dims is None:
+        weights.dims = (None,) * rank
+    if groups != 1:
+        attrs["group"] = groups
+    if window.padding == "SAME":
+        reach = op.Add(op.Mul(op.Sub(op.Shape(w, start=0, end=n), 1), op.const(list(window.dilations))), 1)
+        before, after = same_pads(op, spatial_sizes(op, x, rank), window, reach)
+        zeros = op.const([0, 0])
+        x = op.Pad(x, op.Concat(zeros, before, zeros, after, axis=0), op.const(0, x.dtype))
+    elif any(p != (0, 0) for p in window.explicit):
+        attrs["pads"] = flat_pads(window.explicit)
+    result: Value = op.Conv(x, weights, **attrs)
+    return result
 
 
 @converts("FusedPadConv2D", "FusedResizeAndPadConv2D")
@@ -246,6 +281,11 @@ def conv_backprop_filter(op: Builder, node: NodeView) -> Any:
     if all(k == 1 for k in dims[:-2]) and all(s == 1 for s in window.strides) and groups == 1 and window.padding != "EXPLICIT":
         return _pointwise_filter(op, node, x, dy, dims, rank)
     first = is_channels_first(node)
+    if groups == 1 and not depthwise:
+        last = (to_channels_last(op, x, rank), to_channels_last(op, dy, rank)) if first else (x, dy)
+        found = filter_gradient(op, *last, window, dims[-2], dims[-1])
+        if found is not None:
+            return found
     x = x if first else to_channels_first(op, x, rank)
     dy = dy if first else to_channels_first(op, dy, rank)
     sizes = x.dims[2:] if x.dims is not None else (None,) * n

@@ -137,6 +137,8 @@ def _new_sizes(op: Builder, node: NodeView, name: str = "size") -> tuple[Value, 
     if known is not None:
         return op.const([int(known[0])]), op.const([int(known[1])])
     size = op.cast(node.input(name), int64)
+    if size.dims != (2,):  # ONNX Runtime takes the elements of a slice of unknown length for none
+        size = op.Reshape(size, [2])
     return op.Slice(size, [0], [1], [0]), op.Slice(size, [1], [2], [0])
 
 

@@ -77,7 +77,9 @@ def bias_add_grad(op: Builder, node: NodeView) -> Any:
     """The sum over every axis but the channels'."""
     dy = node.inputs[0]
     rank = dy.rank
-    if rank is None:
+    if rank is None and is_channels_first(node):
         raise node.fail("the rank of the gradient must be known.")
+    if rank is None:
+        return op.ReduceSum(op.Reshape(dy, op.Concat(op.const([-1]), op.Shape(dy, start=-1), axis=0)), [0], keepdims=0)
     channels = 1 if is_channels_first(node) else rank - 1
     return op.ReduceSum(dy, [a for a in range(rank) if a != channels], keepdims=0)

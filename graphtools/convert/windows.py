@@ -103,11 +103,12 @@ def spatial_sizes(op: Builder, x: Value, rank: int) -> Value:
     return result
 
 
-def same_pads(op: Builder, sizes: Value, window: Window) -> tuple[Value, Value]:
+def same_pads(op: Builder, sizes: Value, window: Window, reach: Value | None = None) -> tuple[Value, Value]:
     """The pads before and after of SAME for sizes that only the run tells: max((ceil(size / s) - 1) * s + reach - size, 0), halved."""
     s = op.const(list(window.strides))
+    reach = op.const(list(window.reach)) if reach is None else reach
     counts = op.Div(op.Add(sizes, op.Sub(s, 1)), s)
-    total = op.Max(op.Sub(op.Add(op.Mul(op.Sub(counts, 1), s), op.const(list(window.reach))), sizes), op.const([0] * len(window.kernel)))
+    total = op.Max(op.Sub(op.Add(op.Mul(op.Sub(counts, 1), s), reach), sizes), op.const([0] * len(window.kernel)))
     before = op.Div(total, op.const([2] * len(window.kernel)))
     return before, op.Sub(total, before)
 

@@ -13,6 +13,7 @@ import numpy as np
 from graphtools.dtypes import bool_, int32, resource, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Func, Function, Graph, Node, Tensor, topological
+from graphtools.passes.decided import take_decided
 from graphtools.passes.frames import MERGE, SWITCH, origin
 from graphtools.passes.outline import Outlined, Parameter, free_name, is_stateful, outline
 
@@ -27,6 +28,8 @@ def raise_conds(graph: Graph, function: Function | None = None) -> bool:
     """
     if not any(is_switch(node) or node.op in MERGE for node in graph):
         return False
+    if take_decided(graph, function) and not any(is_switch(node) or node.op in MERGE for node in graph):
+        return True
     if function is not None:
         _assume(graph, function)
     conds = _Conds(graph, set() if function is None else set(function.outputs))
@@ -126,7 +129,8 @@ class _Conds:
             guard = self._join(node, guards)
         else:
             guard = frozenset().union(*guards)
-        self.guards[node] = frozenset().union(guard, *controls)
+        # a Merge runs when one input has come, though a node that it waits for never runs
+        self.guards[node] = guard if node.op in MERGE else frozenset().union(guard, *controls)
 
     def _join(self, node: Node, guards: list[Guard]) -> Guard:
         common = frozenset.intersection(*guards)

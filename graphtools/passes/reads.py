@@ -19,16 +19,17 @@ from graphtools.state import VARIABLES, Versions, calls_functions, shared_ref, s
 def run(graph: Graph) -> bool:
     """Rewire every input that shares the buffer of a variable and sees an older version of it than its reader."""
     reads = {t: ref for node in graph for t in node.outputs if (ref := shared_ref(t)) is not None}
-    if not reads:
+    if not reads and not any(node.op == "ReadVariableOp" for node in graph):
         return False
     order = topological(graph)
     versions = Versions(order)
     if not versions.writers:
         return False
+    changed = False
     if _count_first(order, reads, versions):
         order = topological(graph)
         versions = Versions(order)
-    changed = False
+        changed = True
     for node in order:
         for i, tensor in enumerate(node.inputs):
             ref = reads.get(tensor)
@@ -43,16 +44,22 @@ def run(graph: Graph) -> bool:
 
 
 def _count_first(order: Sequence[Node], reads: dict[Tensor, Tensor], versions: Versions) -> bool:
-    """Put a control edge from what counts an int64 variable on to the Casts of it that no edge orders against the count."""
+    """Put a control edge from what counts an int64 variable on to the reads for a Cast of it that no edge orders against the count."""
     added = False
     for node in order:
-        ref = reads.get(node.inputs[0]) if node.op == "Cast" else None
-        key = source_variable(ref) if ref is not None and ref.dtype.base_dtype is int64 else None
-        if key is None or ref is None or ref.node.op not in VARIABLES:
+        if node.op != "Cast" or node.inputs[0].dtype.base_dtype is not int64:
             continue
-        for writer in versions.writers.get(key, ()):
-            counts = writer.op == "AssignAdd" and writer.inputs[1].node.op == "Const" and not writer.control_inputs
-            if counts and writer not in node.control_inputs:
-                node.control_inputs.append(writer)
+        read = node.inputs[0].node
+        if read.op == "ReadVariableOp":
+            reader, handle = read, read.inputs[0]
+        elif node.inputs[0] in reads:
+            reader, handle = node, reads[node.inputs[0]]
+        else:
+            continue
+        key = source_variable(handle)
+        for writer in versions.writers.get(key, ()) if key is not None else ():
+            counts = writer.op in ("AssignAdd", "AssignAddVariableOp") and writer.inputs[1].node.op == "Const" and not writer.control_inputs
+            if counts and handle.node.op in VARIABLES and writer not in reader.control_inputs:
+                reader.control_inputs.append(writer)
                 added = True
     return added
