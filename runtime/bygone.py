@@ -189,8 +189,15 @@ def _yaml(module: Any) -> Iterator[tuple[Any, str, Any]]:
         yield module, name, loaded
 
 
+def _pillow(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    """The filters' names before Pillow 10."""
+    for old, new in {"ANTIALIAS": "LANCZOS", "CUBIC": "BICUBIC", "LINEAR": "BILINEAR"}.items():
+        if not hasattr(module, old):
+            yield module, old, getattr(module, new)
+
+
 # Module that is imported when a script wants it -> what to put where in it: (owner, name, value).
-PATCHES: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {"h5py": _h5py, "yaml": _yaml}
+PATCHES: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {"PIL.Image": _pillow, "h5py": _h5py, "yaml": _yaml}
 
 
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
