@@ -7,7 +7,7 @@ from typing import Any
 from runtime.tf1.registry import EXPORTS
 
 # Folder inside contrib -> the public module it stands for; "" is left out.
-FOLDERS = {"estimators": "", "learn_io": "io", "python": "", "session_run_hook": "train"}
+FOLDERS = {"data": "", "estimators": "", "learn_io": "io", "python": "", "session_run_hook": "train"}
 # Module that contrib modules import, and that is seen through them -> where its names are.
 IMPORTED = {
     "compat": ("compat",), "queue_runner": ("train",), "signature_constants": ("saved_model.signature_constants",),
@@ -69,8 +69,11 @@ def is_module(name: str) -> bool:
     """Whether a private path below `contrib` stands for a module of the API, or for one that something is exported from."""
     from runtime.tf1 import modules
 
-    if "python" not in name.split("."):
+    parts = name.split(".")
+    if "python" not in parts:
         return False
+    if all(not FOLDERS.get(p, p) or p == parts[1] for p in parts[2:]):
+        return True
     if any(c in modules._modules() for c in _candidates(name)):
         return True
     modules._load_for(name)

@@ -29,6 +29,7 @@ from runtime.tf1.train.session_run_hook import CheckpointSaverHook
 tf: Any = module("")
 
 GraphRewriteSpec = namedtuple("GraphRewriteSpec", ["tags", "transforms"])
+SERVING_GRAPH = (GraphRewriteSpec(("serve",), ()),)  # the model for serving, as it is
 
 
 @export("contrib.learn.NotFittedError")
@@ -517,7 +518,7 @@ class Estimator(BaseEstimator):
 
     def export_savedmodel(
         self, export_dir_base: Any, serving_input_fn: Any, default_output_alternative_key: str | None = None, assets_extra: Any = None,
-        as_text: bool = False, checkpoint_path: str | None = None, graph_rewrite_specs: Any = (GraphRewriteSpec(("serve",), ()),),
+        as_text: bool = False, checkpoint_path: str | None = None, graph_rewrite_specs: Any = SERVING_GRAPH,
         strip_default_attrs: bool = False,
     ) -> Any:  # fmt: skip
         """Write the model for serving into a new folder, named by the time, and give its name."""
