@@ -19,7 +19,7 @@ from graphtools.state import VARIABLES, Versions, calls_functions, shared_ref, s
 def run(graph: Graph) -> bool:
     """Rewire every input that shares the buffer of a variable and sees an older version of it than its reader."""
     reads = {t: ref for node in graph for t in node.outputs if (ref := shared_ref(t)) is not None}
-    if not reads and not any(node.op == "ReadVariableOp" for node in graph):
+    if not reads and not any(n.op == "Cast" and n.inputs[0].node.op == "ReadVariableOp" for n in graph):
         return False
     order = topological(graph)
     versions = Versions(order)
