@@ -447,9 +447,9 @@ class Saved:
 
 
 def write_v2(prefix: str | os.PathLike[str], tensors: Sequence[Saved]) -> None:
-    """Write PREFIX.index and PREFIX.data-00000-of-00001, as SaveV2 does."""
+    """Write PREFIX.index and PREFIX.data-00000-of-00001, as SaveV2 does; it makes the folder, and none above it."""
     prefix = Path(prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
+    prefix.parent.mkdir(exist_ok=True)
     entries: dict[bytes, Any] = {}
     entry_type = schema.message("BundleEntryProto")
     data_path = prefix.with_name(prefix.name + ".data-00000-of-00001")
@@ -480,9 +480,8 @@ def write_v2(prefix: str | os.PathLike[str], tensors: Sequence[Saved]) -> None:
 
 
 def write_v1(path: str | os.PathLike[str], tensors: Sequence[Saved]) -> None:
-    """Write one file in the format of Save and SaveSlices."""
+    """Write one file in the format of Save and SaveSlices, which make no folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     slices_type = schema.message("SavedTensorSlices")
     head = slices_type()
     head.meta.versions.producer = 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphtools import graph as base
 from graphtools.formats import checkpoint, schema
-from runtime.errors import InvalidArgumentError, NotFoundError
+from runtime.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from runtime.tf1 import array_ops, control_flow_ops
 from runtime.tf1.client import internal_runs
 from runtime.tf1.device import DeviceSpec
@@ -313,10 +313,13 @@ class Saver:
         folder = os.path.dirname(save_path)
         written: str | None = path
         if not self._is_empty:
-            if folder and not os.path.isdir(folder):
-                raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.")
-            with internal_runs():
-                result = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path})
+            try:
+                with internal_runs():
+                    result = sess.run(self.saver_def.save_tensor_name, {self.saver_def.filename_tensor_name: path})
+            except (FailedPreconditionError, NotFoundError):
+                if folder and not os.path.isdir(folder):
+                    raise ValueError(f"Parent directory of {save_path} doesn't exist, can't save.") from None
+                raise
             written = result.decode() if isinstance(result, bytes) else str(result)
             if write_state:
                 self._record(written)
