@@ -129,7 +129,16 @@ def get_summary_description(node_def: Any) -> Any:
 
 @export("summary.initialize")
 def initialize(graph: Any = None, session: Any = None) -> None:
-    """The V2 summary writers have nothing to set up here."""
+    """Make the files of the writers of tf.contrib.summary."""
+    from runtime.tf1.contrib import graph_summaries
+
+    graph_summaries.initialize(graph, session)
+
+
+@export("summary.all_v2_summary_ops")
+def all_v2_summary_ops() -> list[Any]:
+    """The summaries of tf.contrib.summary."""
+    return list(get_default_graph().get_collection("_SUMMARY_V2"))
 
 
 @export("summary.FileWriter")
