@@ -94,8 +94,9 @@ class Engine:
             if steering := placement.steering(segment.nodes):
                 options.add_session_config_entry(placement.STEER, steering)
         providers = devices.provider_list(gpu[1] if gpu is not None else None, self.config)
+        without = [] if segment.has_fixed_filters else ["NchwcTransformer"]  # pools would be put into blocks and taken out for nothing
         try:
-            session = onnxruntime.InferenceSession(segment.model, options, providers=providers)
+            session = onnxruntime.InferenceSession(segment.model, options, providers=providers, disabled_optimizers=without)
         except Exception as e:  # kernels refuse some constants, such as a divisor of zero, when they are made
             raise InvalidArgumentError(None, None, said(e)) from e
         denormals.keep()  # ONNX Runtime sets the mode of the thread that makes its first session, and leaves it so

@@ -110,6 +110,7 @@ class Segment:
     loads: list[Load] = field(default_factory=list)
     stores: list[Store] = field(default_factory=list)
     drops: list[int] = field(default_factory=list)  # slots that nothing needs after this step
+    has_fixed_filters: bool = True  # ONNX Runtime lays out convolutions in blocks of channels where their filters are constant
     session: Any = None
     gpu: int = 0  # TensorFlow's number of the GPU that the session is on, where it is on one
     complex_outputs: frozenset[int] = frozenset()  # slots whose value the model gives as pairs of real numbers
@@ -168,7 +169,7 @@ class ExactPlans:
 class Planner:
     """Plans one set of fetches and feeds. `bound` says which feeds are handles of variables (in a function's body).
 
-    `in_place` lets the host update large variables where they lie; theirs must be the host's memory.
+    With `on_cpu` everything runs there: the host may update large variables where they lie, and forms that are fast on CPUs are chosen.
     """
 
     def __init__(
@@ -178,9 +179,9 @@ class Planner:
         feeds: Sequence[Tensor],
         feed_dims: Sequence[Dims],
         bound: Mapping[Tensor, Variable] | None = None,
-        in_place: bool = False,
+        on_cpu: bool = False,
     ) -> None:
-        self.in_place = in_place
+        self.on_cpu = on_cpu
         part, tensors, nodes = extract(graph, fetches, feeds)
         changed = False
         for tensor, dims in zip(feeds, feed_dims, strict=True):
@@ -303,7 +304,7 @@ class Planner:
                 kinds[node] = HOST
 
     def _is_in_place(self, node: Node) -> bool:
-        return self.in_place and node.op in IN_PLACE and updates_in_place(node, self._variable(node.inputs[0]))
+        return self.on_cpu and node.op in IN_PLACE and updates_in_place(node, self._variable(node.inputs[0]))
 
     def _levels(self) -> dict[Node, int]:
         levels: dict[Node, int] = {}
@@ -415,6 +416,7 @@ class Planner:
 
     def _segment(self, level: int, nodes: list[Node]) -> Segment | None:
         builder = Builder(name=f"segment_{level}")
+        builder.on_cpu = self.on_cpu
         loads: list[Load] = []
         inputs: list[tuple[Value, int]] = []
 
@@ -542,7 +544,9 @@ class Planner:
             builder.inputs = [v for v in builder.inputs if v.name in read]
             segment.inputs = [(v.name, slot) for v, slot in inputs if v.name in read]
             segment.model = to_model(builder, convert.OPSET, external=external).SerializeToString()
-            segment.is_heavy = any(n.op_type in HEAVY for n in builder.walk())
+            nodes_made = builder.walk()
+            segment.is_heavy = any(n.op_type in HEAVY for n in nodes_made)
+            segment.has_fixed_filters = any(n.op_type == "Conv" and _is_fixed(n.inputs[1]) for n in nodes_made)
         return segment
 
     def _variable_by_key(self, key: str) -> Variable:
@@ -592,6 +596,10 @@ class _HostInstead(Exception):
     def __init__(self, node: str) -> None:
         super().__init__(node)
         self.node = node
+
+
+def _is_fixed(value: Value | None) -> bool:
+    return value is not None and value.const is not None
 
 
 # Ops worth more than one thread.

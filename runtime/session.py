@@ -152,7 +152,7 @@ class Session:
 
     def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims]) -> Plan:
         started = time.perf_counter()
-        planner = Planner(self.graph, fetches, feeds, dims, in_place=not self.engine.gpus)
+        planner = Planner(self.graph, fetches, feeds, dims, on_cpu=not self.engine.gpus)
         for name, device in self._placements().items():
             if (node := planner.graph.nodes.get(name)) is not None:
                 node.device = device
@@ -258,7 +258,7 @@ class Session:
                         if n.opdef is not None and n.opdef.is_stateful and n.op != "_Arg" and n.op not in VARIABLES
                     ]
                     fetches: list[Tensor | Node] = [*function.outputs, *function.control_outputs, *effects]
-                    plan = Planner(function.graph, fetches, function.inputs, dims, bound, in_place=not self.engine.gpus).plan()
+                    plan = Planner(function.graph, fetches, function.inputs, dims, bound, on_cpu=not self.engine.gpus).plan()
                     plan.fetches = plan.fetches[: len(function.outputs)]
                     self.engine.prepare(plan)
                     self._plans[key] = plan

@@ -6,7 +6,7 @@ import numpy as np
 
 from graphtools.convert.builder import Array, Builder, OnnxNode, Value
 from graphtools.convert.optimize.edit import Edit, ints
-from graphtools.dtypes import float16, float32, float64
+from graphtools.dtypes import bool_, float16, float32, float64
 from graphtools.formats.mapped import release
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
@@ -30,6 +30,8 @@ def run(edit: Edit) -> bool:
             changed |= _swap_product(edit, graph, node)
         elif node.op_type == "Max":
             changed |= _leaky_relu(edit, node)
+        elif node.op_type == "Mul":
+            changed |= _masks(edit, graph, node)
     return changed
 
 
@@ -79,6 +81,35 @@ def _swap_product(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     edit.set_input(product, 0, b)
     edit.set_input(product, 1, a)
     return _become(edit, product, node)
+
+
+def _masks(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
+    """x times two conditions as numbers: x times both as one."""
+    for masked, mask in (node.inputs, reversed(node.inputs)):
+        maker = masked.node if masked is not None else None
+        if maker is None or masked is None or maker.op_type != "Mul" or maker.domain or edit.only_reader(masked) is not node:
+            continue
+        condition = _condition(mask)
+        inner = next((i for i, v in enumerate(maker.inputs) if _condition(v) is not None), None)
+        if condition is None or inner is None or edit.owner.get(id(maker)) is not graph:
+            continue
+        other = _condition(maker.inputs[inner])
+        if other is None or other.dims is None or other.dims != condition.dims or None in other.dims or other.dims != node.outputs[0].dims:
+            continue
+        both = edit.add(graph, node, "And", [other, condition], {})
+        edit.set_input(node, 0, maker.inputs[1 - inner])
+        edit.set_input(node, 1, edit.add(graph, node, "Cast", [both], {"to": node.outputs[0].dtype.onnx}))
+        return True
+    return False
+
+
+def _condition(value: Value | None) -> Value | None:
+    """The booleans that a value is a Cast of."""
+    maker = value.node if value is not None else None
+    if maker is None or maker.op_type != "Cast" or maker.domain:
+        return None
+    source = maker.inputs[0]
+    return source if source is not None and source.dtype is bool_ else None
 
 
 def _leaky_relu(edit: Edit, node: OnnxNode) -> bool:
