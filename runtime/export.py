@@ -8,6 +8,7 @@ from typing import Any
 
 from graphtools.errors import ConversionError
 from graphtools.graph import Graph
+from migrate.report.output import write_whole
 from runtime import ort
 
 
@@ -25,7 +26,7 @@ def with_values(session: Any) -> Graph:
 
 def export_graph(session: Any, folder: Path) -> None:
     """Write graph.pb, graph.pbtxt, model.ckpt and, where the graph converts, model.onnx. Without a session there is nothing to write."""
-    from graphtools import to_onnx
+    from graphtools.convert import write_onnx
     from graphtools.formats import checkpoint, graphdef
 
     if session is None:
@@ -33,11 +34,11 @@ def export_graph(session: Any, folder: Path) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     graph = with_values(session)
-    (folder / "graph.pb").write_bytes(graphdef.write(graph))
-    (folder / "graph.pbtxt").write_text(graphdef.write_text(graph))
+    write_whole(folder / "graph.pb", graphdef.write(graph))
+    write_whole(folder / "graph.pbtxt", graphdef.write_text(graph))
     if graph.values:
         checkpoint.write_v2(folder / "model.ckpt", [checkpoint.Saved(name, value) for name, value in sorted(graph.values.items())])
     try:
-        (folder / "model.onnx").write_bytes(to_onnx(graph).SerializeToString())
+        write_onnx(graph, folder / "model.onnx")
     except ConversionError as e:
         print(f"tfrevive: graph and checkpoint are in {folder}; the whole graph does not convert to ONNX: {e}", file=sys.stderr)

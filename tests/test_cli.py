@@ -89,6 +89,81 @@ def test_missing_file(words: list[str], tmp_path: Path) -> None:
     refused(tfrevive(*words), 2, "There is no file")
 
 
+REFUSED = {
+    "a model to upgrade": (["upgrade", "{cnn}/frozen.pb", "--diff"], "is a model, not source", "tfrevive inspect"),
+    "an output that is the source": (["upgrade", "{old}", "-o", "{old}"], "is a source", "--in-place"),
+    "a report that is a folder": (["upgrade", "{old}", "--diff", "--report", "{here}"], "is a folder"),
+    "a baseline in no folder": (["check", "{old}", "--write-baseline", "{here}/no/b.json"], "There is no folder"),
+    "a page that is a folder": (["inspect", "{cnn}/frozen.pb", "--html", "{here}"], "is a folder"),
+    "a model written into no folder": (["convert", "{cnn}/frozen.pb", "-o", "{here}/no/m.onnx"], "There is no folder"),
+    "an array for recorded values": (["convert", "{cnn}/frozen.pb", "--verify", "{here}/x.npy"], "is one array", "out:TENSOR"),
+    "a folder to run": (["run", "{here}"], "is a folder", "old.py"),
+    "a model to run": (["run", "{cnn}/frozen.pb"], "is a model, not a script"),
+    "a notebook to run": (["run", "{here}/n.ipynb"], "is a notebook", "tfrevive upgrade"),
+    "bytes to run": (["run", "{here}/zeros.py"], "not Python source"),
+    "a misspelt option of run": (["run", "--devcie", "cpu", "{old}"], "--devcie", "--device"),
+    "a profile that is a file": (["run", "--profile", "{old}", "{old}"], "it is a file"),
+    "an unknown device": (["run", "--device", "tpu", "{old}"], "Unknown device 'tpu'", "cuda:N"),
+    "no script": (["run"], "Name a script"),
+    "an empty model": (["predict", "{here}/empty.onnx", "-i", "x={here}/x.npy"], "empty.onnx is no ONNX model"),
+    "results that are a folder": (["compile", "{cnn}/frozen.pb", "--fetch", "prob:0", "-o", "{old}"], "it is a file"),
+}
+
+
+@pytest.mark.parametrize("words, said", [(w, said) for w, *said in REFUSED.values()], ids=REFUSED)
+def test_refused(words: list[str], said: list[str], tmp_path: Path) -> None:
+    (tmp_path / "old.py").write_text("import tensorflow as tf\n")
+    (tmp_path / "n.ipynb").write_text("{}")
+    (tmp_path / "zeros.py").write_bytes(b"\0\0")
+    (tmp_path / "empty.onnx").touch()
+    np.save(tmp_path / "x.npy", np.zeros(1))
+    refused(tfrevive(*(w.format(cnn=CNN, here=tmp_path, old=tmp_path / "old.py") for w in words)), 2, *said)
+
+
+def test_an_option_after_the_script_is_the_scripts(tmp_path: Path) -> None:
+    (tmp_path / "words.py").write_text("import sys\nprint(sys.argv[1:])\n")
+    result = tfrevive("run", tmp_path / "words.py", "--profile", "p")
+    assert result.stdout == "['--profile', 'p']\n"
+    assert "stands after" in result.stderr
+    (tmp_path / "words.py").write_text("import sys\nprint(sys.argv[1:])  # --profile FILE\n")
+    assert tfrevive("run", tmp_path / "words.py", "--profile", "p").stderr == ""
+
+
+def test_a_missing_package_is_named_with_its_command(tmp_path: Path) -> None:
+    (tmp_path / "needs.py").write_text("import no_such_package\n")
+    refused(tfrevive("run", tmp_path / "needs.py"), 1, "needs.py:1", "-m pip install no_such_package")
+
+
+def test_a_script_that_fails_does_not_convert(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import tensorflow as tf\nprint(undefined)\n")
+    refused(tfrevive("convert", tmp_path / "bad.py"), 1, "bad.py:2", "NameError")
+
+
+def test_quiet_says_nothing_and_verbose_says_how_long(tmp_path: Path) -> None:
+    words = ["convert", CNN / "frozen.pb", "-o", tmp_path / "m.onnx", "--verify", CNN / "io.npz"]
+    result = tfrevive(*words, "--quiet")
+    assert (result.exit_code, result.output) == (0, "")
+    result = tfrevive(*words, "--verbose")
+    assert [line.split(":")[0].split()[0] for line in result.stderr.splitlines()] == ["Loading", "Converting", "Comparing"]
+
+
+def test_data_that_does_not_fit_claims_no_folder(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((4, 784), np.float32))
+    refused(tfrevive("predict", CNN / "frozen.pb", "--data", tmp_path / "x.npy", "--out", tmp_path / "out"), 1, "--data-input")
+    np.save(tmp_path / "k.npy", np.float32(1))
+    words = [
+        "predict",
+        CNN / "frozen.pb",
+        "--data",
+        tmp_path / "x.npy",
+        "--out",
+        tmp_path / "out",
+        "-i",
+        f"keep_prob:0={tmp_path / 'k.npy'}",
+    ]
+    assert tfrevive(*words).exit_code == 0
+
+
 def test_not_a_graph(tmp_path: Path) -> None:
     (tmp_path / "noise.pb").write_bytes(b"this is no model at all")
     refused(tfrevive("convert", tmp_path / "noise.pb", "-o", tmp_path / "m.onnx"), 2, "noise.pb")

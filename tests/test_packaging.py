@@ -36,6 +36,57 @@ def test_help_has_an_example(command: str) -> None:
     assert f"Example: tfrevive {command}" in result.output
 
 
+def test_help_waits_for_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['tfrevive', '--help']\nfrom runtime.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('google.protobuf', 'libcst', 'numpy', 'onnx', 'onnxruntime', 'pydantic', 'rich') if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=ENV, capture_output=True, text=True, check=True)
+    assert "Commands:" in done.stdout
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["upgrade", "check", "inspect", "convert", "run", "predict", "compile"])
+def test_every_command_can_say_less_more_or_json(command: str) -> None:
+    from typer.testing import CliRunner
+
+    from runtime.cli import app
+
+    said = CliRunner().invoke(app, [command, "--help"]).output
+    for option in ("--quiet", "--verbose", "--json"):
+        assert option in said
+
+
+def test_extras_are_those_that_doctor_names() -> None:
+    from runtime.doctor import OPTIONAL
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {extra for extra, _ in OPTIONAL.values()} <= set(project["optional-dependencies"])
+
+
+def test_lowest_versions_are_declared_for_what_is_imported() -> None:
+    """Every third-party module imported at the top of a file comes from a declared dependency."""
+    import ast
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {d.split(">")[0].split(";")[0].strip().replace("-", "_").lower() for d in project["dependencies"]}
+    declared = {"google" if d == "protobuf" else "onnxruntime" if d == "onnxruntime_gpu" else d for d in declared}
+    ours = {*PACKAGES, "tensorflow", "__future__"}
+    imported = set()
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.parse(path.read_text()).body:
+                names = (
+                    [a.name for a in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                    if isinstance(node, ast.ImportFrom) and not node.level
+                    else []
+                )
+                imported |= {n.split(".")[0] for n in names}
+    assert imported - set(sys.stdlib_module_names) - ours <= declared
+
+
 def test_no_color() -> None:
     env = {**ENV, "NO_COLOR": "1", "TERM": "xterm-256color"}
     result = subprocess.run([sys.executable, "-m", "runtime.cli", "--help"], env=env, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 
 
 def version() -> str:
     """The installed version; in a checkout that is not installed, the one that its pyproject.toml declares; "" where neither is."""
+    from importlib import metadata  # takes longer to load than the rest of `tfrevive --help`
+
     try:
         return metadata.version("tfrevive")
     except metadata.PackageNotFoundError:
