@@ -67,3 +67,14 @@ def cudnn_params_size(node: Node) -> Sequence[Dims]:
 @shape("CudnnRNNCanonicalToParams", "CudnnRNNCanonicalToParamsV2")
 def cudnn_to_params(node: Node) -> Sequence[Dims]:
     return [(None,)]
+
+
+@shape("CudnnRNNParamsToCanonical", "CudnnRNNParamsToCanonicalV2")
+def cudnn_from_params(node: Node) -> Sequence[Dims]:
+    weights = int(node.attr.get("num_params_weights") or node.attr["num_params"])
+    return [(None, None) if i < weights else (None,) for i in range(len(node.outputs))]
+
+
+@shape("CudnnRNNBackprop", "CudnnRNNBackpropV2", "CudnnRNNBackpropV3")
+def cudnn_rnn_backprop(node: Node) -> Sequence[Dims]:
+    return [t.dims for t in node.inputs[:4]]

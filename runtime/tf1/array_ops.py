@@ -116,10 +116,8 @@ def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool
         a = convert_to_tensor(a, name="a")
         if a.dims is not None:
             return apply_op(op_type, scope, x=a, perm=list(range(len(a.dims)))[::-1])
-        from runtime.tf1.math_ops import range as range_
-
         r = apply_op("Rank", None, input=a)
-        return apply_op(op_type, scope, x=a, perm=(r - 1) - range_(0, r, 1))
+        return apply_op(op_type, scope, x=a, perm=(r - 1) - apply_op("Range", None, start=0, limit=r, delta=1))
 
 
 @export("concat")

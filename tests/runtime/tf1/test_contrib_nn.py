@@ -29,3 +29,12 @@ def test_script_prints_what_tensorflow_printed(name: str, capsys: pytest.Capture
     assert [text for text, _ in got] == [text for text, _ in expected]
     for (text, mine), (_, theirs) in zip(got, expected, strict=True):
         assert mine == pytest.approx(theirs, rel=1e-4, abs=1e-5, nan_ok=True), text
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_cudnn_layers_are_their_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    """TensorFlow runs them on GPUs only: outputs are compared with the cells that read the same checkpoint, gradients with differences."""
+    run_script(SCRIPTS / "cudnn_equals_cells.py", device="cpu")
+    said = capsys.readouterr().out
+    assert said.count("True") == 13
+    assert "False" not in said
