@@ -52,6 +52,7 @@ OPS = {
     "nn.relu": "Relu",
     "nn.l2_loss": "L2Loss",
     "nn.lrn": "LRN",
+    "nn.quantized_conv2d": "QuantizedConv2D",
 }
 
 

@@ -678,7 +678,7 @@ def avg_pool3d(input: Any, ksize: Any, strides: Any, padding: str, data_format: 
 
 def _pool1d(function: Any, default: str) -> Any:
     def pool(input: Any, ksize: Any, strides: Any, padding: str, data_format: str = "NWC", name: str | None = None) -> Any:
-        with name_scope(name, default, [input]) as scope:
+        with name_scope(name, default, [input]):
             first_channels = (data_format or "NWC") == "NCW"
             axis = 2 if first_channels else 1
             size, step = _four(ksize, data_format or "NWC", 1), _four(strides, data_format or "NWC", 1)
@@ -686,7 +686,7 @@ def _pool1d(function: Any, default: str) -> Any:
             step.insert(axis, 1)
             wide = array_ops.expand_dims(input, axis)
             result = function(wide, ksize=size, strides=step, padding=padding, data_format="NCHW" if first_channels else "NHWC")
-            return array_ops.squeeze(result, [axis], name=scope)
+            return array_ops.squeeze(result, [axis])
 
     export(f"nn.{'max' if function is max_pool else 'avg'}_pool1d")(pool)
     return pool
