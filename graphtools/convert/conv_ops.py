@@ -97,12 +97,24 @@ def conv(op: Builder, node: NodeView) -> Any:
 
 def _with_open_filter(op: Builder, node: NodeView, x: Value, w: Value, rank: int) -> Value:
     """Conv of an image NC... with a filter whose sizes only the run tells; the number of its groups must be known."""
-    n = rank - 2
-    window = window_of(node, [1] * n, rank)
+    window = window_of(node, [1] * (rank - 2), rank)
+    weights, attrs = _open_weights(op, node, w, window, x.dims[1] if x.dims is not None else None)
+    if window.padding == "SAME":
+        before, after = same_pads(op, spatial_sizes(op, x, rank), window, _reach(op, w, window))
+        zeros = op.const([0, 0])
+        x = op.Pad(x, op.Concat(zeros, before, zeros, after, axis=0), op.const(0, x.dtype))
+    elif any(p != (0, 0) for p in window.explicit):
+        attrs["pads"] = flat_pads(window.explicit)
+    result: Value = op.Conv(x, weights, **attrs)
+    return result
+
+
+def _open_weights(op: Builder, node: NodeView, w: Value, window: Window, channels: int | None) -> tuple[Value, dict[str, Any]]:
+    """The weights and the attributes without kernel_shape, which ONNX reads off the weights."""
+    n = window.rank - 2
     attrs = window.attrs()
     del attrs["kernel_shape"]
-    known = (None,) * rank if w.dims is None else w.dims
-    channels = x.dims[1] if x.dims is not None else None
+    known = (None,) * window.rank if w.dims is None else w.dims
     if node.op.startswith("Depthwise"):
         groups = known[-2] if known[-2] is not None else channels
         if groups is None:
@@ -113,17 +125,16 @@ def _with_open_filter(op: Builder, node: NodeView, x: Value, w: Value, rank: int
         groups = channels // known[-2] if channels and known[-2] else 1
         weights = op.Transpose(w, perm=[n + 1, n, *range(n)])
     if weights.dims is None:
-        weights.dims = (None,) * rank
+        weights.dims = (None,) * window.rank
     if groups != 1:
         attrs["group"] = groups
-    if window.padding == "SAME":
-        reach = op.Add(op.Mul(op.Sub(op.Shape(w, start=0, end=n), 1), op.const(list(window.dilations))), 1)
-        before, after = same_pads(op, spatial_sizes(op, x, rank), window, reach)
-        zeros = op.const([0, 0])
-        x = op.Pad(x, op.Concat(zeros, before, zeros, after, axis=0), op.const(0, x.dtype))
-    elif any(p != (0, 0) for p in window.explicit):
-        attrs["pads"] = flat_pads(window.explicit)
-    result: Value = op.Conv(x, weights, **attrs)
+    return weights, attrs
+
+
+def _reach(op: Builder, w: Value, window: Window) -> Value:
+    """The extent of a dilated kernel whose sizes only the run tells."""
+    sizes = op.Shape(w, start=0, end=len(window.kernel))
+    result: Value = op.Add(op.Mul(op.Sub(sizes, 1), op.const(list(window.dilations))), 1)
     return result
 
 
@@ -177,6 +188,8 @@ def conv_backprop_input(op: Builder, node: NodeView) -> Any:
     """
     rank = 5 if node.op.startswith("Conv3D") else 4
     w, dy = node.input("filter"), node.input("out_backprop")
+    if w.dims is None or None in w.dims:
+        return image_out(op, node, _transposed_with_open_filter(op, node, image_in(op, node, dy, rank), w, rank), rank)
     dims = _filter_dims(node, w)
     window = window_of(node, dims[:-2], rank)
     first = is_channels_first(node)
@@ -206,6 +219,32 @@ def conv_backprop_input(op: Builder, node: NodeView) -> Any:
     dy = image_in(op, node, dy, rank)
     y = transposed(op, dy, weights, window, groups, sizes, None if shape is None else (shape, spatial))
     return image_out(op, node, y, rank)
+
+
+def _transposed_with_open_filter(op: Builder, node: NodeView, dy: Value, w: Value, rank: int) -> Value:
+    """ConvTranspose to the largest size that the filter, whose sizes only the run tells, can have come from; then cut."""
+    n = rank - 2
+    window = window_of(node, [1] * n, rank)
+    first = is_channels_first(node)
+    spatial = range(2, rank) if first else range(1, rank - 1)
+    shape = op.Shape(node.input("input")) if node.op == "Conv3DBackpropInput" else op.cast(node.input("input_sizes"), _int64())
+    if shape.dims == (n,):  # 2.x takes the spatial sizes alone
+        wanted = shape
+    else:
+        wanted = op.Slice(shape, [spatial[0]], [spatial[-1] + 1], [0])
+    channels = node.dims[1 if first else rank - 1] if node.dims is not None else None
+    weights, attrs = _open_weights(op, node, w, window, channels)
+    if any(s != 1 for s in window.strides):
+        attrs["output_padding"] = [s - 1 for s in window.strides]
+    full = op.ConvTranspose(dy, weights, **attrs)
+    if full.dims is None:
+        full.dims = (None,) * rank
+    if window.padding == "SAME":
+        before, _ = same_pads(op, wanted, window, _reach(op, w, window))
+    else:
+        before = op.const([b for b, _ in window.explicit])
+    cut: Value = op.Slice(full, before, op.Add(before, wanted), list(range(2, rank)))
+    return cut
 
 
 def transposed(

@@ -143,15 +143,16 @@ def _soft_select(
 def combined_non_max_suppression(op: Builder, node: NodeView) -> Any:
     """Suppression within each class of each image, then the best of all classes; places that nothing fills are zero."""
     boxes, scores = node.input("boxes"), node.input("scores")
-    if scores.dims is None or scores.dims[2] is None or boxes.dims is None or boxes.dims[2] is None:
-        raise node.fail("the number of classes must be static.")
-    classes, shared = int(scores.dims[2]), int(boxes.dims[2]) == 1
+    shared = boxes.dims is not None and boxes.dims[2] == 1
     shape = op.Shape(scores)
+    classes = op.Slice(shape, [2], [3], [0])
     count = op.Slice(shape, [1], [2], [0])
     per_class = op.Reshape(op.cast(node.input("max_output_size_per_class"), int64), op.const([1]))
     total = op.Reshape(op.cast(node.input("max_total_size"), int64), op.const([1]))
     iou, threshold = _scalar(op, node.input("iou_threshold")), _scalar(op, node.input("score_threshold"))
     by_class = op.Transpose(boxes, perm=[0, 2, 1, 3])  # [batch, classes or 1, n, 4]
+    if boxes.dims is None or boxes.dims[2] is None:  # one box for all classes, or one for each
+        by_class = op.Expand(by_class, op.Concat(op.const([1]), classes, op.const([1, 1]), axis=0))
     rows = op.Transpose(scores, perm=[0, 2, 1])  # [batch, classes, n]
     lonely = op.Concat(op.const([-1, 1]), count, axis=0)
     groups = op.Reshape(by_class, op.Concat(op.const([-1]), count, op.const([4]), axis=0))

@@ -458,7 +458,13 @@ class Writes(TensorList):
     def _read(self, op: Builder) -> TensorList:
         """The list to read from. What is not written is zeros of the shape of what is, which may be known only when the model runs."""
         size = self.base.length(op).const
-        if (size is not None and int(size) <= 10_000) or self.base.is_shaped or self.varies or self.dtype is string or self.dtype.is_complex:
+        if (
+            (size is not None and int(size) <= 10_000)
+            or self.base.is_shaped
+            or self.varies
+            or self.dtype is string
+            or self.dtype.is_complex
+        ):
             return self._done(op)
         first = self.writes[0][1]
         shape = op.Concat(op.Reshape(self.base.length(op), [1]), op.Shape(first), axis=0)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def transposed(op: Builder, x: Value, node: NodeView) -> Value:
     """The last two axes swapped."""
+    if x.rank is None and node.op in ("MatMul", "SparseMatMul"):
+        return op.Transpose(x, perm=[1, 0])  # type: ignore[no-any-return]
     if x.rank is None:
         raise node.fail("the rank of a transposed operand must be known.")
     rank = x.rank

@@ -133,7 +133,7 @@ def fused_batch_norm(op: Builder, node: NodeView) -> Any:
     Training is spelled out: ONNX's training_mode has no CUDA kernel, and its variance is the uncorrected one.
     """
     x, scale, offset, mean, variance = node.inputs[:5]
-    rank = x.rank or 4
+    rank = x.rank or len(node.attr["data_format"])
     first = is_channels_first(node)
     image = x if first else to_channels_first(op, x, rank)
     epsilon = float(node.attr["epsilon"])

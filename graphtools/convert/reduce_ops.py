@@ -313,6 +313,8 @@ def lin_space(op: Builder, node: NodeView) -> Any:
 def bincount(op: Builder, node: NodeView) -> Any:
     """Weights, or ones, added up by value in [0, size); rows of a matrix apart."""
     values, size, weights = op.cast(node.inputs[0], int64), op.cast(node.inputs[1], int64), node.inputs[2]
+    if values.rank is None and node.op == "DenseBincount":
+        raise node.fail("the rank of the input must be known: rows of a matrix are counted apart.")
     size = op.Reshape(size, [1])
     dtype = node.dtype
     binary = bool(node.attr.get("binary_output"))
