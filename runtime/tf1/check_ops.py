@@ -229,3 +229,90 @@ def is_strictly_increasing(x: Any, name: str | None = None) -> Any:
 @export("ensure_shape")
 def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Any:
     return apply_op("EnsureShape", name, input=x, shape=shape)
+
+
+@export("debugging.assert_shapes")
+def assert_shapes(shapes: Any, data: Any = None, summarize: int | None = None, message: str | None = None, name: str | None = None) -> Any:
+    """Tensors have the sizes given by number or by letter, the same letter the same size; "..." or "*" first stands for any dimensions."""
+    pairs = list(shapes.items()) if isinstance(shapes, dict) else list(shapes)
+    message = message or ""
+    with name_scope(name, "assert_shapes", [x for x, _ in pairs]):
+        checked = [(convert_to_tensor(x), wanted) for x, wanted in pairs if wanted is not None]
+        parts = []
+        for x, wanted in checked:
+            if not hasattr(wanted, "__iter__"):
+                raise ValueError(
+                    f"{message}.  Tensor {x.name}.  Specified shape must be an iterable.  An iterable has the attribute `__iter__` or `__getitem__`.  Received specified shape: {wanted}"
+                )
+            symbols = [str(w) if isinstance(w, bytes) else w for w in wanted]
+            if any(s in (Ellipsis, "*") for s in symbols[1:]):
+                at = next(i for i, s in enumerate(symbols) if i and s in (Ellipsis, "*"))
+                raise ValueError(
+                    f"{message}.  Tensor {x.name} specified shape index {at}.  Symbol `...` or `*` for a variable number of unspecified dimensions is only allowed as the first entry"
+                )
+            loose = bool(symbols) and symbols[0] in (Ellipsis, "*")
+            parts.append((x, loose, symbols[1:] if loose else symbols))
+        sizes = [_sizes(x) for x, _, _ in parts]
+        ranks = []
+        for x, loose, symbols in parts:
+            if loose and len(symbols) > 1:
+                ranks.append(assert_rank_at_least(x, len(symbols), data, summarize, message, name))
+            elif not loose and len(symbols) < 2:
+                ranks.append(assert_rank_in(x, [0, 1], data, summarize, message, name))
+            elif not loose:
+                ranks.append(assert_rank(x, len(symbols), data, summarize, message, name))
+        known: dict[Any, tuple[Any, Any, int]] = {}
+        checks = []
+        for (x, loose, symbols), actual in zip(parts, sizes, strict=True):
+            for i, symbol in enumerate(symbols):
+                if symbol in (None, "."):
+                    continue
+                dim = i - len(symbols) if loose else i
+                number = str(symbol).isdigit()
+                if not number and symbol not in known:
+                    known[symbol] = (actual[dim], x, dim)
+                    continue
+                size = int(symbol) if number else known[symbol][0]
+                why = "Specified explicitly" if number else f"Specified by tensor {known[symbol][1].name} dimension {known[symbol][2]}"
+                if isinstance(actual[dim], int) and isinstance(size, int):
+                    if actual[dim] != size:
+                        raise ValueError(
+                            f"{message}.  {why}.  Tensor {x.name} dimension {dim} must have size {size}.  Received size {actual[dim]}, shape {x.shape}"
+                        )
+                    continue
+                holds = math_ops.equal(convert_to_tensor(actual[dim]), convert_to_tensor(size))
+                shown = data or [
+                    message,
+                    why,
+                    f"Tensor {x.name} dimension",
+                    dim,
+                    "must have size",
+                    size,
+                    "Received shape: ",
+                    array_ops.shape(x),
+                ]
+                checks.append(Assert(holds, shown, summarize=summarize))
+        with get_default_graph().control_dependencies(ranks):
+            return control_flow_ops.group(*checks)
+
+
+def _sizes(x: Any) -> list[Any]:
+    """The size of each dimension, a number where it is known; a scalar counts as one element."""
+    if x.rank is None:
+        shape = array_ops.shape(x)
+        return _LateSizes(shape)
+    if x.rank == 0:
+        return [1]
+    shape = None if None not in x.dims else array_ops.shape(x)
+    return [d if d is not None else shape[i] for i, d in enumerate(x.dims)]  # type: ignore[index]
+
+
+class _LateSizes(list):  # type: ignore[type-arg]
+    """Sizes of a tensor of unknown rank, taken from its shape when it is there."""
+
+    def __init__(self, shape: Any) -> None:
+        super().__init__()
+        self._shape = shape
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._shape[index]

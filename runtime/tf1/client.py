@@ -93,6 +93,10 @@ class BaseSession:
         """Compute `fetches`; see runtime.session.Session.run."""
         feeds = _expand_feeds(self._graph, feed_dict) if feed_dict else None
         result = self._session.run(fetches, feeds, options, run_metadata)
+        if "session_handles" in self._graph.attributes:
+            from runtime.tf1 import session_ops
+
+            result = session_ops.fetched(self._graph, self, fetches, result)
         if observers and not _internal(1):
             for observer in observers:
                 observer(fetches, feed_dict, result)
@@ -177,6 +181,10 @@ def _expand_feeds(graph: Graph, feed_dict: Any) -> dict[Any, Any]:
     feeds: dict[Any, Any] = {}
     for key, value in feed_dict.items():
         if isinstance(key, base.Tensor):
+            if type(value).__name__ == "TensorHandle":
+                from runtime.tf1 import session_ops
+
+                value = session_ops.fed(graph, key, value)
             feeds[key] = value
         elif isinstance(key, str | bytes):
             feeds[_tensor_named(graph, key)] = value
