@@ -113,11 +113,22 @@ def capture(path: Path, *, after: int | None = None) -> Graph:
     except SystemExit as e:
         if e.code not in (None, 0):
             raise RuntimeError(f"{path} ended with exit code {e.code} before its graph could be captured.") from e
-    if not held:
-        raise ValueError(f"{path} never called Session.run, so that there is no graph to capture.")
     from runtime.export import with_values
 
-    return with_values(held[0])
+    return with_values(held[0] if held else _initialized(path))
+
+
+def _initialized(path: Path) -> Any:
+    """A session of the default graph of a script that made none, with the initial values of its variables. Raises ValueError for no graph."""
+    from runtime.tf1 import client, variables
+    from runtime.tf1.graph import get_default_graph
+
+    graph = get_default_graph()
+    if not len(graph):
+        raise ValueError(f"{path} neither called Session.run nor left nodes in the default graph, so that there is no graph to capture.")
+    session = client.Session(graph=graph)
+    session.run([v.initializer for v in variables.global_variables()])
+    return session
 
 
 def describe_source_error(error: SourceError) -> str:

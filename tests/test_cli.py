@@ -139,6 +139,18 @@ def test_a_script_that_fails_does_not_convert(tmp_path: Path) -> None:
     refused(tfrevive("convert", tmp_path / "bad.py"), 1, "bad.py:2", "NameError")
 
 
+def test_a_script_that_only_builds_converts_with_initial_values(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "import tensorflow as tf\nx = tf.placeholder(tf.float32, [None, 2], name='x')\n"
+        "y = tf.matmul(x, tf.Variable([[1.0], [2.0]]), name='y')\n"
+    )
+    assert tfrevive("convert", tmp_path / "net.py", "-o", tmp_path / "net.onnx", "--outputs", "y:0").exit_code == 0
+    np.save(tmp_path / "x.npy", np.array([[3, 4]], np.float32))
+    assert "[[11.]]" in tfrevive("predict", tmp_path / "net.onnx", "-i", f"x={tmp_path / 'x.npy'}").output
+    (tmp_path / "none.py").write_text("x = 1\n")
+    refused(tfrevive("convert", tmp_path / "none.py"), 1, "no graph to capture")
+
+
 def test_quiet_says_nothing_and_verbose_says_how_long(tmp_path: Path) -> None:
     words = ["convert", CNN / "frozen.pb", "-o", tmp_path / "m.onnx", "--verify", CNN / "io.npz"]
     result = tfrevive(*words, "--quiet")
