@@ -177,7 +177,19 @@ def _pad_slice(op: Builder, node: NodeView, shape: Value, dy: Value, rank: int) 
 @converts("TensorStridedSliceUpdate")
 @by_parts
 def tensor_strided_slice_update(op: Builder, node: NodeView) -> Any:
-    x, value = node.input("input"), node.input("value")
+    return _with_slice(op, node, node.input("input"), node.input("value"))
+
+
+@converts("StridedSliceAssign", "ResourceStridedSliceAssign")
+@by_parts
+def strided_slice_assign(op: Builder, node: NodeView) -> Any:
+    ref = node.inputs[0]
+    node.write(ref, _with_slice(op, node, node.read(ref), node.input("value")))
+    return ref if node.outputs else None
+
+
+def _with_slice(op: Builder, node: NodeView, x: Value, value: Value) -> Value:
+    """The tensor with the values of a slice replaced."""
     shape = op.Shape(x)
     _, places = _flat_slice(op, node, shape)
     flat = op.ScatterElements(op.Reshape(x, [-1]), places, op.Expand(op.Reshape(value, [-1]), op.Shape(places)), axis=0)

@@ -268,9 +268,13 @@ def strided_slice(
             new_axis_mask=new_axis_mask,
             shrink_axis_mask=shrink_axis_mask,
         )
-        result.assign = lambda value, name=None: apply_op(
-            "StridedSliceAssign", name, ref=var._ref(), begin=begin, end=end, strides=strides, value=value, **masks
-        )
+        slice_name = name or "strided_slice"
+
+        def assign(value: Any, name: str | None = None) -> Any:
+            given = dict(begin=begin, end=end, strides=strides, value=value, **masks)
+            return var._assign_slice(given, name or f"{slice_name}_assign")
+
+        result.assign = assign
     return result
 
 
@@ -319,6 +323,7 @@ def _slice_helper(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
 
 
 def stack_indices(values: list[Any]) -> Any:
+    values = [convert_to_tensor(v) if hasattr(v, "initialized_value") else v for v in values]  # variables
     if any(isinstance(v, base.Tensor) for v in values):
         dtype = int64 if any(isinstance(v, base.Tensor) and v.dtype.base_dtype is int64 for v in values) else int32
         return convert_to_tensor([cast_(v, dtype) if isinstance(v, base.Tensor) else v for v in values], dtype, name="stack")

@@ -57,7 +57,8 @@ def elsewhere(name: str) -> Any:
         found = modules.lookup(f"{home}.{tail}")
         if found is not None and not isinstance(found, modules.Unsupported):
             return found
-    for candidate in _candidates(name):
+    shared = [f"contrib.{'.'.join(parts[2:])}"] if parts[1] == "slim" else []  # slim shows contrib.losses, contrib.layers and others
+    for candidate in [*_candidates(name), *shared]:
         if candidate != name:
             modules._load_for(candidate)
             if candidate in EXPORTS:

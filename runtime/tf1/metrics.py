@@ -379,9 +379,9 @@ recall = _ratio("recall", false_negatives)
 
 
 def _at_thresholds(
-    labels: Any, predictions: Any, thresholds: Sequence[float], weights: Any = None, includes: Sequence[str] | None = None
-) -> Any:
-    """Per kind of decision: the variable that counts it at each threshold, and the op that does."""
+    labels: Any, predictions: Any, thresholds: Sequence[float], weights: Any = None, includes: Sequence[str] | None = None, checked: bool = True
+) -> Any:  # fmt: skip
+    """Per kind of decision: the variable that counts it at each threshold, and the op that does. tf.contrib's do not check the predictions."""
     from runtime.tf1.modules import lookup
 
     includes = tuple(DECISIONS) if includes is None else includes
@@ -389,11 +389,14 @@ def _at_thresholds(
     if unknown:
         raise ValueError(f"Invalid key: {unknown[0]}.")
     predictions = convert_to_tensor(predictions)
-    message = "predictions must be in [0, 1]"
-    low = lookup("assert_greater_equal")(predictions, math_ops.cast(0.0, predictions.dtype), message=message)
-    high = lookup("assert_less_equal")(predictions, math_ops.cast(1.0, predictions.dtype), message=message)
-    with get_default_graph().control_dependencies([low, high]):
-        predictions, labels, weights = _fitted(math_ops.cast(predictions, float32), math_ops.cast(labels, bool_), weights)
+    if checked:
+        message = "predictions must be in [0, 1]"
+        low = lookup("assert_greater_equal")(predictions, math_ops.cast(0.0, predictions.dtype), message=message)
+        high = lookup("assert_less_equal")(predictions, math_ops.cast(1.0, predictions.dtype), message=message)
+        with get_default_graph().control_dependencies([low, high]):
+            predictions, labels, weights = _fitted(math_ops.cast(predictions, float32), math_ops.cast(labels, bool_), weights)
+    else:
+        predictions, labels, weights = _fitted(predictions, labels, weights)
     n = len(thresholds)
     column = array_ops.reshape(predictions, [-1, 1])
     row = array_ops.reshape(math_ops.cast(labels, bool_), [1, -1])

@@ -355,6 +355,10 @@ class Variable(metaclass=_VariableType):
         result = apply_op(op_type, name, ref=self._ref_tensor, use_locking=use_locking, **{argument: value})
         return result if read_value else result.op
 
+    def _assign_slice(self, given: dict[str, Any], name: str | None) -> Any:
+        """v[...].assign(value)."""
+        return apply_op("StridedSliceAssign", name, ref=self._ref_tensor, **given)
+
     def count_up_to(self, limit: int) -> Any:
         return apply_op("CountUpTo", None, ref=self._ref_tensor, limit=limit)
 
@@ -484,6 +488,10 @@ class ResourceVariable(Variable):
         value = convert_to_tensor(value, self._dtype)
         op = apply_op(f"{op_type}VariableOp", name, resource=self._ref_tensor, value=value)
         return Updated(self, op) if read_value else op
+
+    def _assign_slice(self, given: dict[str, Any], name: str | None) -> Any:
+        given = {**given, "value": convert_to_tensor(given["value"], self._dtype)}
+        return Updated(self, apply_op("ResourceStridedSliceAssign", name, ref=self._ref_tensor, **given))
 
     def _scatter(self, kind: str, indices: Any, updates: Any, use_locking: bool = False, name: str | None = None) -> Any:
         arguments = {"ref" if kind.startswith("Nd") else "resource": self._ref_tensor}
