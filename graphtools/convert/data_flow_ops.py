@@ -35,7 +35,8 @@ def tensor_array(op: Builder, node: NodeView) -> Any:
 def _is_concatenated(node: NodeView) -> bool:
     """Whether a graph concatenates TensorArrays, whose elements may then be of different lengths."""
     dims = node.attr.get("element_shape")
-    return (dims is None or not dims or dims[0] is None) and any(n.op.startswith("TensorArrayConcat") for n in node.graph)
+    graphs = [node.graph, *(f.graph for f in node.graph.functions.values())]
+    return (dims is None or not dims or dims[0] is None) and any(n.op.startswith("TensorArrayConcat") for g in graphs for n in g)
 
 
 @converts("TensorArrayGrad", "TensorArrayGradV2", "TensorArrayGradV3", "TensorArrayGradWithShape")

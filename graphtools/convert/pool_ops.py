@@ -211,7 +211,7 @@ def _first_maxima(op: Builder, image: Value, y: Value, dy: Value, window: Window
 
 @converts("MaxPool3DGrad")
 def max_pool_3d_grad(op: Builder, node: NodeView) -> Any:
-    """Unlike in two dimensions, all of several equal maxima get the gradient."""
+    """Unlike in two dimensions, all that are within 1e-5 of the maximum get the gradient."""
     window, _, _ = _window(node, 5)
     image, y, dy = (image_in(op, node, node.input(name), 5) for name in ("orig_input", "orig_output", "grad"))
     dtype = image.dtype
@@ -219,7 +219,7 @@ def max_pool_3d_grad(op: Builder, node: NodeView) -> Any:
         image, y, dy = op.cast(image, float32), op.cast(y, float32), op.cast(dy, float32)
     single = [op.Reshape(v, op.Concat(op.const([-1, 1]), op.Shape(v, start=2), axis=0)) for v in (y, dy)]
     seen = patches(op, image, window, fill=float(np.finfo(np.float32).min))
-    spread = op.Where(op.Equal(seen, single[0]), single[1], 0)
+    spread = op.Where(op.Less(op.Abs(op.Sub(seen, single[0])), 1e-5), single[1], 0)
     return image_out(op, node, op.cast(gathered(op, spread, image, window), dtype), 5)
 
 

@@ -65,7 +65,8 @@ def reserve(op: Builder, node: NodeView) -> Any:
     if dtype is variant:  # rows of a ragged tensor: the op that puts them together says of what
         dtype = next((n.attr["Tvalues"] for n in node.graph if n.op == "RaggedTensorFromVariant" and n.attr["output_ragged_rank"]), dtype)
     result = Blank(dtype, dims, op.cast(node.inputs[1], int64))
-    result.varies = (dims is None or not dims or dims[0] is None) and any(n.op.startswith("TensorListConcat") for n in node.graph)
+    graphs = [node.graph, *(f.graph for f in node.graph.functions.values())]
+    result.varies = (dims is None or not dims or dims[0] is None) and any(n.op.startswith("TensorListConcat") for g in graphs for n in g)
     return result
 
 

@@ -167,8 +167,12 @@ class Walk:
         for node in self.order:
             if node.op not in handlers and node.op not in VARIABLES and not self._is_bound(node):
                 missing.setdefault(node.op, []).append(node.name)
+        open_inputs = missing.pop("Placeholder", [])
         if missing:
             raise UnsupportedOps(missing)
+        if open_inputs:
+            names = ", ".join(repr(f"{n}:0") for n in open_inputs)
+            raise ConversionError(f"The outputs need {'the placeholders' if len(open_inputs) > 1 else 'the placeholder'} {names}, which the inputs lack.")
         for node in self.order:
             if not self._is_bound(node):
                 self.convert(node)

@@ -58,6 +58,10 @@ def _read(
     kind = detect(data)
     if not isinstance(data, bytes) and kind not in ("graphdef", "metagraph", "saved_model"):
         data = bytes(data)
+    if signature is not None and kind not in (*_SIGNED, ""):
+        raise FormatError(f"{what} is {_KINDS.get(kind, 'a checkpoint')}, which has no signatures; leave out the signature {signature!r}.")
+    if tags and kind and not kind.startswith("saved_model"):
+        raise FormatError(f"{what} is {_KINDS.get(kind, 'a checkpoint')}, which has no tags; leave out the tags {', '.join(map(repr, tags))}.")
     if kind in ("graphdef", "graphdef_text"):
         graph = graphdef.read(data, what=what) if kind == "graphdef" else graphdef.read_text(data, what=what)
         _bind(graph, checkpoint)
@@ -83,6 +87,17 @@ def _read(
         )
     raise FormatError(f"{what} is {_other(data)}; a GraphDef, MetaGraph, SavedModel or Keras model was expected.")
 
+
+_SIGNED = ("metagraph", "metagraph_text", "saved_model", "saved_model_text")
+_KINDS = {
+    "graphdef": "a GraphDef",
+    "graphdef_text": "a GraphDef",
+    "hdf5": "a Keras model",
+    "keras_json": "a Keras model",
+    "keras_yaml": "a Keras model",
+    "metagraph": "a MetaGraph",
+    "metagraph_text": "a MetaGraph",
+}
 
 # What other files start with (at an offset), and what they are.
 _OTHERS = (
