@@ -461,6 +461,9 @@ LAZY: dict[str, tuple[str, ...]] = {
     "debugging.get_log_device_placement": ("environment",),
     "debugging.set_log_device_placement": ("environment",),
     "io.gfile": ("environment",),
+    "profiler": ("profiler",),
+    "contrib.tfprof": ("profiler",),
+    "python.profiler": ("profiler",),
     "verify_tensor_all_finite": ("logging_ops",),
     "while_loop": ("control_flow",),
 }
