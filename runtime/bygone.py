@@ -138,6 +138,10 @@ MOVED = {
 }
 
 
+# Modules whose content went away: the name, the module of ours that has it.
+REVIVED = {"scipy.misc": "runtime.scipy_misc"}
+
+
 class Nothing(np.ndarray[Any, Any]):
     """An array of no elements, which is false as it was before numpy 2.2."""
 
@@ -203,11 +207,14 @@ PATCHES: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {"PIL.Imag
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds modules under the names they had."""
 
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in MOVED else None
+        return ModuleSpec(fullname, self) if fullname in self.names else None
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
-        return importlib.import_module(MOVED[spec.name])
+        return importlib.import_module(self.names[spec.name])
 
     def exec_module(self, module: types.ModuleType) -> None:
         """It is executed already."""
@@ -263,14 +270,18 @@ def restored() -> Iterator[None]:
     for module_name in PATCHES:
         if module_name in sys.modules:
             patch(sys.modules[module_name])
-    finders: list[Any] = [Finder(), Patcher(patch)]
+    finders: list[Any] = [Finder(MOVED), Finder(REVIVED), Patcher(patch)]
     sys.meta_path.append(finders[0])
-    sys.meta_path.insert(0, finders[1])
+    sys.meta_path[:0] = finders[1:]
+    hidden = {n: sys.modules.pop(n) for n in REVIVED if n in sys.modules}
     try:
         yield
     finally:
         for finder in finders:
             sys.meta_path.remove(finder)
+        for name in REVIVED:
+            sys.modules.pop(name, None)
+        sys.modules.update(hidden)
         for owner, name, value in reversed(undo):
             if value is missing:
                 delattr(owner, name)
