@@ -12,7 +12,7 @@ import typer
 
 from graphtools.quick import Command
 from migrate.cli import Quiet, Verbose
-from migrate.report.output import Steps, check_place, stop, whole, write_whole
+from migrate.report.output import Steps, check_folder, check_place, stop, whole, write_whole
 
 if TYPE_CHECKING:
     from graphtools.graph import Graph
@@ -62,6 +62,8 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
                 stop("Name a model, or ask for --ops.", 2)
             if html is not None:
                 check_place(html)
+            if tensorboard is not None:
+                check_folder(tensorboard)
             steps = Steps(quiet, verbose)
             with steps(f"Loading {model}"):
                 graph = load(model, checkpoint, weights, signature, tag, script_graph)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
-from migrate.report.output import Progress, stop, write_whole
+from migrate.report.output import Progress, check_folder, check_place, stop, write_whole
 
 if TYPE_CHECKING:
     from migrate.report.report import Report
@@ -259,10 +259,10 @@ def _check_places(sources: list[str], out: Path | None, report: Path | None) -> 
     """Refuse places that cannot be written to, before the work is done."""
     if out is not None and any(out.resolve() == Path(s).resolve() for s in sources):
         stop(f"{out} is a source: name another place with --out, or replace the files with --in-place", 2)
-    if out is not None and out.is_file() and any(Path(s).is_dir() for s in sources):
-        stop(f"{out} is a file: expected a folder for --out, as the sources are folders", 2)
-    if report is not None and report.is_dir():
-        stop(f"{report} is a folder: expected the name of a file to write", 2)
+    if report is not None:
+        _run(lambda: check_place(report) if report.parent.is_dir() else check_folder(report.parent))
+    if out is not None and any(Path(s).is_dir() for s in sources):
+        _run(lambda: check_folder(out))
 
 
 def _write_report(path: Path, text: str) -> None:

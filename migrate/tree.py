@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from migrate import generation as generations
 from migrate import gitignore, notebook, source
 from migrate.report.finding import Finding, Level, Location
+from migrate.report.output import whole
 from migrate.report.report import FileReport, Report
 from migrate.rule import Generation, Target
 from migrate.source import SourceError
@@ -393,17 +394,13 @@ def _write(outcome: Outcome, job: Job, plans: Sequence[_Plan], in_place: bool) -
 
 def write(target: Path, data: bytes, like: Path, durable: bool = True) -> None:
     """Replace a file at once: whoever looks, also after a kill, sees the old bytes or the new ones."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tfrevive")
-    try:
+    with whole(target) as temporary:
         with temporary.open("wb") as file:
             file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         os.chmod(temporary, stat.S_IMODE(like.stat().st_mode))
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def copy(source_path: Path, target: Path, kind: str) -> None:

@@ -15,7 +15,7 @@ import migrate.cli
 from graphtools.cli import Failing
 from graphtools.quick import Group
 from migrate.cli import Quiet, Verbose
-from migrate.report.output import Progress, Steps, stop
+from migrate.report.output import Progress, Steps, check_folder, stop
 from migrate.report.tool import version
 
 if TYPE_CHECKING:
@@ -151,7 +151,9 @@ def _print_coverage(as_json: bool) -> None:
         import json
 
         typer.echo(
-            json.dumps([{"module": place, "names": n, "here": here, "missing": list(missing)} for place, n, here, missing in rows], indent=1)
+            json.dumps(
+                [{"module": place, "names": n, "here": here, "missing": list(missing)} for place, n, here, missing in rows], indent=1
+            )
         )
         return
     for place, names, here, missing in rows:
@@ -202,9 +204,11 @@ def run(
     if script is None:
         stop("Name a script, or ask for --coverage.", 2)
     _check_script(script)
-    for option, folder in (("--profile", profile), ("--export", export)):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            stop(f"{option} {folder}: it is a file; expected the name of a folder to write into.", 2)
+    try:
+        for folder in filter(None, (profile, export)):
+            check_folder(folder)
+    except OSError as e:
+        stop(str(e), 2)
     if device not in ("auto", "cpu"):
         from runtime.devices import gpus
         from runtime.errors import InvalidArgumentError
@@ -309,8 +313,7 @@ def predict(
         if data:
             if out is None:
                 stop("--data needs --out DIR.", 2)
-            if out.exists() and not out.is_dir():
-                stop(f"--out {out}: it is a file; expected the name of a folder to write into.", 2)
+            check_folder(out)
             predict_batches(
                 model,
                 data,
@@ -412,8 +415,7 @@ def compile_model(
 
         from runtime import artifact
 
-        if output.exists() and not output.is_dir():
-            stop(f"--output {output}: it is a file; expected the name of a folder to write into.", 2)
+        check_folder(output)
         steps = Steps(quiet, verbose)
         feeds = dict(artifact.read_feed(f) for f in feed or [])
         with steps(f"Loading {model}"):

@@ -102,11 +102,11 @@ REFUSED = {
     "a notebook to run": (["run", "{here}/n.ipynb"], "is a notebook", "tfrevive upgrade"),
     "bytes to run": (["run", "{here}/zeros.py"], "not Python source"),
     "a misspelt option of run": (["run", "--devcie", "cpu", "{old}"], "--devcie", "--device"),
-    "a profile that is a file": (["run", "--profile", "{old}", "{old}"], "it is a file"),
+    "a profile that is a file": (["run", "--profile", "{old}", "{old}"], "is a file"),
     "an unknown device": (["run", "--device", "tpu", "{old}"], "Unknown device 'tpu'", "cuda:N"),
     "no script": (["run"], "Name a script"),
     "an empty model": (["predict", "{here}/empty.onnx", "-i", "x={here}/x.npy"], "empty.onnx is no ONNX model"),
-    "results that are a folder": (["compile", "{cnn}/frozen.pb", "--fetch", "prob:0", "-o", "{old}"], "it is a file"),
+    "results that are a folder": (["compile", "{cnn}/frozen.pb", "--fetch", "prob:0", "-o", "{old}"], "is a file"),
 }
 
 

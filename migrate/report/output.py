@@ -27,6 +27,17 @@ def check_place(path: Path) -> None:
         raise IsADirectoryError(f"{path} is a folder: expected the name of a file to write.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
+    if not os.access(path.parent, os.W_OK) and path.parts[:2] != ("/", "dev"):
+        raise PermissionError(f"{path} cannot be written: its folder gives you no permission to.")
+
+
+def check_folder(path: Path) -> None:
+    """Raise OSError, with a text that says what is in the way, where a folder cannot be written into, or made."""
+    if path.exists() and not path.is_dir():
+        raise NotADirectoryError(f"{path} is a file: expected the name of a folder to write into.")
+    nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise PermissionError(f"{path} cannot be written: {nearest} gives you no permission to.")
 
 
 @contextmanager

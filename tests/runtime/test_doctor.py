@@ -82,3 +82,17 @@ def test_without_a_gpu_the_reason_is_said() -> None:
     )
     assert done.returncode == 2
     assert "CUDA_VISIBLE_DEVICES='-1' hides every GPU" in done.stderr
+
+
+def test_cuda_is_preloaded_before_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    from runtime import devices
+
+    done: list[str] = []
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(cuda_libraries, "preload", lambda: done.append("preloaded"))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda *args, **options: done.append("tried") or pytest.fail("stop here"))
+    with pytest.raises(pytest.fail.Exception):
+        devices._cuda_problem.__wrapped__()
+    assert done == ["preloaded", "tried"]
