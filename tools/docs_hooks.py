@@ -87,7 +87,7 @@ def commands() -> str:
         out += [paragraph(p) for p in re.split(r"\n\s*\n", inspect.getdoc(function) or "")]
         hints = typing.get_type_hints(function, include_extras=True)
         rows = [row(p, hints[p.name]) for p in inspect.signature(function).parameters.values()]
-        out.append("| | | default |\n|---|---|---|\n" + "\n".join(r for r in rows if r) + "\n")
+        out.append("| | |\n|---|---|\n" + "\n".join(r for r in rows if r) + "\n")
     return "\n".join(out)
 
 
@@ -108,15 +108,20 @@ def row(parameter: inspect.Parameter, hint: Any) -> str:
         return ""
     kinds = [k for k in typing.get_args(kind) if k is not type(None)] or [kind]
     if isinstance(info, ArgumentInfo):
-        names = [f"`{info.metavar or parameter.name.upper()}`"]
+        names = [code(info.metavar or parameter.name.upper())]
     else:
-        names = [f"`{n}`" for decl in info.param_decls or [f"--{parameter.name.replace('_', '-')}"] for n in decl.split("/")]
+        declared = [d for d in (info.default, *(info.param_decls or ())) if isinstance(d, str) and d.startswith("-")]
+        names = [code(n) for decl in declared or [f"--{parameter.name.replace('_', '-')}"] for n in decl.split("/")]
         if bool not in kinds:
-            names.append(f"`{info.metavar or value_name(kinds[0])}`")
+            names.append(code(info.metavar or value_name(kinds[0])))
     default = parameter.default
-    plain = isinstance(default, str | int | float) and not isinstance(default, bool)
-    said = (info.help or "").replace("|", "\\|").replace("<", "&lt;")
-    return f"| {' '.join(names).replace('|', chr(92) + '|')} | {said} | {f'`{default}`' if plain else ''} |"
+    plain = isinstance(default, str | int | float) and not isinstance(default, bool) and "default" not in (info.help or "")
+    said = html.escape(info.help or "", quote=False).replace("|", "&#124;")
+    return f"| {' '.join(names)} | {said}{f' Default: {code(str(default))}.' if plain else ''} |"
+
+
+def code(text: str) -> str:
+    return f"<code>{html.escape(text, quote=False).replace('|', '&#124;<wbr>')}</code>"
 
 
 def value_name(kind: Any) -> str:
@@ -176,28 +181,33 @@ def described(title: str, thing: Any, level: int) -> Iterator[str]:
 
 
 def signature(thing: Any) -> str:
+    """(parameters) -> result, as written in the source; one parameter a line where that is long."""
     try:
-        text = str(inspect.signature(thing))
+        found = inspect.signature(thing)
     except (TypeError, ValueError):
         return "(...)"
-    text = text.replace("'", "").replace("os.PathLike[str]", "PathLike").replace("(self, ", "(").replace("(self)", "()")
-    return text if len(text) < 100 else text.replace("(", "(\n    ", 1).replace(", ", ",\n    ") if "[" not in text else wrapped(text)
-
-
-def wrapped(text: str) -> str:
-    """One parameter a line; commas inside brackets stay."""
-    depth, out = 0, ""
-    for character in text:
-        depth += (character in "([") - (character in ")]")
-        if character == "(" and depth == 1:
-            out += "(\n    "
-        elif character == ")" and depth == 0:
-            out += ",\n)"
-        elif character == "," and depth == 1:
-            out += ",\n   "
-        else:
-            out += character
-    return out
+    words: list[str] = []
+    for p in found.parameters.values():
+        if p.name == "self":
+            continue
+        if p.kind is p.KEYWORD_ONLY and not any(w.startswith("*") for w in words):
+            words.append("*")
+        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        hint = (
+            ""
+            if p.annotation is p.empty
+            else f": {p.annotation if isinstance(p.annotation, str) else inspect.formatannotation(p.annotation)}"
+        )
+        value = "" if p.default is p.empty else f"{' = ' if hint else '='}{p.default!r}"
+        words.append(stars + p.name + hint + value)
+    result = found.return_annotation
+    given = (
+        ""
+        if result is found.empty or inspect.isclass(thing)
+        else f" -> {result if isinstance(result, str) else inspect.formatannotation(result)}"
+    )
+    line = f"({', '.join(words)}){given}".replace("os.PathLike[str]", "PathLike")
+    return line if len(line) < 80 else "(\n    " + ",\n    ".join(words).replace("os.PathLike[str]", "PathLike") + f",\n){given}"
 
 
 def docstring(thing: Any) -> str:
