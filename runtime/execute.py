@@ -29,7 +29,7 @@ _UNLOCKED = contextlib.nullcontext()
 class Execution:
     """One run of a plan; also what host kernels see as their `run`."""
 
-    __slots__ = ("deadline", "is_stopped", "keep", "plan", "session", "state", "values")
+    __slots__ = ("at", "deadline", "is_stopped", "keep", "plan", "session", "state", "values")
 
     def __init__(self, session: Session, plan: Plan, deadline: float | None = None) -> None:
         self.session = session
@@ -38,6 +38,7 @@ class Execution:
         self.deadline = deadline
         self.values: list[Any] = [None] * plan.size
         self.keep: list[Any] = []
+        self.at = 0  # the step that runs
         self.is_stopped = False  # after an error: what still waits is cancelled
 
     def run(self, feeds: Sequence[Any], give_away: bool = True) -> list[Any]:
@@ -52,6 +53,7 @@ class Execution:
         else:
             for step in plan.steps:
                 self._run_step(step)
+                self.at += 1
                 for slot in step.drops:
                     values[slot] = None
         self._load(plan.final_loads)

@@ -138,6 +138,7 @@ class Plan:
     final_loads: list[Load]
     graph: Graph
     folded: list[Node]  # nodes whose value was known when planning
+    first_effect: int = 0  # the steps before this one may run before assertions that they depend on
     seconds: float = 0.0  # what it cost to make
     exact: ExactPlans | None = None  # for a plan that leaves dimensions of feeds open
     needs: dict[int, frozenset[int]] | None = None  # runtime.waiting.needs, once it was asked for
@@ -170,6 +171,7 @@ class Planner:
     """Plans one set of fetches and feeds. `bound` says which feeds are handles of variables (in a function's body).
 
     With `on_cpu` everything runs there: the host may update large variables where they lie, and forms that are fast on CPUs are chosen.
+    With `is_strict` nothing runs before the assertions that it depends on.
     """
 
     def __init__(
@@ -180,7 +182,9 @@ class Planner:
         feed_dims: Sequence[Dims],
         bound: Mapping[Tensor, Variable] | None = None,
         on_cpu: bool = False,
+        is_strict: bool = False,
     ) -> None:
+        self.is_strict = is_strict
         self.on_cpu = on_cpu
         part, tensors, nodes = extract(graph, fetches, feeds)
         changed = False
@@ -253,7 +257,8 @@ class Planner:
         final_loads: list[Load] = []
         fetches = [self._fetch(t, final_loads) for t in self.targets]
         _find_drops(steps, {f.slot for f in fetches if f is not None})
-        return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph, folded)
+        effect = next((i for i, step in enumerate(steps) if _has_effect(step)), len(steps)) if self.is_relaxed else 0
+        return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph, folded, effect)
 
     def _slot(self) -> int:
         self.size += 1
@@ -307,26 +312,37 @@ class Planner:
         return self.on_cpu and node.op in IN_PLACE and updates_in_place(node, self._variable(node.inputs[0]))
 
     def _levels(self) -> dict[Node, int]:
+        """The level of each node. What only computes does not wait for the assertions it depends on, which would cut the segment it is in;
+        what has an effect does."""
         levels: dict[Node, int] = {}
+        guards: dict[Node, int] = {}
+        self.is_relaxed = False
         for node in self.order:
             kind = self.kinds.get(node)
-            level = -1 if kind != ONNX else 0
+            level, guard = -1 if kind != ONNX else 0, -1
             inputs = [t for t in node.inputs if kind != HOST or not _is_known(t)]
             for need in (*(t.node for t in inputs), *node.control_inputs):
                 before = levels.get(need)
                 if before is None:
                     continue
-                if kind is not None and before % 2 != kind:
-                    before += 1
-                level = max(level, before)
-            levels[node] = level
+                guard = max(guard, guards[need])
+                if need.op == "Assert" and not self.is_strict:
+                    guard = max(guard, before)
+                else:
+                    level = max(level, _after(before, kind))
+            if kind is not None and node.op != "Assert" and _after(guard, kind) > level:
+                if kind == HOST or not all(map(self._is_stack, self.versions.made_by(node))):
+                    level = _after(guard, kind)
+                else:
+                    self.is_relaxed = True
+            levels[node], guards[node] = level, guard
         return levels
 
     def _find_needed(self) -> None:
         """The tensors that cross levels, and the versions of variables that do."""
         self.needed: set[Tensor] = {t for t in self.targets if isinstance(t, Tensor)}
         self.last_version = {key: len(nodes) for key, nodes in self.versions.writers.items()}
-        self.needed_versions: set[tuple[str, int]] = set(self.last_version.items())
+        self.needed_versions: set[tuple[str, int]] = {(k, v) for k, v in self.last_version.items() if not self._is_stack(k)}
         for node in self.order:
             for tensor in node.inputs:
                 source = tensor.node
@@ -337,6 +353,9 @@ class Planner:
                     version = self.versions.seen_by(node, key)
                     if version and self.levels[self.versions.writers[key][version - 1]] != self.levels[node]:
                         self.needed_versions.add((key, version))
+
+    def _is_stack(self, key: str) -> bool:
+        return key in self.graph.nodes and self.graph.nodes[key].op in STACKS
 
     # -- steps ---------------------------------------------------------------------------------------------------
 
@@ -619,6 +638,17 @@ def _is_compiled_handle(tensor: Tensor) -> bool:
     if node.op.startswith(COMPILED_HANDLES):
         return tensor.dtype in (resource, variant) or tensor.dtype.base_dtype is string or tensor.index == 1
     return tensor.dtype is variant
+
+
+def _after(level: int, kind: int | None) -> int:
+    """The first level of a kind for what needs something of a level."""
+    return level + 1 if level >= 0 and kind is not None and level % 2 != kind else level
+
+
+def _has_effect(step: Segment | HostStep) -> bool:
+    if isinstance(step, Segment):
+        return bool(step.stores)
+    return step.node.op != "Assert" and (step.node.opdef is None or step.node.opdef.is_stateful)
 
 
 def _find_drops(steps: Sequence[Segment | HostStep], kept: set[int]) -> None:

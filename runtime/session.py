@@ -17,7 +17,7 @@ from graphtools.graph import Dims, Func, Graph, Node, Tensor
 from graphtools.state import VARIABLES, Variable, variable_of
 from runtime import ort, trace
 from runtime.devices import DeviceConfig
-from runtime.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, OpError
+from runtime.errors import CancelledError, DeadlineExceededError, FailedPreconditionError, InvalidArgumentError, OpError
 from runtime.execute import Execution
 from runtime.fetches import Fetches
 from runtime.placer import place
@@ -74,7 +74,7 @@ class State:
 class Session:
     """Runs a graph. Variables start with `graph.values`, where it has them.
 
-    `device` is "auto", "cpu", "cuda" or "cuda:N".
+    `device` is "auto", "cpu", "cuda" or "cuda:N"; `timeout` is in seconds, for runs whose RunOptions give none.
     """
 
     def __init__(
@@ -86,8 +86,10 @@ class Session:
         threads: int | None = None,
         profiler: Profiler | None = None,
         config: DeviceConfig | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.graph = graph
+        self.timeout = timeout
         self.state = State()
         self.engine = ort.Engine(device, log_device_placement=log_device_placement, threads=threads, profiler=profiler, config=config)
         self._plans: dict[Any, Plan] = {}
@@ -117,12 +119,13 @@ class Session:
         """The values of `fetches` (None for ops), in order. Feeds are arrays of the tensors' dtypes."""
         direct = [f for f in fetches if not (isinstance(f, Tensor) and f in feeds)] if feeds else fetches
         plan = self.plan(direct, feeds)
-        timeout = getattr(options, "timeout_in_ms", 0) or 0
-        deadline = time.monotonic() + timeout / 1000 if timeout else None
+        milliseconds = getattr(options, "timeout_in_ms", 0) or 0
+        timeout = milliseconds / 1000 if milliseconds > 0 else self.timeout
+        deadline = time.monotonic() + timeout if timeout else None
         if run_metadata is not None and options is not None and trace.is_wanted(options):
             values = trace.run(self, plan, deadline, list(feeds.values()), options, run_metadata)
         elif plan.exact is None:
-            values = Execution(self, plan, deadline).run(list(feeds.values()))
+            values = self._execute(plan, direct, feeds, deadline)
         else:
             values = self._run_exact(plan, plan.exact, direct, feeds, deadline)
         if len(direct) != len(fetches):
@@ -138,9 +141,9 @@ class Session:
         key = tuple([a.shape for a in arrays])
         known = exact.plans.get(key)
         if known is not None:
-            return Execution(self, known, deadline).run(arrays)
+            return self._execute(known, fetches, feeds, deadline)
         started = time.perf_counter()
-        values = Execution(self, plan, deadline).run(arrays)
+        values = self._execute(plan, fetches, feeds, deadline)
         if exact.is_due(key, time.perf_counter() - started, plan.seconds):
             with self._plan_lock:
                 if key not in exact.plans:
@@ -150,9 +153,20 @@ class Session:
                         exact.plans[key] = plan  # shapes contradict each other in a part that such a run never reaches
         return values
 
-    def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims]) -> Plan:
+    def _execute(self, plan: Plan, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any], deadline: float | None) -> list[Any]:
+        """Run a plan. Where it fails in what ran ahead of assertions, the run is done again in their order, for the error to be theirs."""
+        arrays = list(feeds.values())
+        execution = Execution(self, plan, deadline)
+        try:
+            return execution.run(arrays)
+        except InvalidArgumentError:
+            if execution.at >= plan.first_effect:
+                raise
+        return Execution(self, self._make(fetches, list(feeds), _open_dims(feeds), is_strict=True), deadline).run(arrays)
+
+    def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims], is_strict: bool = False) -> Plan:
         started = time.perf_counter()
-        planner = Planner(self.graph, fetches, feeds, dims, on_cpu=not self.engine.gpus)
+        planner = Planner(self.graph, fetches, feeds, dims, on_cpu=not self.engine.gpus, is_strict=is_strict)
         for name, device in self._placements().items():
             if (node := planner.graph.nodes.get(name)) is not None:
                 node.device = device
@@ -177,7 +191,7 @@ class Session:
             with self._plan_lock:
                 plan = self._plans.get(key)
                 if plan is None:
-                    dims = [t.dims if t.dims is not None else (None,) * np.ndim(v) for t, v in feeds.items()]
+                    dims = _open_dims(feeds)
                     plan = self._make(fetches, list(feeds), dims)
                     if any(d is not None and None in d for d in dims):
                         plan.exact = ExactPlans()
@@ -269,6 +283,11 @@ class Session:
             raise CancelledError(None, None, "Run call was cancelled")
         if deadline is not None and time.monotonic() > deadline:
             raise DeadlineExceededError(None, None, "Timed out waiting for operation to complete")
+
+
+def _open_dims(feeds: Mapping[Tensor, Any]) -> list[Dims]:
+    """What the graph says of the shapes of feeds; of their ranks the feeds themselves."""
+    return [t.dims if t.dims is not None else (None,) * np.ndim(v) for t, v in feeds.items()]
 
 
 def as_feed(tensor: Tensor, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphtools.dtypes import float32, int32
+from graphtools.dtypes import float32, int32, string
 from graphtools.graph import Graph
 from runtime import errors
 from runtime.plan import ExactPlans
@@ -96,3 +96,51 @@ def test_assertions_in_loops(of_counter: bool) -> None:
         session.run(end, {limit: 0})
     loops = [s for p in session._plans.values() for s in p.steps if hasattr(s, "node") and s.node.op in ("While", "StatelessWhile")]
     assert bool(loops) == of_counter  # a loop whose assertion went before it is run by ONNX Runtime
+
+
+def guarded() -> tuple[Graph, Any, Any, Any, Any]:
+    """x / y with the check that y > 0 before it, and a variable that counts the quotients made."""
+    graph = Graph()
+    x, y = (graph.op("Placeholder", dtype=float32, shape=(None,), name=n) for n in "xy")
+    every = graph.op("All", graph.op("Greater", y, graph.constant(0.0, float32)), graph.constant([0], int32), name="every")
+    check = graph.op("Assert", every, [y], name="check")
+    with graph.control_dependencies([check]):
+        given = graph.op("Identity", y, name="given")
+    quotient = graph.op("Div", x, given, name="quotient")
+    ref = graph.op("VariableV2", name="count", dtype=float32, shape=())
+    graph.values["count"] = np.float32(0)
+    count = graph.op("AssignAdd", ref, graph.op("Sum", quotient, graph.constant([0], int32), name="sum"), name="counted")
+    return graph, x, y, quotient, count
+
+
+def test_what_only_computes_does_not_wait_for_assertions() -> None:
+    graph, x, y, quotient, count = guarded()
+    session = Session(graph, device="cpu")
+    feed = {x: np.ones(2, np.float32), y: np.full(2, 2, np.float32)}
+    assert session.run([quotient, count], feed)[1] == 1.0
+    plan = next(iter(session._plans.values()))
+    kinds = [type(s).__name__ for s in plan.steps]
+    assert kinds == ["Segment", "HostStep", "Segment"]
+    assert "Div" in {n.op for n in plan.steps[0].nodes} and [n.name for n in plan.steps[2].nodes if n.op == "AssignAdd"] == ["counted"]
+
+
+def test_nothing_is_written_when_an_assertion_fails() -> None:
+    graph, x, y, _, count = guarded()
+    session = Session(graph, device="cpu")
+    with pytest.raises(errors.InvalidArgumentError, match="assertion failed"):
+        session.run(count, {x: np.ones(2, np.float32), y: np.array([1, 0], np.float32)})
+    assert session.run("count:0") == 0.0
+
+
+def test_an_assertion_speaks_before_what_it_guards_fails() -> None:
+    """The product fails in ONNX Runtime, ahead of the assertion: the error is the assertion's all the same."""
+    graph = Graph()
+    a, b = (graph.op("Placeholder", dtype=float32, shape=(None, None), name=n) for n in "ab")
+    sizes = [graph.op("StridedSlice", graph.op("Shape", t), *(graph.constant([i], int32) for i in (d, d + 1, 1)), shrink_axis_mask=1) for t, d in ((a, 1), (b, 0))]  # fmt: skip
+    check = graph.op("Assert", graph.op("Equal", *sizes, name="same"), [graph.constant(b"sizes differ", string)], name="check")  # fmt: skip
+    with graph.control_dependencies([check]):
+        product = graph.op("MatMul", a, b, name="product")
+    session = Session(graph, device="cpu")
+    assert session.run(product, {a: np.ones((2, 3), np.float32), b: np.ones((3, 1), np.float32)})[0, 0] == 3.0
+    with pytest.raises(errors.InvalidArgumentError, match="sizes differ"):
+        session.run(product, {a: np.ones((2, 3), np.float32), b: np.ones((4, 1), np.float32)})

@@ -110,18 +110,19 @@ def test_gradients_of_equal_maxima_go_to_the_first(size: tuple[int, int], paddin
 
 def test_masks_are_merged() -> None:
     graph = Graph()
-    x, dy = (graph.op("Placeholder", dtype=float32, shape=(2, 4, 4, 1), name=name) for name in ("x", "dy"))
-    window = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "SAME"}
+    x, dy = (graph.op("Placeholder", dtype=float32, shape=(2, 3, 4, 4), name=name) for name in ("x", "dy"))
+    window = {"ksize": [1, 1, 2, 2], "strides": [1, 1, 2, 2], "padding": "SAME", "data_format": "NCHW"}
     relu = graph.op("Relu", x)
     small = graph.op("MaxPool", dy, **window)
     dx = graph.op("ReluGrad", graph.op("MaxPoolGrad", relu, graph.op("MaxPool", relu, **window), small, **window), relu, name="dx")
     session = Session(graph, device="cpu")
     rng = np.random.default_rng(2)
-    a, b = rng.normal(size=(2, 2, 4, 4, 1)).astype(np.float32)
+    a, b = rng.normal(size=(2, 2, 4, 4, 3)).astype(np.float32)
     relued = np.maximum(a, 0)
-    pooled = b.reshape(2, 2, 2, 2, 2, 1).max((2, 4))
+    pooled = b.reshape(2, 2, 2, 2, 2, 3).max((2, 4))
     wanted = first_maxima(relued, pooled, (2, 2), [(0, 0), (0, 0)]) * (relued > 0)
-    np.testing.assert_array_equal(session.run(dx, {x: a, dy: b}), wanted)
+    got = session.run(dx, {x: np.moveaxis(a, 3, 1), dy: np.moveaxis(b, 3, 1)})
+    np.testing.assert_array_equal(got, np.moveaxis(wanted, 3, 1))
     segment = next(s for p in session._plans.values() for s in p.steps)
     ops = [node.op_type for node in onnx.load_from_string(segment.model).graph.node]
     assert ops.count("Cast") == 2  # of what equals the maxima, and of all conditions at once
