@@ -58,8 +58,9 @@ def _count_first(order: Sequence[Node], reads: dict[Tensor, Tensor], versions: V
             continue
         key = source_variable(handle)
         for writer in versions.writers.get(key, ()) if key is not None else ():
-            counts = writer.op in ("AssignAdd", "AssignAddVariableOp") and writer.inputs[1].node.op == "Const" and not writer.control_inputs
-            if counts and handle.node.op in VARIABLES and writer not in reader.control_inputs:
+            counts = writer.op in ("AssignAdd", "AssignAddVariableOp") and writer.inputs[1].node.op == "Const"
+            waits = writer.control_inputs or writer.inputs[1].node.control_inputs
+            if counts and not waits and handle.node.op in VARIABLES and writer not in reader.control_inputs:
                 reader.control_inputs.append(writer)
                 added = True
     return added

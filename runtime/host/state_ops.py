@@ -65,5 +65,5 @@ _CPP_NAMES = {"bfloat16": "bfloat16", "float16": "half", "float32": "float", "fl
 def placeholder(run: Any, node: Node) -> Any:
     dims = node.attr.get("shape")
     dtype = _CPP_NAMES.get(node.attr["dtype"].name, node.attr["dtype"].name)
-    shape = "" if dims is None else f" and shape [{','.join('?' if d is None else str(d) for d in dims)}]"
+    shape = f" and shape [{','.join('?' if d is None else str(d) for d in dims)}]" if dims else ""
     raise InvalidArgumentError(None, None, f"You must feed a value for placeholder tensor '{node.name}' with dtype {dtype}{shape}")

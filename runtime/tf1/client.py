@@ -159,6 +159,8 @@ def _engine_options(config: Any, target: Any) -> dict[str, Any]:
             made["log_device_placement"] = True
         if config.intra_op_parallelism_threads:
             made["threads"] = int(config.intra_op_parallelism_threads)
+        if config.operation_timeout_in_ms > 0:
+            made["timeout"] = config.operation_timeout_in_ms / 1000
     soft = made.pop("soft_placement", False)
     settings = devices.config_of(config)
     if soft or target:

@@ -21,7 +21,10 @@ def lines(text: str) -> list[tuple[str, list[float]]]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # scripts leave files open
 @pytest.mark.parametrize("name", sorted(p.stem for p in SCRIPTS.glob("expected/*.txt")))
-def test_script_prints_what_tensorflow_printed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_script_prints_what_tensorflow_printed(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some write files
     run_script(SCRIPTS / f"{name}.py", device="cpu")
     got = lines(capsys.readouterr().out)
     expected = lines((SCRIPTS / "expected" / f"{name}.txt").read_text())
