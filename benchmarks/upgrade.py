@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What an upgrade costs: CPU seconds per 1,000 lines, start-up, memory; with --against, tf_upgrade_v2's in the same sitting.
 
-usage: bench_upgrade.py TREE... [--to 1|2] [--jobs N] [--against PYTHON]
+usage: upgrade.py TREE... [--to 1|2] [--jobs N] [--against PYTHON]
 
 PYTHON is an interpreter that has TensorFlow 1.15 or 2.x installed (its tf_upgrade_v2 is timed on the same trees).
 """
