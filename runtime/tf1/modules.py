@@ -31,7 +31,8 @@ LAZY: dict[str, tuple[str, ...]] = {
     "feature_column": ("feature_column",),
     "nn.atrous_conv2d_transpose": ("atrous_ops",),
     "nn.safe_embedding_lookup_sparse": ("feature_column",),
-    "distributions": ("distributions",),
+    "distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex"),
+    "contrib.distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex", "distribution.compound"),
     "estimator": ("estimator.spec", "estimator.estimator", "estimator.training", "estimator.canned"),
     "estimator.inputs": ("estimator.inputs",),
     "image": (

@@ -1,0 +1,1 @@
+"""tf.distributions and tf.contrib.distributions: sampling, densities, moments, divergences and bijectors."""
