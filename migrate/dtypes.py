@@ -20,6 +20,8 @@ class Kind:
     number: Number | None
 
 
+UNTOLD = Kind(False, None)
+
 INTS = frozenset({"int", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 FLOATS = frozenset({"bfloat16", "double", "float", "float16", "float32", "float64", "half"})
 
@@ -47,7 +49,7 @@ RESULTS: dict[str, Number | None] = {
 ALIKE = frozenset(
     {
         "tf.abs", "tf.add", "tf.convert_to_tensor", "tf.cumsum", "tf.expand_dims", "tf.gather", "tf.identity", "tf.matmul", "tf.mul", "tf.multiply",
-        "tf.neg", "tf.negative", "tf.ones_like", "tf.reduce_max", "tf.reduce_min", "tf.reduce_prod", "tf.reduce_sum", "tf.reshape", "tf.reverse",
+        "tf.neg", "tf.negative", "tf.nn.dropout", "tf.nn.embedding_lookup", "tf.nn.relu", "tf.nn.tanh", "tf.ones_like", "tf.reduce_max", "tf.reduce_min", "tf.reduce_prod", "tf.reduce_sum", "tf.reshape", "tf.reverse",
         "tf.slice", "tf.square", "tf.squeeze", "tf.stop_gradient", "tf.sub", "tf.subtract", "tf.tile", "tf.transpose", "tf.zeros_like",
     }
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Final
 import libcst as cst
 
 from migrate import symbols
+from migrate.dtypes import UNTOLD, kind_of
 from migrate.names import UNKNOWN, Names
 from migrate.rule import Generation
 
@@ -155,8 +156,18 @@ def _positional(names: Names, args: list[cst.BaseExpression]) -> int | None:
     return 0 if args else None
 
 
+def _labels(names: Names, args: list[cst.BaseExpression]) -> int | None:
+    """nce_loss, sampled_softmax_loss: 0.x has the inputs, which are floats, before the labels, which are integers."""
+    third, fourth = ((kind_of(a, names) or UNTOLD).number for a in args[2:4]) if len(args) > 3 else (None, None)
+    if third == fourth:
+        return None
+    return 0 if third == "float" or fourth == "int" else 1
+
+
 LITERALS: Final[Mapping[str, Callable[[Names, list[cst.BaseExpression]], int | None]]] = {
     "tf.concat": _axis_first,
+    "tf.nn.nce_loss": _labels,
+    "tf.nn.sampled_softmax_loss": _labels,
     "tf.nn.sigmoid_cross_entropy_with_logits": _positional,
     "tf.nn.softmax_cross_entropy_with_logits": _positional,
     "tf.nn.sparse_softmax_cross_entropy_with_logits": _positional,

@@ -29,6 +29,13 @@ HARMLESS = frozenset({"as_ref", "input_size", "name", "partition_info", "use_cud
         Example("import tensorflow as tf\ny = tf.concat([a, b], 0)\n", None, "this is 1.x already"),
         Example("import tensorflow as tf\ny = tf.concat(a, b)\n", None, "nothing says what is the axis", reported=True),
         Example(
+            "import tensorflow as tf\nx = tf.placeholder(tf.int32)\ny = tf.nn.nce_loss(w, b, e, x, 5, 20)\n",
+            "import tensorflow as tf\nx = tf.placeholder(tf.int32)\n"
+            "y = tf.nn.nce_loss(w, b, inputs=e, labels=x, num_sampled=5, num_classes=20)\n",
+            "labels are integers",
+            target="1",
+        ),
+        Example(
             "import tensorflow as tf\nl = tf.nn.softmax_cross_entropy_with_logits(y, y_)\n",
             "import tensorflow as tf\nl = tf.nn.softmax_cross_entropy_with_logits(logits=y, labels=y_)\n",
             "0.x took the logits first",
