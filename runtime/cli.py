@@ -248,7 +248,8 @@ def run(
 def _warn_of_late_options(script: Path, args: list[str]) -> None:
     """Say so where an option of `run` stands after SCRIPT, unless the script has one of that name."""
     text = script.read_bytes().replace(b"_", b"-")
-    late = [a for a in args if (name := a.partition("=")[0]) in RUN_OPTIONS and name.lstrip("-").encode() not in text]
+    ours = {*RUN_OPTIONS} - {"--help", "--json", "--quiet", "--verbose"}  # what many programs have
+    late = [a for a in args if (name := a.partition("=")[0]) in ours and name.lstrip("-").encode() not in text]
     if late:
         typer.echo(
             f"tfrevive: {', '.join(late)} stands after {script} and is given to the script; "
