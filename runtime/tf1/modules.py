@@ -504,9 +504,12 @@ class Unsupported:
 
 
 def _advice(name: str) -> str:
-    if name.startswith("contrib.") and (outside := symbols.aliases().get(f"tf.{name}")):
-        return f" {outside} is the same."
-    return ""
+    from migrate.symbols.verdicts import verdict
+
+    found = verdict(f"tf.{name}", "2")
+    if found.advice:
+        return f" For TensorFlow 2: {found.advice}."
+    return f" TensorFlow 2 has it as {found.name}: `tfrevive upgrade --to 2` takes the script there." if found.name else ""
 
 
 class Module(types.ModuleType):
