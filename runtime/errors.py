@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -9,6 +10,7 @@ class OpError(Exception):
     """An error that a run raised. `error_code` is TensorFlow's (and gRPC's) number; `op` the op object, where there is one."""
 
     code = 2
+    suspects: Sequence[str] = ()  # the names of the nodes one of which failed, where it is not known which
 
     def __init__(self, node_def: Any, op: Any, message: str, error_code: int | None = None) -> None:
         super().__init__(message)

@@ -126,7 +126,9 @@ class Execution:
         where = f"\n\t [[{{{{node {node.name}}}}}]]" if node is not None else ""
         if node is not None and node.source:
             where += f" (made at {node.source[0]}:{node.source[1]})"
-        return InvalidArgumentError(None, node, f"{ort.said(error)}{where}")
+        found = InvalidArgumentError(None, node, f"{ort.said(error)}{where}")
+        found.suspects = [node.name] if node is not None else [n.name for n in step.nodes]
+        return found
 
     def _run_host(self, step: HostStep) -> None:
         node, inputs = step.node, [self._argument(s) for s in step.inputs]
@@ -147,6 +149,8 @@ class Execution:
                         e.message += f"\n\t [[{{{{node {node.name}}}}}]]"
                         e.args = (e.message,)
                 raise
+            except (ValueError, IndexError) as e:  # NumPy refuses the inputs of an op whose value it computes
+                raise InvalidArgumentError(node, node, f"{e}\n\t [[{{{{node {node.name}}}}}]]") from e
         outputs = step.outputs
         if len(outputs) == 1:
             self.values[outputs[0]] = results if not isinstance(results, tuple | list) or isinstance(results, _RAW) else results[0]

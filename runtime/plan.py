@@ -51,7 +51,8 @@ PREFER_HOST = frozenset(
      "IteratorFromStringHandle", "IteratorFromStringHandleV2", "IteratorGetNextAsOptional", "IteratorGetNextSync", "LookupTableExport", "LookupTableExportV2",
      "MutableHashTable", "MutableHashTableV2", "OneShotIterator", "OptionalHasValue", "PaddingFIFOQueue", "PaddingFIFOQueueV2",
      "PriorityQueue", "PriorityQueueV2", "RandomCrop", "RandomShuffleQueue", "RandomShuffleQueueV2", "ReadFile", "ReaderRead", "ReaderReadUpTo", "ReaderReadUpToV2", "ReaderReadV2",
-     "StagePeek", "Unstage"}
+     "StagePeek", "Unstage",
+     "BatchCholesky", "BatchMatrixInverse", "BatchMatrixSolve", "BatchMatrixTriangularSolve", "Cholesky", "MatrixInverse", "MatrixSolve", "MatrixTriangularSolve"}
 )  # fmt: skip
 
 # Handles that conversion resolves by itself, as long as all that use one are in one segment.
@@ -183,7 +184,9 @@ class Planner:
         bound: Mapping[Tensor, Variable] | None = None,
         on_cpu: bool = False,
         is_strict: bool = False,
+        threads: int = 1,
     ) -> None:
+        self.threads = threads
         self.is_strict = is_strict
         self.on_cpu = on_cpu
         part, tensors, nodes = extract(graph, fetches, feeds)
@@ -309,7 +312,7 @@ class Planner:
                 kinds[node] = HOST
 
     def _is_in_place(self, node: Node) -> bool:
-        return self.on_cpu and node.op in IN_PLACE and updates_in_place(node, self._variable(node.inputs[0]))
+        return self.on_cpu and node.op in IN_PLACE and updates_in_place(node, self._variable(node.inputs[0]), self.threads)
 
     def _levels(self) -> dict[Node, int]:
         """The level of each node. What only computes does not wait for the assertions it depends on, which would cut the segment it is in;

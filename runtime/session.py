@@ -117,6 +117,20 @@ class Session:
         self, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any], options: Any = None, run_metadata: Any = None
     ) -> list[Any]:
         """The values of `fetches` (None for ops), in order. Feeds are arrays of the tensors' dtypes."""
+        try:
+            return self.run_flat_plain(fetches, feeds, options, run_metadata)
+        except InvalidArgumentError as e:
+            from runtime import diagnose
+
+            better = diagnose.explained(self, e, feeds)
+            if better is e:
+                raise
+            raise better from e
+
+    def run_flat_plain(
+        self, fetches: Sequence[Tensor | Node], feeds: Mapping[Tensor, Any], options: Any = None, run_metadata: Any = None
+    ) -> list[Any]:
+        """The same, errors as they come."""
         direct = [f for f in fetches if not (isinstance(f, Tensor) and f in feeds)] if feeds else fetches
         plan = self.plan(direct, feeds)
         milliseconds = getattr(options, "timeout_in_ms", 0) or 0
@@ -166,7 +180,7 @@ class Session:
 
     def _make(self, fetches: Sequence[Tensor | Node], feeds: Sequence[Tensor], dims: Sequence[Dims], is_strict: bool = False) -> Plan:
         started = time.perf_counter()
-        planner = Planner(self.graph, fetches, feeds, dims, on_cpu=not self.engine.gpus, is_strict=is_strict)
+        planner = Planner(self.graph, fetches, feeds, dims, on_cpu=not self.engine.gpus, is_strict=is_strict, threads=self.engine.threads)
         for name, device in self._placements().items():
             if (node := planner.graph.nodes.get(name)) is not None:
                 node.device = device
@@ -272,7 +286,10 @@ class Session:
                         if n.opdef is not None and n.opdef.is_stateful and n.op != "_Arg" and n.op not in VARIABLES
                     ]
                     fetches: list[Tensor | Node] = [*function.outputs, *function.control_outputs, *effects]
-                    plan = Planner(function.graph, fetches, function.inputs, dims, bound, on_cpu=not self.engine.gpus).plan()
+                    engine = self.engine
+                    plan = Planner(
+                        function.graph, fetches, function.inputs, dims, bound, on_cpu=not engine.gpus, threads=engine.threads
+                    ).plan()
                     plan.fetches = plan.fetches[: len(function.outputs)]
                     self.engine.prepare(plan)
                     self._plans[key] = plan

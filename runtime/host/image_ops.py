@@ -25,7 +25,7 @@ def _format(contents: bytes) -> str:
         if contents.startswith(signature):
             return name
     raise InvalidArgumentError(
-        None, None, f"Unknown image file format. One of JPEG, PNG, GIF, BMP required. It starts with {contents[:8]!r}."
+        None, None, f"Expected image (JPEG, PNG, or GIF), got unknown format starting with '{contents[:16].decode('latin-1')}'"
     )
 
 

@@ -30,11 +30,11 @@ def _check_square(name: str, matrix: Array) -> None:
         raise InvalidArgumentError(None, None, f"{name} must be square, got shape {list(matrix.shape)}")
 
 
-def _solve_or_refuse(solve: Callable[..., Array], *args: Array) -> Array:
+def _solve_or_refuse(solve: Callable[..., Array], *args: Array, refusal: str = "Input matrix is not invertible.") -> Array:
     try:
         return solve(*args)
     except np.linalg.LinAlgError as e:
-        raise InvalidArgumentError(None, None, "Input matrix is not invertible.") from e
+        raise InvalidArgumentError(None, None, refusal) from e
 
 
 @host("Cholesky", "BatchCholesky")
@@ -67,7 +67,7 @@ def cholesky_grad(run: Run, node: Node, factor: Array, gradient: Array) -> Array
 @host("MatrixInverse", "BatchMatrixInverse")
 def matrix_inverse(run: Run, node: Node, matrix: Array) -> Array:
     _check_square("Input matrix", matrix)
-    inverse = _solve_or_refuse(np.linalg.inv, _wide(matrix))
+    inverse = _solve_or_refuse(np.linalg.inv, _wide(matrix), refusal="Input is not invertible.")
     return (_adjoint(inverse) if node.attr["adjoint"] else inverse).astype(matrix.dtype)
 
 

@@ -365,6 +365,9 @@ def _raw_dtype(node: Node) -> np.dtype[Any]:
     return dtype.newbyteorder("<" if node.attr["little_endian"] else ">")
 
 
+_CPP_NAMES = {"float16": "half", "float32": "float", "float64": "double"}  # of element types, where TensorFlow's messages have others
+
+
 @host("DecodeRaw")
 def decode_raw(run: Run, node: Node, value: Array) -> Array:
     dtype = _raw_dtype(node)
@@ -380,7 +383,7 @@ def decode_raw(run: Run, node: Node, value: Array) -> Array:
         raise InvalidArgumentError(
             None,
             None,
-            f"Input to DecodeRaw has length {first} that is not a multiple of {dtype.itemsize}, the size of {node.attr['out_type'].name}",
+            f"Input to DecodeRaw has length {first} that is not a multiple of {dtype.itemsize}, the size of {_CPP_NAMES.get(node.attr['out_type'].name, node.attr['out_type'].name)}",
         )
     flat = np.frombuffer(b"".join(value.ravel()), dtype)
     return flat.astype(dtype.newbyteorder("=")).reshape(*value.shape, first // dtype.itemsize)

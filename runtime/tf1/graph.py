@@ -558,6 +558,8 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
         raise ValueError(f"Argument must be a dense tensor: {value} - got shape {shape}, but wanted {_dense_dims(plain)}.") from e
     if array.dtype.kind in "SUO":
         if array.dtype.kind == "O" and array.size and not all(isinstance(v, str | bytes) for v in array.ravel().tolist()):
+            if any(isinstance(v, list) for v in array.ravel().tolist()):
+                raise ValueError(f"Argument must be a dense tensor: {value} - got shape {list(array.shape)}, but wanted {_dense_dims(plain)}.")
             bad = next(v for v in array.ravel().tolist() if not isinstance(v, str | bytes))
             if bad is None:
                 raise ValueError("None values not supported.")
@@ -752,7 +754,10 @@ def as_attr(kind: str, value: Any, op_type: str = "", name: str = "") -> Any:
             raise TypeError(f"Expected list for attr {name!r} of {op_type!r} Op, not {value!r}.")
         return [as_attr(kind[5:-1], v, op_type, name) for v in value]
     if kind == "type":
-        return as_dtype(value).base_dtype
+        try:
+            return as_dtype(value).base_dtype
+        except TypeError:
+            raise TypeError(f"Expected DataType for argument '{name}' not {value!r}.") from None
     if kind == "shape":
         return as_dims(value)
     if kind == "bool":
@@ -778,16 +783,20 @@ def as_attr(kind: str, value: Any, op_type: str = "", name: str = "") -> Any:
 
 
 def graph_of(values: Iterable[Any]) -> Graph:
-    """The graph of the first tensor among these values (lists looked into), else the default graph."""
+    """The graph of the tensors among these values (lists looked into), else the default graph. Raises ValueError for tensors of several."""
     default = get_default_graph()
     if default.building_function:
         return default
+    first: Any = None
     for v in values:
-        if isinstance(v, list | tuple):
-            v = next((e for e in v if isinstance(e, base.Tensor)), None)
-        if isinstance(v, base.Tensor) and isinstance(v.node.graph, Graph):
-            return v.node.graph
-    return get_default_graph()
+        for t in v if isinstance(v, list | tuple) else (v,):
+            if not isinstance(t, base.Tensor) or not isinstance(t.node.graph, Graph):
+                continue
+            if first is None:
+                first = t
+            elif t.node.graph is not first.node.graph:
+                raise ValueError(f"{t} must be from the same graph as {first}.")
+    return default if first is None else first.node.graph  # type: ignore[no-any-return]
 
 
 @export("name_scope", "compat.v1.name_scope", "keras.backend.name_scope")

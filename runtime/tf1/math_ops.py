@@ -258,8 +258,7 @@ def matmul(
             raise ValueError("Only one of transpose_b and adjoint_b can be True.")
         a = convert_to_tensor(a, name="a")
         b = convert_to_tensor(b, name="b")
-        ranks = (a.rank, b.rank)
-        if (ranks[0] is None or ranks[0] > 2) and (ranks[1] is None or ranks[1] > 2):
+        if not a_is_sparse and not b_is_sparse and any(r is None or r > 2 for r in (a.rank, b.rank)):
             if transpose_a:
                 a, adjoint_a = (conj(a), True)
             if transpose_b:
@@ -269,7 +268,8 @@ def matmul(
             a, transpose_a = conj(a), True
         if adjoint_b:
             b, transpose_b = conj(b), True
-        if a_is_sparse or b_is_sparse:
+        names = (a.dtype.base_dtype.name, b.dtype.base_dtype.name)
+        if ((a_is_sparse or b_is_sparse) and set(names) <= {"bfloat16", "float32"}) or ("bfloat16" in names and names[0] != names[1]):
             return apply_op(
                 "SparseMatMul",
                 scope,

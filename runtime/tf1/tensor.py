@@ -117,7 +117,19 @@ class Tensor(base.Tensor):
         return TensorShape(self.dims)
 
     def set_shape(self, shape: Any) -> None:
-        self.dims = self.shape.merge_with(as_shape(as_dims(shape)))._dims
+        wanted = as_dims(shape)
+        if self.dims is not None and wanted is not None:
+            shown = [f"[{','.join('?' if d is None else str(d) for d in dims)}]" for dims in (self.dims, wanted)]
+            if len(self.dims) != len(wanted):
+                raise ValueError(
+                    f"Shapes must be equal rank, but are {len(self.dims)} and {len(wanted)}. Shapes are {shown[0]} and {shown[1]}."
+                )
+            for i, (a, b) in enumerate(zip(self.dims, wanted, strict=True)):
+                if a is not None and b is not None and a != b:
+                    raise ValueError(
+                        f"Dimension {i} in both shapes must be equal, but are {a} and {b}. Shapes are {shown[0]} and {shown[1]}."
+                    )
+        self.dims = self.shape.merge_with(as_shape(wanted))._dims
 
     def consumers(self) -> list[Any]:
         return [n for n in self.node.graph if any(t is self for t in n.inputs)]
