@@ -35,7 +35,7 @@ class Results:
         if moves is not None and moves[1]:
             return Progression(moves[0], moves[1], self.loop.trip, value.dtype)
         if element in self.loop.rows:
-            return Dense(self.loop.rows[element], value.array)
+            return Dense(self.loop.rows[element], value.array, self.loop.trip)  # lists of one loop have one length
         return Repeated(element, self.loop.trip, value.array)
 
     def added(self, value: Recorded, index: Value, element: Value) -> TensorList:
@@ -95,7 +95,10 @@ class Results:
             return rows
         start = op.cast(moves[0], int64)
         left = op.Reshape(start if moves[1] > 0 else op.Sub(start, op.Sub(self.loop.trip, 1)), [1])
-        return _pad_rows(op, rows, left, op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(self.loop.trip, [1])))
+        padded = _pad_rows(op, rows, left, op.Sub(op.Sub(op.Reshape(length, [1]), left), op.Reshape(self.loop.trip, [1])))
+        if length.const is not None and rows.dims is not None and padded.const is None:
+            padded.dims = (int(length.const), *rows.dims[1:])
+        return padded
 
     def scattered(self, value: Recorded, init: TensorList) -> TensorList:
         """The list after each round has set one element, from start on upwards or downwards."""

@@ -27,6 +27,7 @@ Array = np.ndarray[Any, Any]
 Hyper = dict[str, Any]  # the scalars of an update by their OpDef names, the attrs that change its formula, and 1 in its dtype
 
 LEAST = 1 << 15  # elements of a variable for which leaving ONNX Runtime pays
+LEAST_OF_THREADS = 1 << 20  # the same for dense updates where ONNX Runtime has several threads
 CHUNK = 1 << 15  # elements of a piece: six arrays of float32 are 384 kB
 SHARED = 1 << 20  # elements above which two threads halve the time
 
@@ -228,11 +229,12 @@ SCATTERS = ("ScatterAdd", "ScatterSub", "ScatterUpdate", "ResourceScatterAdd", "
 IN_PLACE: set[str] = set(SCATTERS)
 
 
-def updates_in_place(node: Node, variable: Variable | None) -> bool:
+def updates_in_place(node: Node, variable: Variable | None, threads: int) -> bool:
     """Whether a node is an update of a variable so large that it is changed where it lies."""
     if node.op not in IN_PLACE or variable is None or variable.dims is None or None in variable.dims:
         return False
-    return variable.dtype.base_dtype in (float32, float64) and math.prod(d or 0 for d in variable.dims) >= LEAST
+    least = LEAST if threads == 1 or "Scatter" in node.op or "Sparse" in node.op else max(LEAST, LEAST_OF_THREADS)
+    return variable.dtype.base_dtype in (float32, float64) and math.prod(d or 0 for d in variable.dims) >= least
 
 
 # -- kernels ---------------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ def test_update(case: dict[str, Any], is_resource: bool, in_place: bool, monkeyp
         pytest.skip("the op has no form for ref variables")
     monkeypatch.setattr(training_ops, "LEAST", 1 if in_place else 1 << 40)
     graph, update, grad, reads = build(case, is_resource)
-    session = Session(graph, device="cpu")
+    session = Session(graph, device="cpu", threads=1)
     gradients = np.array(RECORD["gradients"], np.float32)
     if "Scatter" in case["op"]:
         session.run(update, {grad: gradients[0].reshape(2, 2, 3)})
@@ -93,7 +93,7 @@ def momentum_graph(size: int) -> tuple[Graph, Any, Any, Any]:
 def test_a_large_variable_keeps_its_memory() -> None:
     size = training_ops.LEAST
     graph, ref, update, grad = momentum_graph(size)
-    session = Session(graph, device="cpu")
+    session = Session(graph, device="cpu", threads=1)
     places = []
     for _ in range(4):
         session.run(update.node, {grad: np.ones(size, np.float32)})
@@ -111,7 +111,7 @@ def test_what_was_read_stays_as_it_was() -> None:
     queue = graph.op("FIFOQueueV2", component_types=[float32], shapes=[(size,)], name="queue")
     put = graph.op("QueueEnqueueV2", queue, [read], name="put")
     take = graph.op("QueueDequeueV2", queue, component_types=[float32], name="take")
-    session = Session(graph, device="cpu")
+    session = Session(graph, device="cpu", threads=1)
     feed = {grad: np.ones(size, np.float32)}
     session.run(update.node, feed)
     session.run(update.node, feed)  # in its own memory from here on
@@ -131,7 +131,7 @@ def test_a_reader_after_the_update_sees_it_and_one_before_does_not() -> None:
     before = graph.op("Sum", graph.op("Identity", ref, name="old"), graph.constant(np.array([0], np.int32), int32), name="before")
     with graph.control_dependencies([after.node]):
         late = graph.op("Neg", before, name="late")
-    session = Session(graph, device="cpu")
+    session = Session(graph, device="cpu", threads=1)
     for n in range(3):
         got = session.run([after, before, late], {grad: np.ones(size, np.float32)})
         assert [float(v) / size for v in got] == [0.5 - n / 2, 1 - n / 2, n / 2 - 1]
@@ -143,7 +143,7 @@ def test_rows_outside_the_table_are_named() -> None:
     graph.values["w"] = np.ones((training_ops.LEAST, 1), np.float32)
     indices = graph.op("Placeholder", dtype=int32, shape=(None,), name="indices")
     update = graph.op("ScatterAdd", ref, indices, graph.constant(1.0, float32), name="update")
-    session = Session(graph, device="cpu")
+    session = Session(graph, device="cpu", threads=1)
     session.run(update.node, {indices: np.array([3, 3, 5], np.int32)})
     assert session.run(ref)[3:6, 0].tolist() == [3.0, 1.0, 2.0]
     with pytest.raises(errors.InvalidArgumentError, match=r"indices\[1\] = -1 is not in \[0, 32768\)"):
