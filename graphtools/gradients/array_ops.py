@@ -367,7 +367,8 @@ def resource_gather(g: Emit, node: Node, dy: Any) -> Any:
         end_mask=1,
         name="strided_slice",
     )
-    values = g.op("Reshape", dy, g.op("ConcatV2", [size, tail], g.const(0, int32, "concat/axis"), name="concat"))
+    values = g.op("ConcatV2", [size, tail], g.const(0, int32, "concat/axis"), name="concat")
+    values = g.op("Reshape", dense(g, dy), values)
     return IndexedSlices(values, g.op("Reshape", indices, size), shape), None
 
 

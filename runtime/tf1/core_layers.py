@@ -556,12 +556,14 @@ class BatchNormalization(Layer):
             setattr(self, name, weight)
             if self.fused and weight is None:
                 setattr(self, f"_{name}_const", constant(1.0 if name == "gamma" else 0.0, dtype="float32", shape=shape))
-        self.moving_mean = self.add_weight(
-            "moving_mean", shape=shape, dtype="float32", initializer=self.initializers["moving_mean"], trainable=False
-        )
-        self.moving_variance = self.add_weight(
-            "moving_variance", shape=shape, dtype="float32", initializer=self.initializers["moving_variance"], trainable=False
-        )
+        scope = self._scope
+        partitioner = scope.partitioner
+        scope.set_partitioner(None)  # an average is not partitioned
+        try:
+            for name in ("moving_mean", "moving_variance"):
+                setattr(self, name, self.add_weight(name, shape=shape, dtype="float32", initializer=self.initializers[name], trainable=False))
+        finally:
+            scope.set_partitioner(partitioner)
         self.built = True
 
     def _moving(self, variable: Any, value: Any, momentum: Any) -> Any:

@@ -13,7 +13,7 @@ from graphtools.dtypes import as_dtype, float32, int64, string
 from runtime.tf1 import array_ops, math_ops, nn_ops
 from runtime.tf1.control_flow_ops import with_dependencies
 from runtime.tf1.embedding_ops import embedding_lookup_sparse
-from runtime.tf1.graph import GraphKeys, apply_op, constant, get_default_graph, name_scope
+from runtime.tf1.graph import GraphKeys, apply_op, constant, convert_to_tensor, get_default_graph, name_scope
 from runtime.tf1.init_ops import TruncatedNormal, Zeros
 from runtime.tf1.modules import lookup
 from runtime.tf1.registry import export
@@ -27,6 +27,7 @@ class Features:
     def __init__(self, features: Any) -> None:
         self._features = dict(features)
         self._made: dict[Any, Any] = {}
+        self.tables: dict[Any, Any] = {}  # the embeddings that are there already, by column
 
     def get(self, key: Any) -> Any:
         """A raw feature (of rank 2 at least) by name, or what a column makes of it."""
@@ -41,8 +42,7 @@ class Features:
                     raise ValueError(f"Feature (key: {key}) cannot have rank 0. Given: {value}")
                 value = array_ops.expand_dims(value, -1) if value.rank == 1 else value
         else:
-            with name_scope(None, key.name):
-                value = key.transform(self)
+            value = key.transform(self)
         self._made[key] = value
         return value
 
@@ -94,7 +94,11 @@ def as_sparse_input(value: Any, ignore: Any = None) -> SparseTensor:
     with name_scope(None, "to_sparse_input", [value, ignore]):
         if ignore is None:
             ignore = "" if value.dtype is string else -1
-        ignore = math_ops.cast(ignore, value.dtype, name="ignore_value") if value.dtype is not string else constant(ignore)
+        ignore = (
+            math_ops.cast(ignore, value.dtype, name="ignore_value")
+            if value.dtype is not string
+            else constant(ignore, name="ignore_value/x")
+        )
         indices = array_ops.where(math_ops.not_equal(value, ignore), name="indices")
         return SparseTensor(
             indices, array_ops.gather_nd(value, indices, name="values"), array_ops.shape(value, out_type=int64, name="dense_shape")
@@ -158,7 +162,7 @@ class BucketizedColumn(DenseColumn, CategoricalColumn):
         columns = apply_op("Tile", None, input=math_ops.range(0, width), multiples=[count])
         ids = array_ops.reshape(value, (-1,)) + self._each * columns
         indices = math_ops.cast(array_ops.transpose(array_ops.stack((rows, columns))), int64)
-        return SparseTensor(indices, math_ops.cast(ids, int64), math_ops.cast(array_ops.stack([count, width]), int64)), None
+        return SparseTensor(indices, ids, math_ops.cast(array_ops.stack([count, width]), int64)), None
 
     def parse_spec(self) -> dict[str, Any]:
         return self.source.parse_spec()
@@ -216,8 +220,7 @@ def categorical_column_with_vocabulary_list(
     kind = as_dtype(np.array(words).dtype) if dtype is None else as_dtype(dtype)
 
     def table() -> Any:
-        listed = constant(list(words), string if kind is string else int64)
-        return lookup("contrib.lookup.index_table_from_tensor")(listed, num_oov_buckets, default_value, dtype=kind, name=f"{key}_lookup")
+        return lookup("contrib.lookup.index_table_from_tensor")(words, num_oov_buckets, default_value, dtype=kind, name=f"{key}_lookup")
 
     return VocabularyColumn(key, kind, len(words) + num_oov_buckets, table)
 
@@ -279,7 +282,7 @@ class IdentityColumn(_Keyed):
         else:
             outside = apply_op("LogicalOr", "out_of_range", x=math_ops.less(ids, zero), y=math_ops.greater_equal(ids, limit))
             default = array_ops.fill(array_ops.shape(ids), math_ops.cast(self.default_value, int64), name="default_values")
-            ids = array_ops.where(outside, default, ids)
+            ids = apply_op("SelectV2", None, condition=outside, t=default, e=ids)
         return SparseTensor(values.indices, ids, values.dense_shape)
 
 
@@ -380,7 +383,7 @@ class IndicatorColumn(DenseColumn):
         if weights is not None:
             merged = lookup("sparse_merge")(sp_ids=ids, sp_values=weights, vocab_size=self.size)
             merged = lookup("sparse_slice")(merged, [0, 0], merged.dense_shape)
-            return lookup("sparse_tensor_to_dense")(merged)
+            return apply_op("ScatterNd", None, indices=merged.indices, updates=merged.values, shape=merged.dense_shape)
         dense = lookup("sparse_tensor_to_dense")(ids, default_value=-1)
         hot = array_ops.one_hot(dense, depth=self.size, on_value=1.0, off_value=0.0)
         return math_ops.reduce_sum(hot, axis=[-2])
@@ -406,10 +409,18 @@ class EmbeddingColumn(DenseColumn):
         return self.column.sparse(features)
 
     def dense(self, features: Features) -> Any:
-        ids, weights = features.get(self)
+        if self.shared is None:
+            return self._looked_up(features)
+        with name_scope(None, self.name):
+            return self._looked_up(features)
+
+    def _looked_up(self, features: Features) -> Any:
+        ids, weights = self.column.sparse(features)
         shape = (self.column.num_buckets, self.size)
-        table = self._shared_table(shape) if self.shared is not None else self._table("embedding_weights", shape)
-        return safe_embedding_lookup_sparse(table, ids, weights, self.combiner, max_norm=self.max_norm)
+        table = features.tables.get(self)
+        if table is None:
+            table = self._shared_table(shape) if self.shared is not None else self._table("embedding_weights", shape)
+        return safe_embedding_lookup_sparse(table, ids, weights, self.combiner, name=f"{self.name}_weights", max_norm=self.max_norm)
 
     def _table(self, name: str, shape: tuple[int, int]) -> Any:
         graph = get_default_graph()
@@ -463,15 +474,20 @@ def safe_embedding_lookup_sparse(
 ) -> Any:  # fmt: skip
     """Embeddings of each row's ids combined; ids below 0 and weights not above 0 are left out, empty rows give 0 or the default's."""
     from runtime.tf1.variable_scope import PartitionedVariable
+    from runtime.tf1.variables import ResourceVariable
 
     if isinstance(embedding_weights, PartitionedVariable):
         embedding_weights = list(embedding_weights)
     tables = embedding_weights if isinstance(embedding_weights, list) else [embedding_weights]
+    if not tables or tables[0] is None:
+        raise ValueError(f"Missing embedding_weights {embedding_weights}.")
+    dtype = None if sparse_weights is None else sparse_weights.dtype
+    tables = [t if isinstance(t, ResourceVariable) and dtype in (None, t.dtype) else convert_to_tensor(t, dtype) for t in tables]
     with name_scope(name, "embedding_lookup", [*tables, sparse_ids.values]) as scope:
         shape = sparse_ids.dense_shape
-        known = sparse_ids.get_shape()
-        rank = (known.ndims if known.ndims is not None else None) or array_ops.size(shape)
-        flat = array_ops.stack([math_ops.reduce_prod(array_ops.slice_(shape, [0], [rank - 1])), array_ops.gather(shape, rank - 1)])
+        known = shape.dims[0] if shape.dims else None
+        rank = array_ops.size(shape) if known is None else known
+        flat = [math_ops.reduce_prod(array_ops.slice_(shape, [0], [rank - 1])), array_ops.gather(shape, rank - 1)]
         sparse_ids = lookup("sparse_reshape")(sparse_ids, flat)
         if sparse_weights is not None:
             sparse_weights = SparseTensor(sparse_ids.indices, sparse_weights.values, sparse_ids.dense_shape)
@@ -489,8 +505,8 @@ def safe_embedding_lookup_sparse(
         if sparse_weights is not None:
             sparse_weights, _ = lookup("sparse_fill_empty_rows")(sparse_weights, 1.0)
         result = embedding_lookup_sparse(
-            embedding_weights, filled, sparse_weights, combiner=combiner, partition_strategy=partition_strategy,
-            name=None if default_id is None else scope, max_norm=max_norm,
+            tables, filled, sparse_weights, combiner=combiner, partition_strategy=partition_strategy, name=None if default_id is None else scope,
+            max_norm=max_norm,
         )  # fmt: skip
         if default_id is None:
             empty = array_ops.reshape(is_empty, [-1, 1])
@@ -498,8 +514,8 @@ def safe_embedding_lookup_sparse(
             result = array_ops.where(empty, array_ops.zeros_like(result), result, name=scope)
         leading = array_ops.slice_(math_ops.cast(shape, "int32"), [0], [rank - 1])
         final = array_ops.reshape(result, array_ops.concat([leading, array_ops.slice_(array_ops.shape(result), [1], [-1])], 0))
-        if known.ndims is not None:
-            final.set_shape([*known.as_list()[:-1], *result.dims[1:]] if result.dims is not None else None)
+        if known is not None and result.dims is not None:
+            final.set_shape([*[None] * (known - 1), *result.dims[1:]])
         return final
 
 
@@ -564,56 +580,101 @@ def input_layer(
         graph.attributes["columns_trainable"], graph.attributes["columns_collections"] = outer
 
 
+def dense_features(features: Any, feature_columns: Any) -> Any:
+    """input_layer as Estimators make it: all variables first."""
+    columns = normalized(feature_columns, DenseColumn)
+    given = Features(features)
+    with variable_scope("input_layer", auxiliary_name_scope=False):
+        for column in columns:
+            with variable_scope(column.name, auxiliary_name_scope=False):
+                if isinstance(column, EmbeddingColumn):
+                    given.tables[column] = get_variable(
+                        "embedding_weights", shape=(column.column.num_buckets, column.size), dtype=float32, initializer=column.initializer,
+                        trainable=column.trainable, use_resource=True,
+                    )  # fmt: skip
+    with name_scope("input_layer"):
+        outputs = []
+        for column in columns:
+            with name_scope(column.name):
+                tensor = column.dense(given)
+                outputs.append(array_ops.reshape(tensor, (array_ops.shape(tensor)[0], column.size)))
+        return array_ops.concat(outputs, 1, name="concat")
+
+
 @export("feature_column.linear_model")
 def linear_model(
     features: Any, feature_columns: Any, units: int = 1, sparse_combiner: str = "sum", weight_collections: Any = None, trainable: bool = True,
     cols_to_vars: Any = None,
 ) -> Any:  # fmt: skip
     """The weighted sum of all columns and a bias."""
-    with variable_scope(None, "linear_model", list(features.values())):
-        result, weights = weighted_sums(features, feature_columns, units, sparse_combiner, trainable, weight_collections)
-        if cols_to_vars is not None:
-            cols_to_vars.update({c: [w] for c, w in weights.items()})
-        return result
-
-
-def weighted_sums(
-    features: Any,
-    feature_columns: Any,
-    units: int,
-    sparse_combiner: str,
-    trainable: bool = True,
-    collections: Any = None,
-    resource: bool | None = None,
-) -> tuple[Any, dict[Any, Any]]:
     columns = normalized(feature_columns)
-    given = Features(features)
-    where = list(dict.fromkeys([*(collections or ()), GraphKeys.GLOBAL_VARIABLES, GraphKeys.MODEL_VARIABLES]))
-
-    def variable(name: str, shape: Any) -> Any:
-        return get_variable(
-            name, shape=shape, dtype=float32, initializer=Zeros(), trainable=trainable, collections=where, use_resource=resource
-        )
-
-    sums, weights = [], {}
+    with variable_scope(None, "linear_model") as scope:
+        name = scope.name
+    names = []
     for column in columns:
-        with variable_scope(None, column.name):
-            if isinstance(column, CategoricalColumn):
-                ids, values = column.sparse(given)
-                weights[column] = variable("weights", (column.num_buckets, units))
-                flat = [array_ops.slice_(ids.dense_shape, [0], [1])[0], -1]
-                ids = lookup("sparse_reshape")(ids, flat)
-                if values is not None:
-                    values = lookup("sparse_reshape")(values, flat)
-                sums.append(safe_embedding_lookup_sparse(weights[column], ids, values, sparse_combiner))
-            else:
-                tensor = column.dense(given)
-                tensor = array_ops.reshape(tensor, (array_ops.shape(tensor)[0], column.size))
-                weights[column] = variable("weights", (column.size, units))
-                sums.append(math_ops.matmul(tensor, weights[column], name="weighted_sum"))
-    total = math_ops.add_n(sums, name="weighted_sum_no_bias")
-    weights["bias"] = variable("bias_weights", [units])
-    return nn_ops.bias_add(total, weights["bias"], name="weighted_sum"), weights
+        with variable_scope(None, _scope_name(column)) as scope:
+            names.append(scope.name)
+    given = Features(features)
+    where = list(dict.fromkeys([*(weight_collections or ()), GraphKeys.GLOBAL_VARIABLES, GraphKeys.MODEL_VARIABLES]))
+    sums, weights = [], {}
+    with name_scope(name), variable_scope(name):
+        for column, column_name in sorted(zip(columns, names, strict=True), key=lambda pair: pair[1]):
+            with variable_scope(None, column_name):
+                weights[column] = _zeros("weights", (_width(column), units), trainable, where)
+                sums.append(_weighted_sum(column, given, weights[column], sparse_combiner))
+        total = math_ops.add_n(sums, name="weighted_sum_no_bias")
+        weights["bias"] = _zeros("bias_weights", [units], trainable, where)
+        result = nn_ops.bias_add(total, weights["bias"], name="weighted_sum")
+    if cols_to_vars is not None:
+        cols_to_vars.update({c: [w] for c, w in weights.items()})
+    return result
+
+
+def _scope_name(column: Column) -> str:
+    return getattr(column, "shared", None) or column.name
+
+
+def _width(column: Any) -> int:
+    return int(column.num_buckets if isinstance(column, CategoricalColumn) else column.size)
+
+
+def _zeros(name: str, shape: Any, trainable: bool, collections: Any) -> Any:
+    return get_variable(
+        name, shape=shape, dtype=float32, initializer=Zeros(), trainable=trainable, collections=collections, use_resource=True
+    )
+
+
+def _weighted_sum(column: Any, given: Features, weights: Any, sparse_combiner: str) -> Any:
+    if isinstance(column, CategoricalColumn):
+        ids, values = column.sparse(given)
+        reshape = lookup("sparse_reshape")
+        ids = reshape(ids, [array_ops.shape(ids)[0], -1])
+        if values is not None:
+            values = reshape(values, [array_ops.shape(values)[0], -1])
+        return safe_embedding_lookup_sparse(weights, ids, values, sparse_combiner, name="weighted_sum")
+    tensor = column.dense(given)  # type: ignore[unreachable]
+    tensor = array_ops.reshape(tensor, (array_ops.shape(tensor)[0], column.size))
+    return math_ops.matmul(tensor, weights, name="weighted_sum")
+
+
+def weighted_sums(features: Any, feature_columns: Any, units: int, sparse_combiner: str) -> tuple[Any, list[Any], Any]:
+    """(the weighted sum, the weights, the bias) as Estimators make them: all variables first."""
+    columns = normalized(feature_columns)
+    weights = []
+    with name_scope("linear_model"), name_scope("linear_model"):
+        with variable_scope("linear_model", auxiliary_name_scope=False):
+            for column in columns:
+                with variable_scope(column.name, auxiliary_name_scope=False):
+                    weights.append(_zeros("weights", (_width(column), units), True, None))
+            bias = _zeros("bias_weights", [units], True, None)
+        given = Features(features)
+        with name_scope("linear_model"):
+            sums = []
+            for column, own in zip(columns, weights, strict=True):
+                with name_scope(column.name):
+                    sums.append(_weighted_sum(column, given, own, sparse_combiner))
+            total = math_ops.add_n(sums, name="weighted_sum_no_bias")
+            return nn_ops.bias_add(total, bias, name="weighted_sum"), weights, bias
 
 
 @export("feature_column.make_parse_example_spec")

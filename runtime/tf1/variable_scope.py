@@ -387,9 +387,11 @@ class PartitionedVariable:
         """The parts, concatenated."""
         from runtime.tf1.modules import lookup
 
+        if len(self._variables) == 1:
+            with name_scope(None):
+                return lookup("identity")(self._variables[0], name=self._name)
         with name_scope(f"{self._name}/ConcatPartitions/"):
-            axis = self._partition_axes()[0]
-            whole = lookup("concat")([v.value() for v in self._variables], axis) if len(self._variables) > 1 else self._variables[0].value()
+            whole = lookup("concat")([v.value() for v in self._variables], self._partition_axes()[0])
         with name_scope(None):
             return lookup("identity")(whole, name=self._name)
 

@@ -315,7 +315,8 @@ def safe_embedding_lookup_sparse(
     partition_strategy: str = "div", max_norm: Any = None,
 ) -> Any:  # fmt: skip
     """Embeddings of the rows of `sparse_ids`: bad ids and weights are left out, rows without ids get `default_id`'s or zeros."""
-    combiner = combiner or "mean"
+    from runtime.tf1.feature_column import safe_embedding_lookup_sparse as core
+
     if isinstance(embedding_weights, PartitionedVariable):
         embedding_weights = list(embedding_weights)
     if not isinstance(embedding_weights, list):
@@ -324,40 +325,4 @@ def safe_embedding_lookup_sparse(
         raise ValueError(f"Missing embedding_weights {embedding_weights}.")
     dtype = sparse_weights.dtype if sparse_weights is not None else None
     weights = [tf.convert_to_tensor(w, dtype=dtype) for w in embedding_weights]
-    with tf.name_scope(name, "embedding_lookup", [*weights, sparse_ids, sparse_weights]) as scope:
-        shape = sparse_ids.dense_shape
-        static = shape.get_shape().as_list()[0]
-        rank = tf.size(shape) if static is None else static
-        sparse_ids = tf.sparse_reshape(sparse_ids, [tf.reduce_prod(tf.slice(shape, [0], [rank - 1])), tf.gather(shape, rank - 1)])
-        if sparse_weights is not None:
-            sparse_weights = tf.SparseTensor(sparse_ids.indices, sparse_weights.values, sparse_ids.dense_shape)
-        valid = tf.greater_equal(sparse_ids.values, 0)
-        if sparse_weights is not None:
-            valid = tf.logical_and(valid, tf.ones_like(sparse_weights.values, dtype="bool"))
-        sparse_ids = tf.sparse_retain(sparse_ids, valid)
-        if sparse_weights is not None:
-            sparse_weights = tf.sparse_retain(sparse_weights, valid)
-            if combiner != "sum":
-                positive = tf.greater(sparse_weights.values, 0)
-                sparse_ids, sparse_weights = tf.sparse_retain(sparse_ids, positive), tf.sparse_retain(sparse_weights, positive)
-        sparse_ids, empty = tf.sparse_fill_empty_rows(sparse_ids, default_id or 0)
-        if sparse_weights is not None:
-            sparse_weights, _ = tf.sparse_fill_empty_rows(sparse_weights, 1.0)
-        result = tf.nn.embedding_lookup_sparse(
-            weights,
-            sparse_ids,
-            sparse_weights,
-            combiner=combiner,
-            partition_strategy=partition_strategy,
-            name=None if default_id is None else scope,
-            max_norm=max_norm,
-        )
-        if default_id is None:
-            empty = tf.tile(tf.reshape(empty, [-1, 1]), tf.stack([1, tf.shape(result)[1]]))
-            result = tf.where(empty, tf.zeros_like(result), result, name=scope)
-        final = tf.reshape(
-            result, tf.concat([tf.slice(tf.cast(shape, "int32"), [0], [rank - 1]), tf.slice(tf.shape(result), [1], [-1])], 0)
-        )
-        if static is not None:
-            final.set_shape([None] * (static - 1) + result.get_shape().as_list()[1:])
-        return final
+    return core(weights, sparse_ids, sparse_weights, combiner or "mean", default_id, name, partition_strategy, max_norm)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from runtime.tf1 import nn_ops, state_ops
+from graphtools.dtypes import float32, int64
+from runtime.tf1 import array_ops, math_ops, nn_ops, state_ops
 from runtime.tf1.control_flow_ops import group
 from runtime.tf1.estimator.estimator import Estimator
 from runtime.tf1.estimator.heads import Head, RegressionHead, class_head
 from runtime.tf1.estimator.spec import ModeKeys
-from runtime.tf1.feature_column import input_layer, weighted_sums
-from runtime.tf1.graph import GraphKeys, get_default_graph
+from runtime.tf1.feature_column import dense_features, input_layer, weighted_sums
+from runtime.tf1.graph import GraphKeys, constant, get_default_graph, name_scope
 from runtime.tf1.losses import Reduction
 from runtime.tf1.modules import lookup
 from runtime.tf1.registry import export
 from runtime.tf1.train.training_util import get_global_step
-from runtime.tf1.variable_scope import fixed_size_partitioner, variable_scope
+from runtime.tf1.variable_scope import PartitionedVariable, fixed_size_partitioner, variable_scope
 
 # Name of an optimizer -> its class.
 OPTIMIZERS = {
@@ -53,34 +54,68 @@ def _check_features(features: Any) -> dict[str, Any]:
 
 
 def linear_logits(features: Any, columns: Any, units: int, sparse_combiner: str) -> Any:
-    with variable_scope("linear_model"):
-        logits, _ = weighted_sums(features, columns, units, sparse_combiner, resource=True)
+    logits, weights, bias = weighted_sums(features, columns, units, sparse_combiner)
+    biases = list(bias) if isinstance(bias, PartitionedVariable) else [bias]
+    if units > 1:
+        lookup("summary.histogram")("bias", biases)
+    else:
+        lookup("summary.scalar")("bias", biases[0][0])
+    parts = [part for w in weights for part in (w if isinstance(w, PartitionedVariable) else [w])]
+    lookup("summary.scalar")("fraction_of_zero_weights", _fraction_of_zero(parts))
     return logits
+
+
+def _fraction_of_zero(variables: list[Any]) -> Any:
+    with name_scope("zero_fraction"):
+        with name_scope("total_size"):
+            sizes = [array_ops.size(x, out_type=int64) for x in variables]
+            total = math_ops.add_n(sizes)
+        with name_scope("total_zero"):
+            zeros = math_ops.add_n(
+                [
+                    lookup("cond")(
+                        math_ops.equal(size, constant(0, dtype=int64)), true_fn=lambda: constant(0, dtype=float32),
+                        false_fn=lambda x=x, size=size: nn_ops.zero_fraction(x) * math_ops.cast(size, float32, name="ToFloat"), name="zero_count",
+                    )
+                    for x, size in zip(variables, sizes, strict=True)
+                ]
+            )  # fmt: skip
+        with name_scope("compute"):
+            share = zeros / math_ops.cast(total, dtype=float32, name="float32_size")
+        return array_ops.identity(share, name="zero_fraction_or_nan")
 
 
 def deep_logits(
     features: Any, columns: Any, units: int, hidden_units: Any, activation: Any, dropout: Any, partitioner: Any, batch_norm: bool, mode: str
 ) -> Any:
-    layers = "layers"
     training = mode == ModeKeys.TRAIN
     glorot = lookup("glorot_uniform_initializer")
-    with variable_scope("input_from_feature_columns", partitioner=partitioner):
-        net = input_layer(features, columns)
+    dense, normalization = lookup("layers.Dense"), lookup("layers.BatchNormalization")
+    hidden = []
     for i, width in enumerate(hidden_units):
-        net = lookup(f"{layers}.dense")(net, width, activation=activation, kernel_initializer=glorot(), name=f"hiddenlayer_{i}")
-        if dropout is not None and training:
-            net = lookup(f"{layers}.dropout")(net, rate=dropout, training=True)
-        if batch_norm:
-            net = lookup(f"{layers}.batch_normalization")(net, momentum=0.999, training=training, name=f"batchnorm_{i}")
-        _summarize(net, f"hiddenlayer_{i}")
-    logits = lookup(f"{layers}.dense")(net, units, activation=None, kernel_initializer=glorot(), name="logits")
-    _summarize(logits, "logits")
+        with variable_scope(f"hiddenlayer_{i}") as scope:
+            layer = dense(width, activation=activation, kernel_initializer=glorot(), name=scope.name, _scope=scope)
+            rest = lookup("layers.Dropout")(rate=dropout) if dropout is not None else None
+            norm = normalization(momentum=0.999, trainable=True, name=f"batchnorm_{i}", _scope=f"batchnorm_{i}") if batch_norm else None
+            hidden.append((scope.name, layer, rest, norm))
+    with variable_scope("logits") as scope:
+        last = dense(units, activation=None, kernel_initializer=glorot(), name=scope.name, _scope=scope)
+    shared = any(getattr(c, "shared", None) for c in columns)
+    with variable_scope("input_from_feature_columns", partitioner=partitioner, use_resource=not shared):
+        net = input_layer(features, columns) if shared else dense_features(features, columns)
+    for name, layer, rest, norm in hidden:
+        net = layer(net)
+        if rest is not None and training:
+            net = rest(net, training=True)
+        if norm is not None:
+            net = norm(net, training=training)
+        _summarize(net, name)
+    logits = last(net)
+    _summarize(logits, scope.name)
     return logits
 
 
 def _summarize(value: Any, tag: str) -> None:
-    scope = get_default_graph().scope
-    tag = f"{scope}/{tag}" if scope else tag
     lookup("summary.scalar")(f"{tag}/fraction_of_zero_values", nn_ops.zero_fraction(value))
     lookup("summary.histogram")(f"{tag}/activation", value)
 

@@ -9,7 +9,7 @@ import numpy as np
 from graphtools.dtypes import float32, int32, int64, string
 from runtime.tf1 import array_ops, math_ops, nn_ops
 from runtime.tf1.estimator.spec import ClassificationOutput, EstimatorSpec, ModeKeys, PredictOutput, RegressionOutput
-from runtime.tf1.graph import apply_op, constant, convert_to_tensor
+from runtime.tf1.graph import apply_op, constant, convert_to_tensor, get_default_graph
 from runtime.tf1.losses import Reduction, compute_weighted_loss
 from runtime.tf1.modules import lookup
 
@@ -198,6 +198,9 @@ class MultiClassHead(_ClassHead):
     ) -> None:
         if n_classes is None or n_classes <= 2:
             raise ValueError(f"n_classes must be > 2: {n_classes}. For n_classes = 2 use a binary head.")
+        given = convert_to_tensor(n_classes)
+        with get_default_graph().control_dependencies([lookup("assert_greater")(given, 2, message="n_classes must be greater than 2")]):
+            lookup("no_op")()
         super().__init__(n_classes, label_vocabulary, weight_column, loss_reduction)
         self.units = n_classes
 
