@@ -29,7 +29,6 @@ LAZY: dict[str, tuple[str, ...]] = {
     "sparse_matmul": ("inspection",),
     "convert_to_tensor_or_indexed_slices": ("inspection",),
     "feature_column": ("feature_column",),
-    "nn.atrous_conv2d_transpose": ("atrous_ops",),
     "nn.safe_embedding_lookup_sparse": ("feature_column",),
     "distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex"),
     "contrib.distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex", "distribution.compound"),
@@ -210,6 +209,9 @@ LAZY: dict[str, tuple[str, ...]] = {
     "scan": ("functional_ops",),
     "map_fn": ("functional_ops",),
     "layers": ("layer", "core_layers"),
+    "keras.applications": tuple(
+        f"keras.applications.{n}" for n in ("imagenet", "vgg", "resnet", "inception", "xception", "densenet", "mobilenet", "nasnet")
+    ),
     "keras.datasets": ("keras.datasets",),
     "keras.preprocessing": ("keras.text", "keras.image"),
     "keras.wrappers": ("keras.scikit_learn",),
