@@ -321,8 +321,8 @@ def conv_backprop_filter(op: Builder, node: NodeView) -> Any:
         return _pointwise_filter(op, node, x, dy, dims, rank)
     first = is_channels_first(node)
     if groups == 1 and not depthwise:
-        last = (to_channels_last(op, x, rank), to_channels_last(op, dy, rank)) if first else (x, dy)
-        found = filter_gradient(op, *last, window, dims[-2], dims[-1])
+        images, gradients = (to_channels_last(op, v, rank) if first else v for v in (x, dy))
+        found = filter_gradient(op, images, gradients, window, dims[-2], dims[-1])
         if found is not None:
             return found
     x = x if first else to_channels_first(op, x, rank)
