@@ -696,6 +696,13 @@ def host_kernel(node: Node) -> Any:
     return kernel
 
 
+def _has_shape(dims: Dims, wanted: Dims) -> bool:
+    """Whether a tensor of these dims is known to have the shape."""
+    if wanted is None:
+        return True
+    return dims is not None and len(dims) == len(wanted) and all(w is None or w == d for d, w in zip(dims, wanted, strict=True))
+
+
 def kind_of(node: Node) -> int | None:
     """ONNX for a node that conversion takes, HOST for one the host runs, None for neither."""
     if node.op in ("_Arg", "Placeholder", "PlaceholderV2"):
@@ -720,6 +727,8 @@ def kind_of(node: Node) -> int | None:
         return HOST
     if node.op == "Assign" and node.attr["validate_shape"] and (node.inputs[1].dims is None or None in node.inputs[1].dims):
         return HOST  # the shapes are compared when it runs
+    if node.op == "EnsureShape" and has_host and not _has_shape(node.inputs[0].dims, node.attr["shape"]):
+        return HOST
     if converted:
         return ONNX
     return HOST if has_host else None

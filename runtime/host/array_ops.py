@@ -22,6 +22,16 @@ def _blank_like(value: Array) -> Any:
     return rows.blank(value.dtype)
 
 
+@host("EnsureShape")
+def ensure_shape(run: Run, node: Node, value: Array) -> Array:
+    wanted = node.attr["shape"]
+    if wanted is not None and (len(wanted) != value.ndim or any(w not in (None, d) for w, d in zip(wanted, value.shape, strict=True))):
+        raise _error(
+            f"Shape of tensor {node.inputs[0].node.name} {rows.shape_text(value.shape)} is not compatible with expected shape {rows.shape_text(wanted)}."
+        )
+    return value
+
+
 # -- joining and taking apart ------------------------------------------------------------------------------------
 
 
