@@ -84,8 +84,6 @@ class Coordinator:
             everyone = list({*self._registered_threads, *(threads or ())})
         while any(t.is_alive() for t in everyone) and not self.wait_for_stop(0.05):
             pass
-        if not self._stop_event.is_set():
-            self.request_stop()
         deadline = time.monotonic() + stop_grace_period_secs
         for t in everyone:
             t.join(max(0.0, deadline - time.monotonic()))
