@@ -53,5 +53,7 @@ def random_gamma_grad(node: Node) -> Sequence[Dims]:
 
 @shape("Multinomial", "StatelessMultinomial")
 def multinomial(node: Node) -> Sequence[Dims]:
-    batch, count = with_rank(node.inputs[0].dims, 2)[0], constant(node.inputs[1])
+    logits = with_rank(node.inputs[0].dims, 2)
+    with_rank(node.inputs[1].dims, 0)
+    batch, count = logits[0], constant(node.inputs[1])
     return [(batch, None if count is None else int(count))]

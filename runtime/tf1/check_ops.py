@@ -77,7 +77,8 @@ def assert_near(
         rtol, atol = convert_to_tensor(rtol, x.dtype, name="rtol"), convert_to_tensor(atol, x.dtype, name="atol")
         if data is None:
             data = [message or "", "x and y not equal to tolerance", f"x ({_name(x)}) = ", x, f"y ({_name(y)}) = ", y]
-        condition = math_ops.reduce_all(math_ops.less(math_ops.abs_(x - y), atol + rtol * math_ops.abs_(y)))
+        tolerance = atol + rtol * math_ops.abs_(y)
+        condition = math_ops.reduce_all(math_ops.less(math_ops.abs_(x - y), tolerance))
         return Assert(condition, data, summarize=summarize)
 
 

@@ -72,7 +72,8 @@ def map_fn(
         def compute(i: Any, arrays: Any) -> Any:
             values = fn(nest.pack_sequence_as(elems, [a.read(i) for a in inputs]))
             nest.assert_same_structure(types if dtype is not None else elems, values, check_types=False)
-            return i + 1, [a.write(i, v) for a, v in zip(arrays, nest.flatten(values), strict=True)]
+            written = [a.write(i, v) for a, v in zip(arrays, nest.flatten(values), strict=True)]
+            return i + 1, written
 
         _, final = while_loop(
             lambda i, _: i < n,

@@ -146,9 +146,10 @@ def softmax_cross_entropy_with_logits_v2(
 def _softmax_cross_entropy(labels: Any, logits: Any, axis: int, name: str | None) -> Any:
     with name_scope(name, "softmax_cross_entropy_with_logits", [logits, labels]) as scope:
         logits = convert_to_tensor(logits, name="logits")
-        labels = convert_to_tensor(labels, logits.dtype, name="labels")
+        labels = convert_to_tensor(labels, name="labels")
         half = logits.dtype.base_dtype in (float16, bfloat16)
         precise = math_ops.cast(logits, float32) if half else logits
+        labels = math_ops.cast(labels, precise.dtype)
         input_rank = array_ops.rank(precise)
         dims = logits.dims
         if axis != -1:

@@ -82,11 +82,9 @@ class Dirichlet(_Concentrated):
 
     def _log_unnormalized_prob(self, x: Any) -> Any:
         if self.validate_args:
+            is_positive = tf.assert_positive(x, message="samples must be positive")
             one = tf.ones([], dtype=self.dtype)
-            checks = [
-                tf.assert_positive(x, message="samples must be positive"),
-                tf.debugging.assert_near(one, tf.reduce_sum(x, -1), message="sample last-dimension must sum to `1`"),
-            ]
+            checks = [is_positive, tf.debugging.assert_near(one, tf.reduce_sum(x, -1), message="sample last-dimension must sum to `1`")]
             x = with_dependencies(checks, x)
         return tf.reduce_sum(tf.math.xlogy(self._concentration - 1.0, x), -1)
 
@@ -256,7 +254,7 @@ class OneHotCategorical(_OneHot):
         shape = tf.shape(tf.reduce_sum(logits, -1))
         flat_logits = tf.reshape(logits, [-1, self._event_size])
         flat_x = tf.reshape(x, [-1, self._event_size])
-        found = -tf.nn.softmax_cross_entropy_with_logits_v2(labels=tf.stop_gradient(flat_x), logits=flat_logits)
+        found = -tf.nn.softmax_cross_entropy_with_logits(labels=flat_x, logits=flat_logits)
         return tf.reshape(found, shape)
 
     def _entropy(self) -> Any:
