@@ -31,10 +31,6 @@ TUTORIAL = sorted(p.parent.name for p in SCRIPTS.glob("*/expected.json"))
 # Programs that compute nothing but strings.
 NOTHING_TO_CONVERT = {"03_hello_world"}
 
-# What waits for a part of the stand-in.
-APPLICATIONS = pytest.mark.xfail(raises=NotImplementedError, reason="tf.keras.applications is not there yet")
-WAITING = {"35_image_classifiers_compared", "36_feature_extraction", "37_fine_tuning_inception"}
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(p.stem for p in (SCRIPTS / "expected").glob("*.txt")))
@@ -76,7 +72,7 @@ def test_tutorial_upgrades(name: str, target: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [pytest.param(n, marks=APPLICATIONS) if n in WAITING else n for n in TUTORIAL])
+@pytest.mark.parametrize("name", TUTORIAL)
 def test_tutorial(name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program of each section: prints what TensorFlow printed, computes what it computed, and its graph converts."""
     folder = SCRIPTS / name
