@@ -395,11 +395,12 @@ class Planner:
             if opdef is None
             else {p for a, start, stop in opdef.input_slices(node.attr).values() if a.is_ref for p in range(start, stop)}
         )
+        is_choice = node.op in ("If", "StatelessIf", "Case")  # its first input says which function: a value
         for i, tensor in enumerate(node.inputs):
             variable = self._variable(tensor)
             if variable is None:
                 inputs.append(self._source(tensor, node))
-            elif i in ref_positions or tensor.dtype is resource or opdef is None or calls_functions(node):
+            elif i in ref_positions or tensor.dtype is resource or opdef is None or (calls_functions(node) and not (i == 0 and is_choice)):
                 inputs.append(variable)
             else:
                 inputs.append(Source(self._state_slot(variable, self.versions.seen_by(node, variable.key), node.name, loads)))
