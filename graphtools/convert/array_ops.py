@@ -30,7 +30,7 @@ def const(op: Builder, node: NodeView) -> Any:
 
 def constant_value(op: Builder, array: Any, dtype: DType) -> Value:
     if dtype.is_complex:
-        real, imag = op.const(np.ascontiguousarray(array.real)), op.const(np.ascontiguousarray(array.imag))
+        real, imag = op.const(np.array(array.real)), op.const(np.array(array.imag))
         return join(op, real, imag)
     return op.const(array)
 

@@ -130,6 +130,8 @@ def _reduce_nothing(op: Builder, onnx_op: str, x: Value, axes: Value, keep: bool
 @converts("EuclideanNorm")
 def euclidean_norm(op: Builder, node: NodeView) -> Any:
     x, axes = node.inputs
+    if axes.dims == (0,):
+        return x  # TensorFlow does not even take the absolute value
     return op.Sqrt(reduced(op, "ReduceSum", op.Mul(x, x), axes, bool(node.attr["keep_dims"])))
 
 

@@ -127,15 +127,17 @@ def sparse_segment(op: Builder, node: NodeView) -> Any:
     return op.Reshape(total, op.Concat(count, rest, axis=0), allowzero=1)
 
 
-@converts("SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad")
+@converts("SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad", "SparseSegmentSumGrad")
 def sparse_segment_grad(op: Builder, node: NodeView) -> Any:
-    """Each gathered row takes its segment's gradient over the segment's size, or its root."""
+    """Each gathered row takes its segment's gradient: over the segment's size for a mean, over its root for SqrtN."""
     grad, indices, ids = node.inputs[0], op.cast(node.inputs[1], int64), op.cast(node.inputs[2], int64)
     count = op.Reshape(op.cast(node.inputs[3], int64), [1])
     sizes = op.cast(op.Max(sizes_of(op, ids, op.Shape(grad, start=0, end=1)), np.int64(1)), grad.dtype)
     if node.op == "SparseSegmentSqrtNGrad":
         sizes = op.Sqrt(sizes)
     rows, rest = as_rows(op, grad, op.Shape(grad, start=0, end=1), 1)
-    rows = op.Gather(op.Div(rows, op.Unsqueeze(sizes, [1])), ids, axis=0)
+    if node.op != "SparseSegmentSumGrad":
+        rows = op.Div(rows, op.Unsqueeze(sizes, [1]))
+    rows = op.Gather(rows, ids, axis=0)
     total = segmented(op, rows, indices, count, "add")
     return op.Reshape(total, op.Concat(count, rest, axis=0), allowzero=1)

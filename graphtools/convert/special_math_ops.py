@@ -1,4 +1,4 @@
-"""The error function's complement, the gamma function's logarithm and its derivative."""
+"""The error function's complement, the gamma function's logarithm and its derivatives, Hurwitz's zeta function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtools.convert import converts
-from graphtools.dtypes import float64
+from graphtools.dtypes import float64, int64
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -19,6 +19,10 @@ ERFC = (-1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360)
 # B_2k / 2k, those of digamma's: powers 2, 4, 6, ... of 1 / x, taken away from log x - 1 / 2x.
 DIGAMMA = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760)
+# B_2k / (2k)!, those of the Euler-Maclaurin formula
+EULER_MACLAURIN = (
+    1 / 12, -1 / 720, 1 / 30240, -1 / 1209600, 1 / 47900160, -691 / 1307674368000, 1 / 74724249600, -3617 / 10670622842880000
+)  # fmt: skip
 SHIFT = 8  # from here on the series are exact
 
 
@@ -57,8 +61,11 @@ def _fraction_sine(op: Builder, x: Value) -> Value:
 
 @converts("Lgamma")
 def lgamma(op: Builder, node: NodeView) -> Any:
+    return op.cast(lgamma_of(op, _wide(op, node)), node.dtype)
+
+
+def lgamma_of(op: Builder, x: Value) -> Value:
     """Stirling's series at y = x + 8, less log(x (x + 1) ... (x + 7)); for x < 1/2 log(pi / |sin pi x|) - lgamma(1 - x)."""
-    x = _wide(op, node)
     small = op.Less(x, np.float64(0.5))
     z = op.Where(small, op.Sub(np.float64(1), x), x)
     y = op.Add(z, np.float64(SHIFT))
@@ -75,13 +82,17 @@ def lgamma(op: Builder, node: NodeView) -> Any:
     value = op.Where(op.IsInf(z), np.float64(np.inf), value)
     mirrored = op.Sub(op.Log(op.Div(np.float64(np.pi), op.Abs(_fraction_sine(op, x)))), value)
     mirrored = op.Where(op.IsInf(x), np.float64(np.inf), mirrored)
-    return op.cast(op.Where(small, mirrored, value), node.dtype)
+    result: Value = op.Where(small, mirrored, value)
+    return result
 
 
 @converts("Digamma")
 def digamma(op: Builder, node: NodeView) -> Any:
-    """log y - 1 / 2y - series at y = x + 8, less the sum of 1 / (x + i); for x < 1/2 digamma(1 - x) - pi / tan pi x."""
-    x = _wide(op, node)
+    return op.cast(digamma_of(op, _wide(op, node)), node.dtype)
+
+
+def digamma_of(op: Builder, x: Value) -> Value:
+    """log y - 1 / 2y - series at y = x + 8, less the sum of 1 / (x + i); for x < 1/2 digamma(1 - x) - pi / tan pi x. Infinite at poles."""
     small = op.Less(x, np.float64(0.5))
     z = op.Where(small, op.Sub(np.float64(1), x), x)
     y = op.Add(z, np.float64(SHIFT))
@@ -94,7 +105,56 @@ def digamma(op: Builder, node: NodeView) -> Any:
     cosine = op.Cos(op.Mul(op.Sub(x, op.Round(x)), np.float64(np.pi)))
     sine = op.Sin(op.Mul(op.Sub(x, op.Round(x)), np.float64(np.pi)))
     mirrored = op.Sub(value, op.Div(op.Mul(np.float64(np.pi), cosine), sine))
-    return op.cast(op.Where(small, mirrored, value), node.dtype)
+    pole = op.And(op.LessOrEqual(x, np.float64(0)), op.Equal(x, op.Round(x)))
+    result: Value = op.Where(pole, np.float64(np.inf), op.Where(small, mirrored, value))
+    return result
+
+
+@converts("Zeta")
+def zeta(op: Builder, node: NodeView) -> Any:
+    return op.cast(zeta_of(op, *(op.cast(v, float64) for v in node.inputs)), node.dtype)
+
+
+def zeta_of(op: Builder, x: Value, q: Value) -> Value:
+    """Hurwitz's: the sum of (q + i)^-x to where the base is past 10, then the Euler-Maclaurin formula.
+
+    NaN for x < 1, and for q <= 0 where x is no integer; infinite at x = 1 and where q is 0 or a negative integer.
+    """
+    one, zero = np.float64(1), np.float64(0)
+    lowest = op.ReduceMin(op.Concat(op.Reshape(op.Where(op.IsNaN(q), zero, q), [-1]), np.zeros(1), axis=0), [0], keepdims=1)
+    count = op.Sub(np.array([10.0]), op.Floor(op.Max(lowest, np.array([-1e5]))))
+    steps = op.cast(op.Range(np.int64(0), op.Squeeze(op.cast(count, int64), [0]), np.int64(1)), float64)
+    power = op.Neg(x)
+    total = op.ReduceSum(op.Pow(op.Add(op.Unsqueeze(q, [-1]), steps), op.Unsqueeze(power, [-1])), [-1], keepdims=0)
+    a = op.Add(q, op.Squeeze(count, [0]))
+    last = op.Pow(a, power)
+    total = op.Add(total, op.Add(op.Div(op.Mul(last, a), op.Sub(x, one)), op.Mul(last, np.float64(0.5))))
+    term = op.Div(op.Mul(x, last), a)
+    for i, coefficient in enumerate(EULER_MACLAURIN):
+        total = op.Add(total, op.Mul(term, np.float64(coefficient)))
+        rising = op.Mul(op.Add(x, np.float64(2 * i + 1)), op.Add(x, np.float64(2 * i + 2)))
+        term = op.Div(op.Mul(term, rising), op.Mul(a, a))
+    below = op.LessOrEqual(q, zero)
+    is_pole = op.And(below, op.Equal(q, op.Floor(q)))
+    undefined = op.And(below, op.Not(op.Equal(x, op.Floor(x))))
+    total = op.Where(undefined, np.float64(np.nan), total)
+    total = op.Where(is_pole, np.float64(np.inf), total)
+    total = op.Where(op.Equal(x, one), np.float64(np.inf), total)
+    result: Value = op.Where(op.Less(x, one), np.float64(np.nan), total)
+    return result
+
+
+@converts("Polygamma")
+def polygamma(op: Builder, node: NodeView) -> Any:
+    """(-1)^(n + 1) n! zeta(n + 1, x), which digamma is the case n = 0 of; NaN where n is no natural number."""
+    n, x = (op.cast(v, float64) for v in node.inputs)
+    one, zero = np.float64(1), np.float64(0)
+    order = op.Add(n, one)
+    even = op.Equal(op.Mod(op.Abs(order), np.float64(2), fmod=1), zero)
+    size = op.Mul(op.Exp(lgamma_of(op, order)), zeta_of(op, order, x))
+    value = op.Where(op.Equal(n, zero), digamma_of(op, x), op.Where(even, size, op.Neg(size)))
+    natural = op.And(op.GreaterOrEqual(n, zero), op.Equal(n, op.Floor(n)))
+    return op.cast(op.Where(natural, value, np.float64(np.nan)), node.dtype)
 
 
 @converts("TridiagonalMatMul")

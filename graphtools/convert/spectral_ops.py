@@ -1,4 +1,4 @@
-"""Fourier transforms: products with the transform's matrix for short known lengths, ONNX's DFT otherwise."""
+"""Fourier transforms: products with the transform's matrix for short or unknown lengths, ONNX's DFT otherwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools.convert import converts
 from graphtools.convert.complex_numbers import as_complex, as_real, join, parts
-from graphtools.dtypes import float64
+from graphtools.dtypes import float64, int64
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -104,10 +104,82 @@ def _scaled(op: Builder, part: Value, like: Value, count: int) -> Value:
     return result
 
 
+# -- lengths that only the run tells ---------------------------------------------------------------------------------
+
+
+def _open_fitted(op: Builder, x: Value, length: Value, axis: int) -> Value:
+    """Cut or padded with zeros to a length, a vector of one, along an axis counted from the end."""
+    rank = len(x.dims) if x.dims is not None else None
+    x = op.Slice(x, [0], length, [axis])
+    missing = op.Sub(length, op.Shape(x, start=axis, end=axis + 1 if axis != -1 else None))
+    x = op.Pad(x, op.Concat([0], missing, axis=0), op.const(0, x.dtype), [axis])
+    if x.dims is None and rank is not None:
+        x.dims = (None,) * rank
+    return x
+
+
+def _waves(op: Builder, rows: Value, columns: Value, length: Value, sign: int) -> tuple[Value, Value]:
+    """cos and sin of sign 2 pi n k / length in float64, for n < rows and k < columns."""
+
+    def steps(count: Value) -> Value:
+        result: Value = op.Range(np.int64(0), op.Squeeze(count, [0]), np.int64(1))
+        return result
+
+    turns = op.Mod(op.Mul(op.Unsqueeze(steps(rows), [1]), op.Unsqueeze(steps(columns), [0])), length)
+    angles = op.Mul(op.Div(op.cast(turns, float64), op.cast(length, float64)), np.float64(2 * np.pi * sign))
+    return op.Cos(angles), op.Sin(angles)
+
+
+def _open_along(op: Builder, real: Value, imag: Value, axis: int, sign: int) -> tuple[Value, Value]:
+    """The transform along an axis before the last."""
+    rank = real.rank or 0
+    perm = list(range(rank))
+    perm[axis], perm[-2] = perm[-2], perm[axis]
+    size = op.Shape(real, start=axis, end=axis + 1)
+    cos, sin = (op.cast(w, real.dtype) for w in _waves(op, size, size, size, sign))
+    real, imag = (op.Transpose(p, perm=perm) for p in (real, imag))
+    a, b = op.Sub(op.MatMul(cos, real), op.MatMul(sin, imag)), op.Add(op.MatMul(sin, real), op.MatMul(cos, imag))
+    return op.Transpose(a, perm=perm), op.Transpose(b, perm=perm)
+
+
+def _open_lengths(op: Builder, node: NodeView, count: int) -> tuple[list[Value], Value]:
+    """The lengths and the number of frequencies along the last axis, vectors of one."""
+    given = op.cast(node.input("fft_length"), int64)
+    lengths = [op.Slice(given, [i], [i + 1], [0]) for i in range(count)]
+    return lengths, op.Add(op.Div(lengths[-1], 2), 1)
+
+
+def _open_rfft(op: Builder, node: NodeView, x: Value, count: int) -> Value:
+    lengths, half = _open_lengths(op, node, count)
+    for axis, length in zip(range(-count, 0), lengths, strict=True):
+        x = _open_fitted(op, x, length, axis)
+    real, imag = (op.MatMul(x, op.cast(w, x.dtype)) for w in _waves(op, lengths[-1], half, lengths[-1], -1))
+    for axis in range(-2, -1 - count, -1):
+        real, imag = _open_along(op, real, imag, axis, -1)
+    return join(op, real, imag)
+
+
+def _open_irfft(op: Builder, node: NodeView, real: Value, imag: Value, count: int) -> Value:
+    lengths, half = _open_lengths(op, node, count)
+    for axis, length in zip(range(-count, 0), [*lengths[:-1], half], strict=True):
+        real, imag = _open_fitted(op, real, length, axis), _open_fitted(op, imag, length, axis)
+    for axis in range(-2, -1 - count, -1):
+        real, imag = _open_along(op, real, imag, axis, 1)
+    place = op.Range(np.int64(0), op.Squeeze(half, [0]), np.int64(1))
+    single = op.Or(op.Equal(place, np.int64(0)), op.Equal(op.Mul(place, np.int64(2)), lengths[-1]))
+    total = op.cast(op.ReduceProd(op.Concat(*lengths, axis=0), keepdims=0), float64)
+    weights = op.Unsqueeze(op.Div(op.Where(single, op.const(np.array(1.0)), op.const(np.array(2.0))), total), [1])
+    cos, sin = (op.cast(op.Mul(w, weights), real.dtype) for w in _waves(op, half, lengths[-1], lengths[-1], 1))
+    result: Value = op.Sub(op.MatMul(real, cos), op.MatMul(imag, sin))
+    return result
+
+
 @converts("RFFT", "RFFT2D", "RFFT3D")
 def rfft(op: Builder, node: NodeView) -> Any:
     """Half of the frequencies along the last axis, the input cut or padded to fft_length along each."""
     x, count = node.inputs[0], _dimensions(node)
+    if node.maybe_const("fft_length") is None:
+        return _open_rfft(op, node, x, count)
     lengths = [int(n) for n in np.ravel(node.const("fft_length"))]
     for axis, length in zip(range(-count, 0), lengths, strict=True):
         x = _fitted(op, x, length, axis)
@@ -122,6 +194,8 @@ def irfft(op: Builder, node: NodeView) -> Any:
     """The frequencies left out are the conjugates of the others: each but the first and the middle one counts twice."""
     count = _dimensions(node)
     real, imag = parts(op, node.inputs[0])
+    if node.maybe_const("fft_length") is None:
+        return _open_irfft(op, node, real, imag, count)
     lengths = [int(n) for n in np.ravel(node.const("fft_length"))]
     wanted = [*lengths[:-1], lengths[-1] // 2 + 1]
     for axis, length in zip(range(-count, 0), wanted, strict=True):

@@ -172,7 +172,9 @@ class Walk:
             raise UnsupportedOps(missing)
         if open_inputs:
             names = ", ".join(repr(f"{n}:0") for n in open_inputs)
-            raise ConversionError(f"The outputs need {'the placeholders' if len(open_inputs) > 1 else 'the placeholder'} {names}, which the inputs lack.")
+            raise ConversionError(
+                f"The outputs need {'the placeholders' if len(open_inputs) > 1 else 'the placeholder'} {names}, which the inputs lack."
+            )
         for node in self.order:
             if not self._is_bound(node):
                 self.convert(node)

@@ -61,8 +61,8 @@ def take_decided(graph: Graph, function: Function | None = None) -> bool:
             _forget(graph, node)
     for node in order:
         if node.op in MERGE and node not in gone and node.outputs[0] in instead:
-            node.inputs = [final(node.outputs[0])]
-            _forget(graph, node, keep=True)
+            node.inputs = [final(t) for t in node.outputs]  # it may be fetched
+            node.op, node.attr = "IdentityN", {"T": [t.dtype.base_dtype for t in node.inputs]}
     return True
 
 
@@ -80,15 +80,10 @@ def _index(graph: Graph, node: Node, place: int) -> Tensor:
     return made.outputs[0]
 
 
-def _forget(graph: Graph, node: Node, keep: bool = False) -> None:
-    """Let what waits for a node wait for what it read and waited for; a Merge stays under its name, as an Identity."""
-    if keep:
-        node.op = "Identity"
-        node.attr = {"T": node.attr["T"]}
-        del node.outputs[1:]
-        return
+def _forget(graph: Graph, node: Node) -> None:
+    """Let what waits for a node wait for what it read and waited for."""
+    before = [*node.control_inputs, node.inputs[0].node]
     for other in graph:
         if node in other.control_inputs:
-            before = [*node.control_inputs, node.inputs[0].node]
             other.control_inputs = list(dict.fromkeys(c for o in other.control_inputs for c in (before if o is node else [o])))
     del graph.nodes[node.name]

@@ -292,7 +292,7 @@ def sparse_segment_with_num_segments(node: Node) -> Sequence[Dims]:
     return [None if data is None else (scalar(node, 3), *data[1:])]
 
 
-@shape("SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad")
+@shape("SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad", "SparseSegmentSumGrad")
 def sparse_segment_grad(node: Node) -> Sequence[Dims]:
     data = at_least(node.inputs[0].dims, 1)
     return [None if data is None else (scalar(node, 3), *data[1:])]

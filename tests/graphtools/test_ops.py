@@ -130,7 +130,7 @@ def test_a_record_that_tensorflow_refuses_stops_the_run(record: str) -> None:
 
 # The files of conversions in which every op has a fixture.
 TESTED = (
-    "array_ops", "bitwise_ops", "conv_ops", "ctc_ops", "detection_ops", "fingerprint_ops", "image_color_ops", "image_ops", "linalg_ops", "math_ops", "matrix_ops",
+    "array_ops", "bitwise_ops", "conv_ops", "ctc_ops", "detection_ops", "fingerprint_ops", "image_color_ops", "image_ops", "incomplete_gamma_ops", "linalg_ops", "math_ops", "matrix_ops",
     "nn_grad_ops", "nn_ops", "parsing_ops", "pool_ops", "quant_ops", "quantized_ops", "ragged_ops", "reduce_ops", "segment_ops", "set_ops", "slicing_ops", "space_ops",
     "sparse_ops", "special_math_ops", "spectral_ops", "string_ops",
 )  # fmt: skip
