@@ -23,6 +23,7 @@ from graphtools.dtypes import resource, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Graph, Node, Tensor, topological
 from graphtools.passes.prune import extract
+from graphtools.shapes.control_flow_ops import infer_again
 from graphtools.state import (
     STACKS,
     VARIABLES,
@@ -199,7 +200,8 @@ class Planner:
         if changed:
             shapes.infer_graph(part)
             _size_elements(part)
-        passes.run(part)
+        if passes.run(part) and changed:
+            infer_again(part)  # loops are functions now, whose shapes follow from what they are given
         assertions.settle(part, graph.functions)
         self.graph = part
         self.feeds = [part.nodes[tensors[t].node.name].outputs[tensors[t].index] for t in feeds]
