@@ -8,6 +8,7 @@ import importlib
 import importlib.abc
 import inspect
 import math
+import os
 import sys
 import threading
 import time
@@ -178,8 +179,23 @@ def _h5py(module: Any) -> Iterator[tuple[Any, str, Any]]:
             data = np.array(data)
         return create(self, name, data, shape=shape, dtype=dtype)
 
+    open_file = module.File.__init__
+
+    def init(self: Any, name: Any, mode: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Without a mode, an existing file is opened to be changed if it may be, and one that is not there is made."""
+        if mode is None and kwargs.get("driver") != "fileobj":
+            path = os.fspath(name) if isinstance(name, str | bytes | os.PathLike) else None
+            mode = "r" if path is None or (os.path.exists(path) and not os.access(path, os.W_OK)) else "a"
+        open_file(self, name, mode or "r", *args, **kwargs)
+
     yield kind, "__getitem__", getitem
     yield kind, "create", create_
+    yield module.File, "__init__", init
+    yield module.File, "fid", module.File.id
+
+
+def _scipy(module: Any) -> Iterator[tuple[Any, str, Any]]:
+    yield module, "misc", importlib.import_module(REVIVED["scipy.misc"])
 
 
 def _yaml(module: Any) -> Iterator[tuple[Any, str, Any]]:

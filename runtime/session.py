@@ -142,6 +142,8 @@ class Session:
             values = self._execute(plan, direct, feeds, deadline)
         else:
             values = self._run_exact(plan, plan.exact, direct, feeds, deadline)
+        if run_metadata is not None and (options is None or not trace.is_wanted(options)):
+            run_metadata.Clear()
         if len(direct) != len(fetches):
             rest = iter(values)
             return [feeds[f] if isinstance(f, Tensor) and f in feeds else next(rest) for f in fetches]

@@ -14,9 +14,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphtools.graph import Tensor
+
+if TYPE_CHECKING:
+    from graphtools.dtypes import DType
+    from graphtools.graph import Graph, Node
 
 GradientFunction = Callable[..., Any]
 GRADIENTS: dict[str, GradientFunction] = {}
@@ -30,6 +34,26 @@ class IndexedSlices:
     values: Tensor
     indices: Tensor
     dense_shape: Tensor | None = None
+
+    @property
+    def name(self) -> str:
+        return self.values.name
+
+    @property
+    def dtype(self) -> DType:
+        return self.values.dtype
+
+    @property
+    def op(self) -> Node:
+        return self.values.node
+
+    @property
+    def graph(self) -> Graph:
+        return self.values.node.graph
+
+    @property
+    def device(self) -> str:
+        return self.values.node.device
 
 
 def gradient(*ops: str) -> Callable[[GradientFunction], GradientFunction]:

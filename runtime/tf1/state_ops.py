@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphtools.graph import Tensor
 from runtime.tf1.graph import apply_op, convert_to_tensor, name_scope
 from runtime.tf1.registry import EXPORTS, export, put
 from runtime.tf1.variables import Variable
@@ -14,9 +15,14 @@ def _is_resource(ref: Any) -> bool:
     return bool(getattr(ref, "_is_resource", False))
 
 
+def _is_slice(ref: Any) -> bool:
+    """Whether it is a slice of a variable, which knows how to be assigned to."""
+    return isinstance(ref, Tensor) and not ref.dtype.is_ref and hasattr(ref, "assign")
+
+
 @export("assign")
 def assign(ref: Any, value: Any, validate_shape: bool | None = None, use_locking: bool | None = None, name: str | None = None) -> Any:
-    if _is_resource(ref):
+    if _is_resource(ref) or _is_slice(ref):
         return ref.assign(value, name=name)
     return apply_op("Assign", name, ref=ref, value=value, validate_shape=validate_shape, use_locking=use_locking)
 
