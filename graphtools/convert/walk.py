@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
+# Their first input chooses: a value also where it is a variable.
+CHOICES = frozenset({"Case", "If", "StatelessCase", "StatelessIf"})
+
 
 @dataclass(frozen=True, slots=True)
 class Ref:
@@ -227,7 +230,7 @@ class Walk:
                 if takes_ref is None:
                     opdef = node.opdef
                     takes_ref = (
-                        set(range(len(node.inputs)))
+                        set(range(node.op in CHOICES, len(node.inputs)))
                         if opdef is None or calls_functions(node)
                         else {p for arg, start, stop in opdef.input_slices(node.attr).values() if arg.is_ref for p in range(start, stop)}
                     )

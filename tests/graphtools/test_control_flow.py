@@ -164,3 +164,19 @@ def test_trip_count_replaces_the_condition(name: str, op: str) -> None:
     assert node.op_type == op
     assert len(body.input) == (2 if op == "Scan" else 3)
     assert not [n.op_type for n in body.node if n.op_type in ("Less", "LessOrEqual")]
+
+
+def test_variable_decides(tmp_path: Path) -> None:
+    """tf.cond of a variable itself, as TFLearn's dropout has it."""
+    from runtime.script import capture
+
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import tensorflow as tf\nx = tf.placeholder(tf.float32, [2], name='x')\nmode = tf.Variable(False, name='mode')\n"
+        "y = tf.cond(mode, lambda: x * 2.0, lambda: x + 1.0)\nwith tf.Session() as s:\n    s.run(tf.global_variables_initializer())\n"
+    )
+    graph = capture(script)
+    for mode, wanted in ((False, [4.0, 5.0]), (True, [6.0, 8.0])):
+        graph.values["mode"] = np.array(mode)
+        session = ort.InferenceSession(graphtools.to_onnx(graph, inputs=["x:0"], outputs=["cond/Merge:0"]).SerializeToString())
+        np.testing.assert_array_equal(session.run(None, {"x:0": np.float32([3, 4])})[0], wanted)
