@@ -154,8 +154,14 @@ def _take_next(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
             return False
         last, output = node, node.outputs[0]  # what is done to each channel can be done before some pixels are cut off
         node = edit.only_reader(output)
-        if node is None or node.domain or edit.owner.get(id(node)) is not graph or output.rank is None:
+    elif node.op_type == "Squeeze":
+        axes = ints(node.inputs[1]) if len(node.inputs) > 1 else None
+        if axes is None or any(a % output.rank < 2 for a in axes):
             return False
+        last, output = node, node.outputs[0]
+        node = edit.only_reader(output)
+    if node is None or node.domain or edit.owner.get(id(node)) is not graph or output.rank is None:
+        return False
     channels = _channels_out(conv)
     if channels is None:
         return False
@@ -207,7 +213,7 @@ def _become(edit: Edit, conv: OnnxNode, node: OnnxNode) -> bool:
 
 
 def _take_bias(edit: Edit, graph: Builder, conv: OnnxNode, last: OnnxNode, node: OnnxNode, other: Value, channels: int) -> bool:
-    rank = conv.outputs[0].rank or 0
+    rank = last.outputs[0].rank or 0
     known = _per_channel(other, rank, channels)
     bias = _bias(conv)
     if known is not None and (bias is None or bias.const is not None):
