@@ -8,7 +8,7 @@ from typing import Any
 
 from graphtools import graph as base
 from graphtools.dtypes import float32
-from runtime.tf1 import array_ops, core_layers, graph, math_ops, metrics, special_math_ops, variable_scope, variables, weights_broadcast_ops
+from runtime.tf1 import array_ops, core_layers, graph, init_ops, math_ops, metrics, special_math_ops, variable_scope, variables, weights_broadcast_ops
 from runtime.tf1.control_flow import cond
 from runtime.tf1.control_flow_ops import group, no_op, with_dependencies
 from runtime.tf1.gradients import gradients
@@ -16,6 +16,7 @@ from runtime.tf1.losses import div_no_nan
 from runtime.tf1.registry import export, put
 from runtime.tf1.rnn_cell import zero_state_tensors
 
+put("python.ops.init_ops.Initializer", init_ops.Initializer)
 put("python.ops.control_flow_ops.with_dependencies", with_dependencies)
 put("python.ops.metrics_impl.metric_variable", metrics.metric_variable)
 put("python.ops.metrics_impl._remove_squeezable_dimensions", metrics._fitted)

@@ -12,6 +12,7 @@ from graphtools import graph as base
 from graphtools.gradients import IndexedSlices
 from runtime import fetches
 from runtime.tf1 import graph, variables
+from runtime.tf1.modules import Unsupported
 from runtime.tf1.registry import EXPORTS, export, put
 from runtime.tf1.sparse_tensor import SparseTensor
 from runtime.tf1.tensor_shape import TensorShape
@@ -181,3 +182,11 @@ def remove_undocumented(module_name: str, allowed_exception_list: Any = None, do
         if isinstance(getattr(module, name), type(sys)) and getattr(module, name).__name__.startswith(module_name + "."):
             continue  # a submodule: later imports find it through its parent
         delattr(module, name)
+
+
+# -- tfdbg -------------------------------------------------------------------------------------------------------------
+
+for _name in ("debug_data.DebugDumpDir", "debug_data.DebugTensorDatum"):
+    put(f"python.debug.lib.{_name}", Unsupported(f"python.debug.lib.{_name}"))
+for _name in ("DumpingDebugHook", "GrpcDebugHook", "LocalCLIDebugHook", "TensorBoardDebugHook"):
+    put(f"python.debug.wrappers.hooks.{_name}", Unsupported(f"python.debug.wrappers.hooks.{_name}"))

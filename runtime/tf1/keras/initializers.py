@@ -9,7 +9,7 @@ from runtime.tf1 import init_ops
 from runtime.tf1.keras.backend import floatx
 from runtime.tf1.keras.serialization import deserialize_keras_object, serialize_keras_object
 from runtime.tf1.modules import lookup
-from runtime.tf1.registry import export
+from runtime.tf1.registry import export, put
 
 
 @export("keras.initializers.TruncatedNormal")
@@ -40,6 +40,7 @@ INITIALIZERS: dict[str, Any] = {
     "orthogonal": init_ops.Orthogonal, "random_normal": RandomNormal, "random_uniform": RandomUniform, "truncated_normal": TruncatedNormal, "uniform": RandomUniform, "zero": init_ops.Zeros,
     "zeros": init_ops.Zeros,
 }  # fmt: skip
+put("keras.initializers.Initializer", init_ops.Initializer)
 _BY_FUNCTION = ("he_normal", "he_uniform", "lecun_normal", "lecun_uniform")
 
 
