@@ -18,6 +18,7 @@ from migrate import upgrade_source
 from migrate.report.finding import Level
 from migrate.source import decode
 from runtime import run_script
+from runtime.devices import cuda_problem
 from runtime.export import values_of
 from runtime.tf1 import client
 from runtime.tf1.keras import backend
@@ -72,10 +73,16 @@ def test_tutorial_upgrades(name: str, target: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("name", TUTORIAL)
-def test_tutorial(name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program of each section: prints what TensorFlow printed, computes what it computed, and its graph converts."""
+def test_tutorial(name: str, device: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program of each section: prints what TensorFlow printed, computes what it computed, and its graph converts.
+
+    A GPU sums in yet another order and multiplies less exactly, which training amplifies: there the words and the first calls are compared.
+    """
     folder = SCRIPTS / name
+    if device == "cuda" and (problem := cuda_problem()) is not None:
+        pytest.skip(problem)
     if "tflearn" in name and importlib.util.find_spec("tflearn") is None:
         pytest.skip("TFLearn is not installed")
     for data in (SCRIPTS / "data").iterdir():
@@ -93,15 +100,19 @@ def test_tutorial(name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
             held = [values_of(s) for s in reversed(client.sessions_made) if s.graph is graph]
             last[:] = [graph, candidate, dict(feeds or {}), next((v for v in held if v), {})]
 
-    space = run_script(folder / "script.py", device="cpu", on_run=on_run)
+    space = run_script(folder / "script.py", device=device, on_run=on_run)
     printed = "".join(line + "\n" for line in capsys.readouterr().out.split("\n")[:-1] if not PROGRESS.match(line))
-    same_text(printed, (folder / "expected.txt").read_text())
     expected = json.loads((folder / "expected.json").read_text())
     assert library or len(computed) == expected["runs"]
-    for n, wanted in zip([*range(len(expected["values"]) - 1), len(computed) - 1], expected["values"], strict=False):
+    calls = list(zip([*range(len(expected["values"]) - 1), len(computed) - 1], expected["values"], strict=False))
+    if device == "cpu":
+        same_text(printed, (folder / "expected.txt").read_text())
+    else:
+        assert words(printed) == words((folder / "expected.txt").read_text())
+    for n, wanted in calls if device == "cpu" else calls[:2]:
         assert len(computed[n]) == len(wanted), f"run {n}"
         for k, (a, b) in enumerate(zip(computed[n], wanted, strict=True)):
-            same_digest(a, b, f"run {n}, value {k}")
+            same_digest(a, b, f"run {n}, value {k}", 1.0 if device == "cpu" else 20.0)
     if isinstance(space.get("model"), Model):
         last[:] = keras_call(space["model"])
     if name not in NOTHING_TO_CONVERT:
@@ -126,17 +137,17 @@ def digest(value: Any) -> list[Any] | None:
     return [list(array.shape), float(flat.sum()), float(np.abs(flat).sum()), flat[:4].tolist()]
 
 
-def same_digest(got: list[Any] | None, wanted: list[Any] | None, where: str) -> None:
+def same_digest(got: list[Any] | None, wanted: list[Any] | None, where: str, slackness: float) -> None:
     assert (got is None) == (wanted is None), where
     if got is None or wanted is None:
         return
     assert got[0] == wanted[0], where
-    slack = 5e-4 * wanted[2] + 1e-5
+    slack = slackness * (5e-4 * wanted[2] + 1e-5)
     assert abs(got[1] - wanted[1]) <= slack, f"{where}: sum {got[1]}, TensorFlow has {wanted[1]}"
     assert abs(got[2] - wanted[2]) <= slack, f"{where}: magnitudes {got[2]}, TensorFlow has {wanted[2]}"
     largest = max([abs(x) for x in wanted[3]], default=0.0)
     for a, b in zip(got[3], wanted[3], strict=True):
-        assert abs(a - b) <= 1e-3 * (abs(b) + 0.1 * largest) + 1e-5, f"{where}: {got[3]}, TensorFlow has {wanted[3]}"
+        assert abs(a - b) <= slackness * (1e-3 * (abs(b) + 0.1 * largest) + 1e-5), f"{where}: {got[3]}, TensorFlow has {wanted[3]}"
 
 
 def same_text(got: str, wanted: str) -> None:
