@@ -194,25 +194,6 @@ def _h5py(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield module.File, "fid", module.File.id
 
 
-class _Generated:
-    """protobuf's C module for code that protoc before 3.19 generated: descriptors are looked up in the pool, which has them from the file's own bytes."""
-
-    class Message:
-        @staticmethod
-        def _CheckCalledFromGeneratedFile() -> None: ...
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
-
-
-def _protobuf(module: Any) -> Iterator[tuple[Any, str, Any]]:
-    if getattr(module, "_USE_C_DESCRIPTORS", False):
-        yield module, "_message", _Generated(module._message)
-
-
 def _scipy(module: Any) -> Iterator[tuple[Any, str, Any]]:
     yield module, "misc", importlib.import_module(REVIVED["scipy.misc"])
 
@@ -238,7 +219,6 @@ def _pillow(module: Any) -> Iterator[tuple[Any, str, Any]]:
 # Module that is imported when a script wants it -> what to put where in it: (owner, name, value).
 PATCHES: dict[str, Callable[[Any], Iterator[tuple[Any, str, Any]]]] = {
     "PIL.Image": _pillow,
-    "google.protobuf.descriptor": _protobuf,
     "h5py": _h5py,
     "scipy": _scipy,
     "yaml": _yaml,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import hashlib
@@ -30,6 +31,8 @@ class Loader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> types.CodeType | None:
         data = self.get_data(self.path)
+        if self.path.endswith("_pb2.py") and b"serialized_pb=" in data:
+            return self.source_to_code(_regenerated(data), self.path)
         if b"tensorflow" not in data:
             try:
                 return super().get_code(fullname)
@@ -97,6 +100,30 @@ def installed(folder: Path) -> Iterator[None]:
             del sys.modules[name]
 
 
+# What protoc generates today, where `serialized` is the file's descriptor.
+_GENERATED = """
+from google.protobuf import descriptor_pool as _pool
+from google.protobuf.internal import builder as _builder
+DESCRIPTOR = _pool.Default().AddSerializedFile({serialized!r})
+_builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, __name__, globals())
+"""
+
+
+def _regenerated(data: bytes) -> bytes:
+    """Code that protoc before 3.19 generated, which today's protobuf refuses, as protoc generates it today: the file's descriptor is in it."""
+    tree = ast.parse(data)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "serialized_pb":
+            value = node.value.args[0] if isinstance(node.value, ast.Call) else node.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str | bytes):
+                serialized = value.value if isinstance(value.value, bytes) else value.value.encode("latin-1")
+                others = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom) and b"_pb2" in ast.unparse(n).encode()]
+                imports = "\n".join(ast.unparse(n) for n in others)
+                return (imports + _GENERATED.format(serialized=serialized)).encode()
+    return data
+
+
 @functools.cache
 def _rules() -> bytes:
     """Changes whenever the upgrade may come out otherwise: with the version, Python's bytecode and the files of the rules."""
@@ -110,7 +137,8 @@ def _rules() -> bytes:
 
 
 def _upgrade(data: bytes, path: str) -> str:
-    """The text of a module, upgraded to TensorFlow 1.15. Imports stay, used or not: others may import them from here."""
+    """The text of a module, upgraded to TensorFlow 1.15. Imports stay, used or not: others may import them from here.
+    Private paths of TensorFlow stay too: libraries use private names on them, which the stand-in has."""
     from migrate import upgrade_source
     from migrate.source import decode
 
@@ -120,7 +148,7 @@ def _upgrade(data: bytes, path: str) -> str:
         target="1",
         filename=path,
         all_python=b"tensorflow" not in data,
-        disabled=frozenset({"unused-import"}),
+        disabled=frozenset({"private-path", "unused-import"}),
         siblings=beside,
         tree=_package_generation(path),
     ).code
