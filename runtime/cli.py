@@ -106,6 +106,9 @@ def _script_errors(script: Path) -> Iterator[None]:
         place = f"{script}:{e.lineno or 0}:{e.offset or 0}"
         shown = f"\n    {e.text.rstrip()}\n    {' ' * max((e.offset or 1) - 1, 0)}^" if e.text else ""
         stop(f"{place}: {e.msg}{shown}", 2)
+    except KeyboardInterrupt as e:
+        typer.echo(scripts.describe_error(e, script), err=True)  # where a program hangs is what one wants to know
+        raise typer.Exit(130) from None
     except Exception as e:
         if not any(f.filename == str(script) for f in traceback.extract_tb(e.__traceback__)):
             raise

@@ -149,4 +149,4 @@ def describe_error(error: BaseException, script: Path) -> str:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((*ours, "<frozen"))]
     shown = [f for f in frames if f.filename == str(script)] or frames[-1:]
     lines = [f"  {f.filename}:{f.lineno}: {(f.line or '').strip()}" for f in shown]
-    return "\n".join(["tfrevive: the script stopped at", *lines, f"{type(error).__name__}: {error}"])
+    return "\n".join(["tfrevive: the script stopped at", *lines, f"{type(error).__name__}: {error}".removesuffix(": ")])

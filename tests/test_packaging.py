@@ -114,6 +114,7 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
+    assert f"{script}:" in said  # where it was
     assert not [p for p in tmp_path.rglob(".*") if p.is_file()]
 
 
