@@ -301,7 +301,7 @@ class Session:
         if self._closed:
             raise CancelledError(None, None, "Run call was cancelled")
         if deadline is not None and time.monotonic() > deadline:
-            raise DeadlineExceededError(None, None, "Timed out waiting for operation to complete")
+            raise DeadlineExceededError(None, None, "Timed out waiting for notification")
 
 
 def _open_dims(feeds: Mapping[Tensor, Any]) -> list[Dims]:

@@ -13,6 +13,7 @@ from graphtools.formats import schema
 from graphtools.gradients import IndexedSlices
 from runtime import devices
 from runtime import session as engine
+from runtime.errors import InvalidArgumentError
 from runtime.fetches import Fetches, register_fetch_type
 from runtime.tf1 import graph as graphs
 from runtime.tf1.graph import Graph, _DefaultStack, get_default_graph
@@ -106,6 +107,8 @@ class BaseSession:
         return _PartialRun(self, fetches, feeds or [])
 
     def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
+        if not isinstance(handle, _PartialRun):
+            raise InvalidArgumentError(None, None, "Must run 'setup' before performing partial runs!")
         return handle.run(fetches, feed_dict or {})
 
     def make_callable(self, fetches: Any, feed_list: Any = None, accept_options: bool = False) -> Callable[..., Any]:
@@ -113,10 +116,10 @@ class BaseSession:
         keys = list(feed_list or ())
 
         def call(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
-            if len(values) != len(keys):
+            if len(values) > len(keys):
                 raise ValueError(f"Expected {len(keys)} feeds, got {len(values)}.")
             return self._session.run(
-                fetches, _expand_feeds(self._graph, dict(zip(keys, values, strict=True))) if keys else None, options, run_metadata
+                fetches, _expand_feeds(self._graph, dict(zip(keys, values, strict=False))) if keys else None, options, run_metadata
             )
 
         return call
@@ -210,17 +213,35 @@ class _PartialRun:
     def __init__(self, session: BaseSession, fetches: Any, feeds: Any) -> None:
         self.session = session
         self.allowed = set(Fetches.of(session.graph, fetches).flat)
+        if not self.allowed:
+            raise InvalidArgumentError(None, None, "Must specify at least one target to fetch or execute.")
+        self.fetched: set[Any] = set()
+        self.awaited = set(_expand_feeds(session.graph, dict.fromkeys(feeds)))
         self.feeds: dict[Any, Any] = {}
         self.values: dict[Any, Any] = {}
 
     def run(self, fetches: Any, feed_dict: Any) -> Any:
-        self.feeds.update(_expand_feeds(self.session.graph, feed_dict))
+        given = _expand_feeds(self.session.graph, feed_dict)
         wanted = Fetches.of(self.session.graph, fetches)
-        for f in wanted.flat:
-            if f not in self.allowed:
-                raise ValueError(f"{f!r} was not specified in partial_run_setup.")
-        known = {t: v for t, v in self.values.items() if isinstance(t, base.Tensor) and v is not None}
-        values = self.session._session.run(wanted.flat, {**known, **self.feeds})
+        for what, names, allowed, done, verb in (
+            ("feed", given, self.awaited, self.feeds, "fed"),
+            ("fetch", wanted.flat, self.allowed, self.fetched, "fetched"),
+        ):
+            for t in names:
+                if t not in allowed:
+                    raise InvalidArgumentError(None, None, f"The {what} {t.name} was not specified in partial_run_setup.")
+                if t in done:
+                    raise InvalidArgumentError(None, None, f"The {what} {t.name} has already been {verb}.")
+        known = {t: v for t, v in self.values.items() if isinstance(t, base.Tensor) and v is not None} | self.feeds | given
+        needed = base.topological([f if isinstance(f, base.Node) else f.node for f in wanted.flat], list(known))
+        for tensor in self.awaited:
+            if tensor not in known and tensor.node in needed:
+                raise InvalidArgumentError(
+                    None, None, f"Fetch {tensor.name} can't be computed from the feeds that have been fed so far."
+                )
+        self.feeds.update(given)
+        self.fetched.update(wanted.flat)
+        values = self.session._session.run(wanted.flat, known)
         self.values.update(zip(wanted.flat, values, strict=True))
         return wanted.rebuild(values)
 

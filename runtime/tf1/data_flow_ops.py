@@ -595,7 +595,9 @@ class MapStagingArea(_BaseStagingArea):
         return self._take("Peek", "pop", key, indices, name)
 
     def get(self, key: Any = None, indices: Any = None, name: str | None = None) -> Any:
-        return self._take("UnstageNoKey" if key is None else "Unstage", "get", key, indices, name)
+        if key is None:
+            return self._take("UnstageNoKey", "get_nokey", None, indices, name)
+        return key, self._take("Unstage", "get", key, indices, name)
 
     def size(self, name: str | None = None) -> Any:
         return self._apply(f"{self._op}Size", name or f"{self._name}_size", **self._attrs())
@@ -607,6 +609,6 @@ class MapStagingArea(_BaseStagingArea):
         return self._apply(f"{self._op}Clear", name or f"{self._name}_clear", **self._attrs())
 
 
-export("contrib.staging.StagingArea")(StagingArea)
+export("contrib.staging.StagingArea", "python.ops.data_flow_ops.StagingArea")(StagingArea)
 export("contrib.framework.python.ops.Barrier", "python.ops.data_flow_ops.Barrier")(Barrier)
 export("python.ops.data_flow_ops.MapStagingArea")(MapStagingArea)
