@@ -575,6 +575,8 @@ def convolution(
         def op(converted: Any, padding: Any, **unused: Any) -> Any:
             return plain_convolution(converted, filter, strides, padding, first_channels, scope, spatial)
 
+        if all(r == 1 for r in rates):
+            return op(input, padding)
         return with_space_to_batch(input, rates, padding, op, filter_shape=filter, data_format=data_format)
 
 

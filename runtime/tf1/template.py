@@ -9,7 +9,7 @@ from typing import Any
 from graphtools import graph as base
 from runtime.tf1.graph import GraphKeys, convert_to_tensor, get_default_graph
 from runtime.tf1.registry import export
-from runtime.tf1.variable_scope import get_variable_scope, variable_scope
+from runtime.tf1.variable_scope import get_variable_scope, unique_scope, variable_scope
 
 
 class Template:
@@ -25,7 +25,7 @@ class Template:
         self._variable_scope: Any = None
         self._called = False
         if create_scope_now:
-            with variable_scope(unique_name, name, custom_getter=custom_getter) as scope:
+            with variable_scope(unique_name or unique_scope(name), custom_getter=custom_getter, auxiliary_name_scope=False) as scope:
                 self._variable_scope = scope
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -621,6 +621,12 @@ def _unique_scope(store: _Store, outer: VariableScope, prefix: str) -> str:
     return f"{prefix}_{i}"
 
 
+def unique_scope(prefix: str) -> str:
+    """The name that variable_scope(None, default_name=prefix) would take here."""
+    store = _store()
+    return _unique_scope(store, store.current, prefix)
+
+
 @export("variable_op_scope")
 @contextlib.contextmanager
 def variable_op_scope(values: Any, name_or_scope: Any, default_name: Any = None, **kwargs: Any) -> Iterator[VariableScope]:
