@@ -111,6 +111,23 @@ def test_commands_exist() -> None:
         assert used <= known(words[1]), f"{where}: {line}: no option {used - known(words[1])}"
 
 
+def test_reference_is_whole() -> None:
+    import docs_hooks
+
+    import migrate
+    from runtime.cli import app
+
+    text = docs_hooks.commands()
+    for command in app.registered_commands:
+        section = text.partition(f"## tfrevive {command.name}\n")[2].partition("\n## ")[0]
+        missing = {o for o in options_of(str(command.name)) if o.startswith("--")} - set(re.findall(r"--[a-z][\w-]*", section)) - {"--help"}
+        assert missing == set(), f"{command.name}: {missing}"
+    text = docs_hooks.python()
+    for name in migrate.__all__:
+        assert f"### migrate.{name}\n" in text
+    assert "graphtools.errors.UnsupportedOps" in text and "runtime.errors.InvalidArgumentError" in text
+
+
 # -- the site --------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import html
 import importlib
@@ -18,6 +19,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 import gallery  # noqa: E402
 
+# Package -> the classes that its functions give back, described after them.
+RETURNED = {"migrate": ("migrate.upgrade.Upgrade", "migrate.report.report.Report", "migrate.report.finding.Finding")}
+
+# Files of the repository that are pages of the site -> their names there.
 PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
@@ -146,6 +151,9 @@ def python() -> str:
         out.append(f"## {module_name}\n\n{inspect.getdoc(module)}\n")
         for name in module.__all__:
             out += described(f"{module_name}.{name}", getattr(module, name), 3)
+        for name in RETURNED.get(module_name, ()):
+            home, _, own = name.rpartition(".")
+            out += described(own, getattr(importlib.import_module(home), own), 3)
     from graphtools import errors as graph_errors
     from migrate.source import SourceError
     from runtime import errors as run_errors
@@ -167,7 +175,8 @@ def python() -> str:
 def described(title: str, thing: Any, level: int) -> Iterator[str]:
     name = title.rpartition(".")[2]
     yield f"{'#' * level} {title}\n"
-    yield f"```python\n{'class ' if inspect.isclass(thing) else ''}{name}{signature(thing)}\n```\n"
+    if not inspect.isclass(thing) or dataclasses.is_dataclass(thing) or "__init__" in vars(thing):
+        yield f"```python\n{'class ' if inspect.isclass(thing) else ''}{name}{signature(thing)}\n```\n"
     yield docstring(thing)
     if inspect.isclass(thing):
         for method, member in vars(thing).items():

@@ -178,7 +178,7 @@ def page(program: Program) -> str:
     out.append(f'<iframe class="made" src="graph.html" loading="lazy" title="The graph of section {program.section}"></iframe>\n')
     rows = [line.split() for line in facts["by_type"].splitlines()][:6]
     out.append(
-        f"## Its profile\n\nThe whole run took {facts['seconds']:.1f} s, imports included. [Every op]({program.name}/profile.html)\n"
+        f"## Its profile\n\n{facts['seconds']:.1f} s for the whole process, imports and profiler included, on the machine that built this page. [Every op]({program.name}/profile.html)\n"
     )
     if rows:
         out.append(
