@@ -183,7 +183,8 @@ def described(title: str, thing: Any, level: int) -> Iterator[str]:
             if method.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property)):
                 continue
             if isinstance(member, property):
-                yield f"`{name}.{method}`\n:   {first_line(member)}\n"
+                given = inspect.signature(member.fget).return_annotation if member.fget else "Any"
+                yield f"`{name}.{method}: {given}`\n\n{docstring(member)}"
             else:
                 yield f"```python\n{name}.{method}{signature(member)}\n```\n"
                 yield docstring(member)
@@ -221,10 +222,6 @@ def signature(thing: Any) -> str:
 
 def docstring(thing: Any) -> str:
     return (inspect.getdoc(thing) or "").replace("<", "&lt;") + "\n"
-
-
-def first_line(member: property) -> str:
-    return (inspect.getdoc(member) or "").split("\n")[0] or "A property."
 
 
 # -- coverage --------------------------------------------------------------------------------------------------------
