@@ -30,9 +30,20 @@ LAZY: dict[str, tuple[str, ...]] = {
     "convert_to_tensor_or_indexed_slices": ("inspection",),
     "feature_column": ("feature_column",),
     "nn.safe_embedding_lookup_sparse": ("feature_column",),
+    "distribute": ("distribute",),
+    "contrib.distribute": ("distribute",),
     "distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex"),
-    "contrib.distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex", "distribution.compound"),
-    "estimator": ("estimator.spec", "estimator.estimator", "estimator.training", "estimator.canned"),
+    "contrib.distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex", "distribution.compound", "distribution.transformed", "distribution.multivariate"),
+    "estimator": (
+        "estimator.spec",
+        "estimator.estimator",
+        "estimator.training",
+        "estimator.canned",
+        "estimator.public_heads",
+        "estimator.more_models",
+        "estimator.early_stopping",
+    ),
+    "contrib.estimator": ("estimator.canned", "estimator.public_heads", "estimator.more_models", "estimator.early_stopping"),
     "estimator.inputs": ("estimator.inputs",),
     "image": (
         "image_ops",
@@ -619,6 +630,8 @@ def _spellings(name: str) -> list[str]:
     outside = symbols.aliases().get(f"tf.{name}")
     if outside is not None:
         found.append(outside.removeprefix("tf."))
+    if name.startswith("contrib.keras."):
+        found.append(_keras(name))
     for n in list(found):
         group = _groups().get(n)
         if group is not None:
@@ -707,4 +720,10 @@ def _load_for(name: str) -> None:
 def _spellings_for_loading(name: str) -> list[str]:
     group = _groups().get(name)
     outside = symbols.aliases().get(f"tf.{name}")
-    return [name, *(group or ()), *([outside.removeprefix("tf.")] if outside else [])]
+    keras = [_keras(name)] if name.startswith("contrib.keras.") else []
+    return [name, *(group or ()), *([outside.removeprefix("tf.")] if outside else []), *keras]
+
+
+def _keras(name: str) -> str:
+    """The name of tf.keras for one of tf.contrib.keras: "contrib.keras.api.keras.layers.Dense" is "keras.layers.Dense"."""
+    return "keras." + name.removeprefix("contrib.keras.").removeprefix("api.keras.").removeprefix("python.keras.")
