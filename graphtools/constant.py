@@ -177,6 +177,7 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Node, list[Array]], Any]:
 
 
 _EVALUATE: dict[str, Callable[[Node, list[Array]], Any]] = {
+    "Abs": lambda n, x: np.abs(x[0]),
     "Add": lambda n, x: x[0] + x[1],
     "AddV2": lambda n, x: x[0] + x[1],
     "All": _reduce(np.all),
