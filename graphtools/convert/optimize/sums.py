@@ -35,16 +35,19 @@ def _one(edit: Edit, graph: Builder, loop: OnnxNode) -> bool:
         if term is None or start is None:
             continue
         stacks = [_stacked(edit, body, loop, v) for v in dict.fromkeys(v for v in term.inputs[:2] if v is not None and v.const is None)]
-        flat = [
-            edit.add(graph, loop, "Reshape", [s, graph.const(np.array([-1, s.dims[2]], np.int64))], {}, (None, s.dims[2]))
-            for s in stacks
-            if s.dims
-        ]
-        if term.op_type == "Gemm":
+        if term.op_type == "MatMul":
+            total = _product(edit, graph, term, stacks[0], stacks[-1])
+        elif term.op_type == "Gemm":
+            flat = [_rows(edit, graph, loop, s) for s in stacks]
             total = edit.add(graph, term, "Gemm", [flat[0], flat[-1]], {"transA": 1}, term.outputs[0].dims)
         else:
             total = edit.add(
-                graph, term, "ReduceSum", [flat[0], graph.const(np.array([0], np.int64))], dict(term.attrs), term.outputs[0].dims
+                graph,
+                term,
+                "ReduceSum",
+                [_rows(edit, graph, loop, stacks[0]), graph.const(np.array([0], np.int64))],
+                dict(term.attrs),
+                term.outputs[0].dims,
             )
         total = edit.add(graph, loop, "Add", [start, total], {}, loop.outputs[k].dims)
         done = edit.replace(loop.outputs[k], total)
@@ -82,8 +85,22 @@ def _term(edit: Edit, body: Builder, state: Value, result: Value) -> OnnxNode | 
             return None
         if not (_varies(edit, body, a) and _varies(edit, body, b)) or a is None or b is None or a.dims is None or b.dims is None:
             return None
-        (n, p), (_, q) = a.dims, b.dims
+        (n, p), (m, q) = a.dims, b.dims
+        n = m if n is None else n
         return term if n is not None and p and q and n * (p + q) <= 8 * p * q else None  # else the rows are larger than the sum
+    if term.op_type == "MatMul":
+        a, b = term.inputs[:2]
+        if (
+            a is b
+            or not (_varies(edit, body, a, 3) and _varies(edit, body, b, 3))
+            or a is None
+            or b is None
+            or a.dims is None
+            or b.dims is None
+        ):
+            return None
+        (n, p, k), (m, _, q) = a.dims, b.dims
+        return term if n == m and n and p and k and q and k * (p + q) <= p * q else None
     if term.op_type == "ReduceSum":
         rows = term.inputs[0]
         if len(term.inputs) < 2 or ints(term.inputs[1]) != [0] or rows is None or not _varies(edit, body, rows):
@@ -92,11 +109,29 @@ def _term(edit: Edit, body: Builder, state: Value, result: Value) -> OnnxNode | 
     return None
 
 
-def _varies(edit: Edit, body: Builder, value: Value | None) -> bool:
-    """Whether a value is made by the body itself, a matrix of known shape."""
+def _rows(edit: Edit, graph: Builder, loop: OnnxNode, stacked: Value) -> Value:
+    """The rows of the matrices of all rounds, one after the other."""
+    assert stacked.dims is not None  # the term's factors have known shapes
+    return edit.add(graph, loop, "Reshape", [stacked, graph.const(np.array([-1, stacked.dims[2]], np.int64))], {}, (None, stacked.dims[2]))
+
+
+def _product(edit: Edit, graph: Builder, term: OnnxNode, a: Value, b: Value) -> Value:
+    """The sum of the products of batches of matrices of all rounds: one product of what stands side by side."""
+    assert a.dims is not None and b.dims is not None  # the term's factors have known shapes
+    _, n, p, _ = a.dims
+    q = b.dims[3]
+    left = edit.add(graph, term, "Transpose", [a], {"perm": [1, 2, 0, 3]})
+    right = edit.add(graph, term, "Transpose", [b], {"perm": [1, 0, 2, 3]})
+    left = edit.add(graph, term, "Reshape", [left, graph.const(np.array([n, p, -1], np.int64))], {}, (n, p, None))
+    right = edit.add(graph, term, "Reshape", [right, graph.const(np.array([n, -1, q], np.int64))], {}, (n, None, q))
+    return edit.add(graph, term, "MatMul", [left, right], {}, term.outputs[0].dims)
+
+
+def _varies(edit: Edit, body: Builder, value: Value | None, rank: int = 2) -> bool:
+    """Whether a value is made by the body itself, a matrix or a batch of them, of known shape but for its rows."""
     if value is None or value.node is None or edit.owner.get(id(value.node)) is not body:
         return False
-    return value.dims is not None and len(value.dims) == 2 and all(value.dims)
+    return value.dims is not None and len(value.dims) == rank and all(value.dims[1:]) and value.dims[0] != 0
 
 
 def _stacked(edit: Edit, body: Builder, loop: OnnxNode, value: Value) -> Value:
