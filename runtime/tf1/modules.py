@@ -33,7 +33,14 @@ LAZY: dict[str, tuple[str, ...]] = {
     "distribute": ("distribute",),
     "contrib.distribute": ("distribute",),
     "distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex"),
-    "contrib.distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex", "distribution.compound", "distribution.transformed", "distribution.multivariate"),
+    "contrib.distributions": (
+        "distribution.continuous",
+        "distribution.discrete",
+        "distribution.simplex",
+        "distribution.compound",
+        "distribution.transformed",
+        "distribution.multivariate",
+    ),
     "estimator": (
         "estimator.spec",
         "estimator.estimator",
@@ -181,7 +188,14 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.tensorboard": ("contrib.projector",),
     "contrib.image": ("contrib.image", "contrib.image_warp"),
     "contrib.resampler": ("contrib.image",),
-    "contrib.opt": ("contrib.opt.adam", "contrib.opt.sign", "contrib.opt.wrappers", "contrib.opt.external", "contrib.opt.averaging", "contrib.opt.matrix"),
+    "contrib.opt": (
+        "contrib.opt.adam",
+        "contrib.opt.sign",
+        "contrib.opt.wrappers",
+        "contrib.opt.external",
+        "contrib.opt.averaging",
+        "contrib.opt.matrix",
+    ),
     "contrib.losses": ("contrib.losses",),
     "contrib.losses.metric_learning": ("contrib.metric_learning",),
     "contrib.slim.losses.metric_learning": ("contrib.metric_learning",),
@@ -516,7 +530,9 @@ LAZY: dict[str, tuple[str, ...]] = {
 
 
 # Prefixes whose names need nothing of the modules of shorter prefixes.
-ALONE = frozenset({"contrib.learn.datasets", "contrib.learn.python.learn.datasets", "contrib.training.HParams", "contrib.training.parse_values"})
+ALONE = frozenset(
+    {"contrib.learn.datasets", "contrib.learn.python.learn.datasets", "contrib.training.HParams", "contrib.training.parse_values"}
+)
 
 
 class Unsupported:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphtools.dtypes import as_dtype, float32, int32, string
-from runtime.tf1 import array_ops, math_ops
+from runtime.tf1 import array_ops, math_ops, modules
 from runtime.tf1.graph import apply_op, constant, convert_to_tensor, name_scope
 from runtime.tf1.registry import export
 from runtime.tf1.sparse_tensor import SparseTensor
@@ -20,37 +20,45 @@ def _split(op_type: str, name: str | None, **arguments: Any) -> SparseTensor:
 
 
 @export("string_split")
-def string_split(source: Any, sep: Any = None, skip_empty: bool = True, delimiter: Any = None) -> SparseTensor:
+def string_split(
+    source: Any, sep: Any = None, skip_empty: bool = True, delimiter: Any = None, result_type: str = "SparseTensor", name: str | None = None
+) -> Any:
     """The parts of strings, a row each."""
     if sep is not None and delimiter is not None:
         raise ValueError("Cannot specify both 'delimiter' and 'sep'")
     separator = delimiter if sep is None else sep
-    with name_scope(None, "StringSplit", [source]):
+    with name_scope(name, "StringSplit", [source]):
         source = convert_to_tensor(source, string)
         separator = convert_to_tensor(" " if separator is None else separator, string)
-        return _split("StringSplit", None, input=source, delimiter=separator, skip_empty=skip_empty)
+        found = _split("StringSplit", None, input=source, delimiter=separator, skip_empty=skip_empty)
+        if result_type == "RaggedTensor":
+            return modules.lookup("RaggedTensor").from_value_rowids(found.values, found.indices[:, 0], found.dense_shape[0])
+        _check_result_type(result_type)
+        return found
+
+
+def _check_result_type(result_type: str) -> None:
+    if result_type not in ("RaggedTensor", "SparseTensor"):
+        raise ValueError("result_type must be 'RaggedTensor' or 'SparseTensor'.")
 
 
 @export("strings.split")
 def strings_split(
     input: Any = None, sep: Any = None, maxsplit: int = -1, result_type: str = "SparseTensor", source: Any = None, name: str | None = None
-) -> SparseTensor:
-    if result_type != "SparseTensor":
-        raise NotImplementedError(
-            f"tf.strings.split with result_type={result_type!r} is not supported by tfrevive's stand-in for TensorFlow; use 'SparseTensor'."
-        )
+) -> Any:
+    """The parts of strings of any rank, split as Python's str.split does."""
+    _check_result_type(result_type)
     value = source if input is None else input
     with name_scope(name, "StringSplit", [value]):
-        value = convert_to_tensor(value, string, name="input")
-        separator = convert_to_tensor("" if sep is None else sep, string)
-        return _split("StringSplitV2", None, input=value, sep=separator, maxsplit=maxsplit)
+        if not hasattr(value, "flat_values"):
+            value = convert_to_tensor(value, string, name="input")
+        if result_type == "SparseTensor" and getattr(value, "rank", None) == 1:
+            separator = convert_to_tensor("" if sep is None else sep, string)
+            return _split("StringSplitV2", None, input=value, sep=separator, maxsplit=maxsplit)
+        from runtime.tf1.ragged_string_ops import split_rows
 
-
-@export("strings.bytes_split")
-def bytes_split(input: Any, name: str | None = None) -> SparseTensor:
-    raise NotImplementedError(
-        "tf.strings.bytes_split gives a RaggedTensor, which tfrevive's stand-in has not; use tf.string_split(input, delimiter='')."
-    )
+        rows = split_rows(value, sep, maxsplit)
+        return rows if result_type == "RaggedTensor" else rows.to_sparse()
 
 
 @export("reduce_join", "strings.reduce_join")
