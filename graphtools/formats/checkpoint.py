@@ -333,9 +333,9 @@ def _ordered_signed(value: int) -> bytes:
 def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """The checkpoint that a prefix, one of its files, a `checkpoint` state file, or a folder stands for. Raises FormatError."""
     path = Path(path)
-    if path.is_dir():
-        return open_checkpoint(latest(path))
     name = path.name
+    if path.is_dir() and not _exists(path.with_name(name + ".index")):
+        return open_checkpoint(latest(path))
     if name.endswith(".meta") and not _exists(path.with_name(name + ".index")):
         return open_checkpoint(path.with_name(name[:-5]))
     if name.endswith(".index") and path.is_file():

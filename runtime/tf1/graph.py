@@ -118,6 +118,9 @@ class Graph(base.Graph):
             self.settle_device(node)
         return node
 
+    def __bool__(self) -> bool:
+        return True  # an empty graph is a graph
+
     def _added(self, node: base.Node) -> None:
         self.last_id += 1
         node._id = self.last_id  # type: ignore[attr-defined]

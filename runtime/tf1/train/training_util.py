@@ -22,14 +22,14 @@ def global_step(sess: Any, global_step_tensor: Any) -> int:
 def get_global_step(graph: Graph | None = None) -> Any:
     graph = graph or get_default_graph()
     found = graph.get_collection(GraphKeys.GLOBAL_STEP)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        try:
-            return graph.get_tensor_by_name("global_step:0")
-        except (KeyError, ValueError):
-            return None
-    raise RuntimeError("Multiple tensors in global_step collection.")
+    if len(found) > 1:
+        raise RuntimeError("Multiple tensors in global_step collection.")
+    try:
+        step = found[0] if found else graph.get_tensor_by_name("global_step:0")
+    except (KeyError, ValueError):
+        return None
+    assert_global_step(step)
+    return step
 
 
 @export("train.create_global_step")
