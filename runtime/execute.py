@@ -16,8 +16,8 @@ from graphtools.state import Variable
 from runtime import denormals, ort, waiting
 from runtime.errors import CancelledError, InvalidArgumentError, OpError
 from runtime.ort import OrtValue
-from runtime.plan import HostStep, Load, Plan, Segment, Source
 from runtime.profile import owner
+from runtime.steps import HostStep, Load, Plan, Segment, Source
 
 if TYPE_CHECKING:
     from runtime.session import Session

@@ -16,8 +16,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as binding
 
 from runtime import denormals, devices, placement
 from runtime.errors import InvalidArgumentError
-from runtime.plan import Plan, Segment
 from runtime.profile import Profiler
+from runtime.steps import Plan, Segment
 
 OrtValue = binding.OrtValue
 

@@ -12,8 +12,8 @@ from graphtools.graph import Node
 from graphtools.state import called_functions
 from runtime.device_names import LOCAL, device_fields
 from runtime.devices import device_name
-from runtime.plan import Plan, Segment
 from runtime.profile import owner
+from runtime.steps import Plan, Segment
 
 RECORD = ("session.record_ep_graph_assignment_info", "1")
 STEER = "session.layer_assignment_settings"

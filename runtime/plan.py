@@ -7,7 +7,6 @@ value lives in a numbered slot. Slots are filled by feeds, by loading variables,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from graphtools.state import (
 from runtime import assertions, host
 from runtime.errors import UnimplementedError
 from runtime.host.training_ops import IN_PLACE, updates_in_place
+from runtime.steps import HostStep, Load, Packed, Plan, Segment, Source, Store, find_drops, has_effect
 
 # Ops that the host runs although they have a conversion: what they do besides computing a value (drawing from TensorFlow's
 # random streams, printing, failing, holding state between runs) is lost in a model.
@@ -63,110 +63,6 @@ COMPILED_HANDLES = ("TensorArray", "TensorList", "EmptyTensorList", "Stack")
 NEUTRAL = frozenset({"Const", "ControlTrigger", "NoOp", *VARIABLES})
 
 ONNX, HOST = 0, 1  # the parity of a level: ONNX segments are even, host steps odd
-
-
-@dataclass(slots=True)
-class Source:
-    """Where the value of a tensor is: in a slot, or known when planning."""
-
-    slot: int = -1
-    value: Any = None
-
-
-@dataclass(slots=True)
-class Packed:
-    """An array's handle or a list between two segments: the values it consists of, and what makes it of them."""
-
-    parts: list[tuple[Source, Any, Dims]]
-    make: Any
-
-
-@dataclass(slots=True)
-class Load:
-    """Fill a slot with a variable's value."""
-
-    slot: int
-    variable: Variable
-    reader: str
-
-
-@dataclass(slots=True)
-class Store:
-    """Give a variable the value of a slot."""
-
-    slot: int
-    variable: Variable
-    copy: bool
-
-
-@dataclass(slots=True)
-class Segment:
-    """One ONNX model: inputs and outputs by name, each with its slot."""
-
-    model: bytes
-    external: dict[str, Any]
-    inputs: list[tuple[str, int]]
-    outputs: list[tuple[str, int]]
-    nodes: list[Node]
-    is_heavy: bool
-    loads: list[Load] = field(default_factory=list)
-    stores: list[Store] = field(default_factory=list)
-    drops: list[int] = field(default_factory=list)  # slots that nothing needs after this step
-    has_fixed_filters: bool = True  # ONNX Runtime lays out convolutions in blocks of channels where their filters are constant
-    session: Any = None
-    gpu: int = 0  # TensorFlow's number of the GPU that the session is on, where it is on one
-    complex_outputs: frozenset[int] = frozenset()  # slots whose value the model gives as pairs of real numbers
-
-
-@dataclass(slots=True)
-class HostStep:
-    """One node run by a host kernel. An input is a slot's value, a constant, or the variable itself."""
-
-    node: Node
-    kernel: Any
-    inputs: list[Source | Variable]
-    outputs: list[int]
-    loads: list[Load] = field(default_factory=list)
-    drops: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Plan:
-    steps: list[Segment | HostStep]
-    size: int
-    feeds: list[int]
-    fetches: list[Source | None]
-    shared: set[int]  # slots whose value is also a feed's, a variable's or a constant: copied before it is given away
-    final_loads: list[Load]
-    graph: Graph
-    folded: list[Node]  # nodes whose value was known when planning
-    first_effect: int = 0  # the steps before this one may run before assertions that they depend on
-    seconds: float = 0.0  # what it cost to make
-    exact: ExactPlans | None = None  # for a plan that leaves dimensions of feeds open
-    needs: dict[int, frozenset[int]] | None = None  # runtime.waiting.needs, once it was asked for
-
-
-class ExactPlans:
-    """Plans for the very shapes that a plan has been run with: with all dimensions known, what computes shapes folds away.
-
-    One is worth its making once runs with its shapes have taken as long as planning did, so that nothing ever takes more
-    than about twice the time it would take without them.
-    """
-
-    LIMIT = 8  # plans kept for one set of feeds; other shapes are run by the general plan
-
-    def __init__(self) -> None:
-        self.spent: dict[Any, float] = {}
-        self.plans: dict[Any, Plan] = {}
-
-    def is_due(self, key: Any, seconds: float, cost: float) -> bool:
-        """Note a run of the general plan; whether these shapes have earned a plan of their own."""
-        if len(self.plans) >= self.LIMIT:
-            return False
-        if len(self.spent) > 1000:
-            self.spent.clear()
-        spent = self.spent[key] = self.spent.get(key, 0.0) + seconds
-        return spent > cost
 
 
 class Planner:
@@ -251,7 +147,7 @@ class Planner:
         folded: list[Node] = [n for n in self.order if n.op == "Const"]
         for level in sorted(by_level):
             if level % 2 == HOST:
-                steps.extend(self._host_step(node) for node in by_level[level])
+                steps.extend(self._host_step(node) for node in _waiting_last(by_level[level]))
             else:
                 segment = self._segment(level, by_level[level])
                 if segment is not None:
@@ -261,8 +157,8 @@ class Planner:
         self._keep_old_values(steps)
         final_loads: list[Load] = []
         fetches = [self._fetch(t, final_loads) for t in self.targets]
-        _find_drops(steps, {f.slot for f in fetches if f is not None})
-        effect = next((i for i, step in enumerate(steps) if _has_effect(step)), len(steps)) if self.is_relaxed else 0
+        find_drops(steps, {f.slot for f in fetches if f is not None})
+        effect = next((i for i, step in enumerate(steps) if has_effect(step)), len(steps)) if self.is_relaxed else 0
         return Plan(steps, self.size, feed_slots, fetches, self.shared, final_loads, self.graph, folded, effect)
 
     def _slot(self) -> int:
@@ -651,32 +547,19 @@ def _after(level: int, kind: int | None) -> int:
     return level + 1 if level >= 0 and kind is not None and level % 2 != kind else level
 
 
-def _has_effect(step: Segment | HostStep) -> bool:
-    if isinstance(step, Segment):
-        return bool(step.stores)
-    return step.node.op != "Assert" and (step.node.opdef is None or step.node.opdef.is_stateful)
-
-
-def _find_drops(steps: Sequence[Segment | HostStep], kept: set[int]) -> None:
-    """Note at each step but the last which slots it is the last to use: memory is free again, and variables are nobody's but their state's."""
-    last: dict[int, Segment | HostStep] = {}
-    for step in steps:
-        for load in step.loads:
-            last[load.slot] = step
-        if isinstance(step, Segment):
-            last.update({slot: step for _, slot in (*step.inputs, *step.outputs)})
-            last.update({store.slot: step for store in step.stores})
-        else:
-            last.update({s.slot: step for s in step.inputs if isinstance(s, Source)})
-            last.update(dict.fromkeys(step.outputs, step))
-    for slot, step in last.items():
-        if step is not steps[-1] and slot >= 0 and slot not in kept:
-            step.drops.append(slot)
-
-
 def _is_known(tensor: Tensor) -> bool:
     """Whether a shape or the like is known when planning, so that a host step need not wait for the segment that computes it."""
     return tensor.dtype.is_integer and tensor.rank in (0, 1) and constant.constant(tensor) is not None
+
+
+def _waiting_last(nodes: Sequence[Node]) -> list[Node]:
+    """The same order, but what may wait for a queue, and all that needs it, comes after what does not: another op may have an error to tell."""
+    late: set[Node] = set()
+    for node in nodes:
+        needs = (*(t.node for t in node.inputs), *node.control_inputs)
+        if node.op.startswith(WAITS) or any(n in late for n in needs):
+            late.add(node)
+    return [n for n in nodes if n not in late] + [n for n in nodes if n in late]
 
 
 def _asks_for_initialization(node: Node) -> bool:

@@ -21,8 +21,9 @@ from runtime.errors import CancelledError, DeadlineExceededError, FailedPrecondi
 from runtime.execute import Execution
 from runtime.fetches import Fetches
 from runtime.placer import place
-from runtime.plan import ExactPlans, Plan, Planner
+from runtime.plan import Planner
 from runtime.profile import Profiler
+from runtime.steps import ExactPlans, Plan
 
 T = TypeVar("T")
 Array = np.ndarray[Any, Any]

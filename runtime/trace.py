@@ -16,8 +16,8 @@ from graphtools.graph import Node
 from runtime import ort
 from runtime.devices import device_name
 from runtime.execute import Execution
-from runtime.plan import HostStep, Plan, Segment
 from runtime.profile import KernelTime, kernel_times, nodes_by_name, owner
+from runtime.steps import HostStep, Plan, Segment
 
 if TYPE_CHECKING:
     from runtime.session import Session

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from graphtools.graph import Node, topological
-from runtime.plan import HostStep, Plan
+from runtime.steps import HostStep, Plan
 
 # Ops that wait until there is something to take, and ops that put something there (and may wait until there is room).
 TAKERS = frozenset(

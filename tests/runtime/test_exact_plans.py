@@ -10,8 +10,8 @@ import pytest
 from graphtools.dtypes import float32, int32, string
 from graphtools.graph import Graph
 from runtime import errors
-from runtime.plan import ExactPlans
 from runtime.session import Session
+from runtime.steps import ExactPlans
 
 
 def mean_of_rows() -> tuple[Graph, Any, Any]:

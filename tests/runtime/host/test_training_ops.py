@@ -14,8 +14,8 @@ from graphtools.dtypes import float32, int32
 from graphtools.graph import Graph
 from runtime import errors
 from runtime.host import training_ops
-from runtime.plan import HostStep
 from runtime.session import Session
+from runtime.steps import HostStep
 
 RECORD = json.loads((Path(__file__).parents[3] / "fixtures" / "state" / "updates.json").read_text())
 CASES = RECORD["cases"]
