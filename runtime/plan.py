@@ -62,6 +62,9 @@ COMPILED_HANDLES = ("TensorArray", "TensorList", "EmptyTensorList", "Stack")
 # Nodes that only carry order, or whose value is known.
 NEUTRAL = frozenset({"Const", "ControlTrigger", "NoOp", *VARIABLES})
 
+# Prefixes of the ops that wait for what another thread puts into a queue.
+WAITS = ("QueueDequeue", "ReaderRead")
+
 ONNX, HOST = 0, 1  # the parity of a level: ONNX segments are even, host steps odd
 
 
