@@ -186,6 +186,10 @@ def load(
 
     if not model.exists():
         raise FileNotFoundError(f"There is no file or folder {model}.")
+    if model.suffix == ".onnx":
+        from graphtools.errors import FormatError
+
+        raise FormatError(f"{model} is an ONNX model already: `tfrevive predict` runs it.")
     if model.suffix == ".py":
         return script_graph(model, after)
     return graphtools.load(model, checkpoint=checkpoint, weights=weights, signature=signature, tags=tags)
@@ -316,7 +320,7 @@ class Failing:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         from graphtools.errors import ConversionError, FormatError
 
-        if error is None or isinstance(error, typer.Exit | SystemExit | KeyboardInterrupt):
+        if error is None or isinstance(error, typer.Exit | SystemExit | KeyboardInterrupt | BrokenPipeError):
             return
         if isinstance(error, FormatError | OSError):
             stop(str(error), 2)

@@ -243,6 +243,7 @@ def run(
                 profile=profile,
                 export=export,
                 allow_soft_placement=allow_soft_placement,
+                quiet=quiet,
             )
     finally:
         steps.say(f"Runs of a session: {runs}")
@@ -344,7 +345,7 @@ def predict(
         with steps(f"Loading {model}"):
             made = prediction.load_model(model, graphtools.cli.names(outputs), checkpoint, weights, signature, tag, device)
         with steps("Computing"):
-            results = made.run(feeds, log_device_placement=log_device_placement, profile=profile)
+            results = made.run(feeds, log_device_placement=log_device_placement, profile=profile, quiet=quiet)
         ports = {k: {"dtype": str(v.dtype), "shape": list(v.shape)} for k, v in results.items()}
         if output is not None:
             prediction.write_outputs(results, output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,10 @@ class OnnxModel:
         self.source = source
         self.providers = devices.providers(device)
 
-    def run(self, feeds: dict[str, Any], *, log_device_placement: bool = False, profile: Path | None = None) -> dict[str, Any]:
-        """The outputs by name. Raises ValueError, naming what the model wants, for inputs that do not fit."""
+    def run(
+        self, feeds: dict[str, Any], *, log_device_placement: bool = False, profile: Path | None = None, quiet: bool = False
+    ) -> dict[str, Any]:
+        """The outputs by name; the profile's table goes to stderr unless `quiet`. Raises ValueError, naming what the model wants, for inputs that do not fit."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         if log_device_placement:
@@ -53,7 +56,8 @@ class OnnxModel:
         values = session.run(names, checked_feeds(session.get_inputs(), feeds))
         if profiler is not None:
             table = profiler.write()
-            print(table.read_text(), end="")
+            if not quiet:
+                print(table.read_text(), end="", file=sys.stderr)
         return dict(zip(names, values, strict=True))
 
 

@@ -33,11 +33,12 @@ def run_script(
     profile: Path | None = None,
     export: Path | None = None,
     allow_soft_placement: bool = False,
+    quiet: bool = False,
 ) -> dict[str, Any]:
     """Execute a script of TensorFlow 0.x or 1.x; its globals.
 
     `on_run(fetches, feeds, results)` is called after each Session.run that the script makes. `profile` and `export` are
-    folders to write a profile, or the graph, checkpoint and ONNX model, into. What the script raises is raised. Raises
+    folders to write a profile, or the graph, checkpoint and ONNX model, into; the profile's table is printed unless `quiet`. What the script raises is raised. Raises
     SourceError for a script that cannot be read.
     """
     import linecache
@@ -74,7 +75,9 @@ def run_script(
                 exec(compiled, module.__dict__)
             finally:
                 if profiler is not None:
-                    print(profiler.write(file.name).read_text(), file=sys.stderr)
+                    table = profiler.write(file.name).read_text()
+                    if not quiet:
+                        print(table, file=sys.stderr)
                 if export is not None:
                     from runtime.export import export_graph
 

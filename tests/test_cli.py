@@ -159,6 +159,23 @@ def test_quiet_says_nothing_and_verbose_says_how_long(tmp_path: Path) -> None:
     assert [line.split(":")[0].split()[0] for line in result.stderr.splitlines()] == ["Loading", "Converting", "Comparing"]
 
 
+def test_a_profile_leaves_stdout_to_the_results(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    import json
+
+    np.save(tmp_path / "x.npy", np.zeros((1, 784), np.float32))
+    np.save(tmp_path / "k.npy", np.float32(1))
+    words = ["predict", CNN / "frozen.pb", "-i", f"x={tmp_path / 'x.npy'}", "-i", f"keep_prob={tmp_path / 'k.npy'}", "--json"]
+    result = tfrevive(*words, "--profile", tmp_path / "profile")
+    assert json.loads(result.stdout)["label:0"]["shape"] == [1]
+    assert "Conv" in result.stderr
+    assert tfrevive(*words, "--profile", tmp_path / "profile", "--quiet").stderr == ""
+
+
+def test_an_onnx_model_is_converted_already(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").touch()
+    refused(tfrevive("convert", tmp_path / "m.onnx"), 2, "is an ONNX model already", "tfrevive predict")
+
+
 def test_data_that_does_not_fit_claims_no_folder(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((4, 784), np.float32))
     refused(tfrevive("predict", CNN / "frozen.pb", "--data", tmp_path / "x.npy", "--out", tmp_path / "out"), 1, "--data-input")
