@@ -149,7 +149,8 @@ def _rows(a: list[str], b: list[str]) -> Iterator[Row]:
 def _marked(old: str, new: str) -> tuple[str, str]:
     """The two lines with the words that differ marked."""
     a, b = WORDS.findall(old), WORDS.findall(new)
-    left, right = [], []
+    left: list[str] = []
+    right: list[str] = []
     for tag, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         for marked, words in ((left, a[a1:a2]), (right, b[b1:b2])):
             text = escape("".join(words))
