@@ -7,11 +7,11 @@ and work on bodies of Loop, If and Scan as on the main graph.
 from __future__ import annotations
 
 from graphtools.convert.builder import Builder
-from graphtools.convert.optimize import fuse, layout, reuse, rounds, simplify, sizes, sums
+from graphtools.convert.optimize import fuse, layout, pads, reuse, rounds, simplify, sizes, sums
 from graphtools.convert.optimize.edit import Edit
 
 PASSES = (
-    reuse.run, sizes.run, simplify.run, layout.run, fuse.run, sizes.run, simplify.run, layout.run, simplify.run, reuse.run, sums.run, rounds.run
+    reuse.run, sizes.run, simplify.run, layout.run, fuse.run, sizes.run, simplify.run, layout.run, simplify.run, reuse.run, sums.run, rounds.run, pads.run
 )  # fmt: skip
 
 

@@ -288,7 +288,7 @@ def _spatial_pads(node: OnnxNode | None, fill: float) -> tuple[list[int], list[i
     value = node.inputs[2] if len(node.inputs) > 2 else None
     if pads is None or min(pads, default=0) < 0 or (value is not None and value.const is None):
         return None
-    if float(value.const.ravel()[0]) if value is not None and value.const is not None else fill != 0.0:
+    if (0.0 if value is None or value.const is None else float(value.const.ravel()[0])) != fill:
         return None
     rank = len(pads) // 2
     if any(pads[i] or pads[i + rank] for i in (0, 1)):
@@ -341,10 +341,23 @@ def _take_crop(edit: Edit, conv: OnnxNode, node: OnnxNode) -> bool:
     return _become(edit, conv, node)
 
 
+def _is_positive(value: Value | None) -> bool:
+    """Whether no element of a value is negative."""
+    return (
+        value is not None
+        and value.node is not None
+        and not value.node.domain
+        and value.node.op_type in ("Abs", "Relu", "Sigmoid", "Softmax")
+    )
+
+
 def _take_lowest_padding(edit: Edit, graph: Builder, pool: OnnxNode) -> bool:
     """The lowest values padded before a maximum are its own padding, where that is less than the window."""
     source = pool.inputs[0]
-    found = _spatial_pads(source.node if source is not None else None, -np.inf)
+    maker = source.node if source is not None else None
+    found = _spatial_pads(maker, -np.inf)
+    if found is None and maker is not None and _is_positive(maker.inputs[0]):
+        found = _spatial_pads(maker, 0.0)
     if found is None or source is None or source.node is None or pool.attrs.get("auto_pad", "NOTSET") != "NOTSET" or len(pool.outputs) > 1:
         return False
     count = len(found[0])
