@@ -16,7 +16,7 @@ from runtime.tf1 import random_ops, state_ops
 from runtime.tf1.array_ops import identity
 from runtime.tf1.client import internal_runs
 from runtime.tf1.control_flow_ops import group
-from runtime.tf1.estimator.spec import EstimatorSpec, ModeKeys, RunConfig, session_config
+from runtime.tf1.estimator.spec import EstimatorSpec, ModeKeys, RunConfig, session_config, warm_start_settings
 from runtime.tf1.graph import Graph, GraphKeys, get_default_graph
 from runtime.tf1.init_ops import Zeros
 from runtime.tf1.modules import lookup
@@ -40,10 +40,7 @@ class Estimator:
             raise ValueError(f"model_fn ({model_fn}) does not include params argument, but params ({params}) is passed to Estimator.")
         if config is not None and not isinstance(config, RunConfig):
             raise ValueError(f"config must be an instance of `RunConfig`, but provided {config}.")
-        if warm_start_from is not None:
-            raise NotImplementedError(
-                "tf.estimator: warm_start_from is not supported by tfrevive's stand-in; restore with tf.train.init_from_checkpoint."
-            )
+        self._warm_start_settings = warm_start_settings(warm_start_from)
         config = config or RunConfig()
         model_dir = None if model_dir is None else os.fspath(model_dir)
         if model_dir and config.model_dir not in (None, model_dir):
@@ -123,6 +120,7 @@ class Estimator:
 
     def _train(self, spec: EstimatorSpec, hooks: list[Any], listeners: list[Any]) -> Any:
         config, graph = self._config, get_default_graph()
+        self._warm_start(None)
         if not any(s.node.name == "loss" for s in graph.get_collection(GraphKeys.SUMMARIES)):
             lookup("summary.scalar")("loss", spec.loss)
         graph.add_to_collection(GraphKeys.LOSSES, spec.loss)
@@ -180,12 +178,22 @@ class Estimator:
         path = checkpoint_path or self.latest_checkpoint()
         if not path:
             get_logger().info("Could not find trained model in model_dir: %s, running initialization to evaluate.", self._model_dir)
+        return self._evaluated(input_fn, steps, hooks, name, path)
+
+    def evaluate_with(self, variables: dict[str, Any], input_fn: Any, steps: int | None, hooks: Any, name: str | None) -> dict[str, Any]:
+        """The metrics with these values of variables, by name."""
+        return self._evaluated(input_fn, steps, hooks, name, None, variables)
+
+    def _evaluated(
+        self, input_fn: Any, steps: int | None, hooks: Any, name: str | None, path: str | None, variables: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         all_hooks = _checked_hooks(hooks)
         with internal_runs(), Graph().as_default() as graph, graph.device(self._config.device_fn):
             random_ops.set_random_seed(self._config.tf_random_seed)  # type: ignore[arg-type]
             create_global_step(graph)
             features, labels, input_hooks = self._features_and_labels(input_fn, ModeKeys.EVAL)
             spec = self._call_model_fn(features, labels, ModeKeys.EVAL, self._config)
+            self._warm_start(path)
             metrics = _with_loss(spec)
             update, values = _updates_and_values(metrics)
             if GraphKeys.GLOBAL_STEP in values:
@@ -193,6 +201,8 @@ class Estimator:
                     "Metric with name `global_step` is not allowed, because Estimator already defines a default metric with the same name."
                 )
             values[GraphKeys.GLOBAL_STEP] = get_global_step(graph)
+            if variables is not None:
+                spec = spec._replace(scaffold=_fed_scaffold(spec.scaffold, variables))
             results = self._evaluate(path, spec, update, values, [*input_hooks, *all_hooks, *spec.evaluation_hooks], steps)
         self._write_results(self.eval_dir(name), results)
         return results
@@ -256,6 +266,7 @@ class Estimator:
             create_global_step(graph)
             features, _, input_hooks = self._features_and_labels(input_fn, ModeKeys.PREDICT)
             spec = self._call_model_fn(features, None, ModeKeys.PREDICT, self._config)
+            self._warm_start(path)
             predictions = _chosen(spec.predictions, predict_keys)
             creator = lookup("train.ChiefSessionCreator")(
                 scaffold=spec.scaffold, checkpoint_filename_with_path=path, config=session_config(self._config)
@@ -286,6 +297,12 @@ class Estimator:
         finally:
             with internal_runs(), graph.as_default():
                 session.close() if ended else session._close_session()
+
+    def _warm_start(self, path: str | None) -> None:
+        """Variables start with another model's values where there is no checkpoint of this one."""
+        if self._warm_start_settings and not path:
+            get_logger().info("Warm-starting with WarmStartSettings: %s", self._warm_start_settings)
+            lookup("train.warm_start")(*self._warm_start_settings)
 
     # -- calling the functions of the script ---------------------------------------------------------------------------
 
@@ -348,6 +365,22 @@ class Estimator:
         strip_default_attrs: bool = False,
     ) -> bytes:  # fmt: skip
         return self.export_saved_model(export_dir_base, serving_input_receiver_fn, assets_extra, as_text, checkpoint_path)
+
+
+def _fed_scaffold(scaffold: Any, values: dict[str, Any]) -> Any:
+    """A scaffold that gives variables these values."""
+    if scaffold.saver is not None:
+        raise ValueError("InMemoryEvaluator does not support custom saver")
+    if scaffold.init_fn is not None:
+        raise ValueError("InMemoryEvaluator does not support custom init_fn")
+    known = [v for v in lookup("global_variables")() if v.op.name in values]
+    fed = {v.op.name: lookup("placeholder")(v.dtype.base_dtype) for v in known}
+    assigned = group(*[state_ops.assign(v, fed[v.op.name]) for v in known])
+
+    def init_fn(scaffold: Any, session: Any) -> None:
+        session.run(assigned, feed_dict={fed[v.op.name]: values[v.op.name] for v in known})
+
+    return lookup("train.Scaffold")(init_fn=init_fn, copy_from_scaffold=scaffold)
 
 
 def _parameters(function: Any) -> set[str]:

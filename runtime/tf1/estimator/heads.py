@@ -186,7 +186,7 @@ class BinaryHead(_ClassHead):
             "label/mean": share,
             "accuracy_baseline": tuple(math_ops.maximum(v, 1.0 - v) for v in share),
             "auc": metric("auc", logistic),
-            "auc_precision_recall": metric("auc", logistic, curve="PR", summation_method="careful_interpolation"),
+            "auc_precision_recall": metric("auc", logistic, curve="PR"),
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 from typing import Any
 
@@ -251,3 +252,33 @@ def build_parsing_serving_input_receiver_fn(feature_spec: Any, default_batch_siz
 
 def session_config(config: RunConfig) -> Any:
     return config.session_config or schema.message("ConfigProto")(allow_soft_placement=True)
+
+
+@export("estimator.WarmStartSettings")
+class WarmStartSettings(
+    namedtuple(
+        "WarmStartSettings", ["ckpt_to_initialize_from", "vars_to_warm_start", "var_name_to_vocab_info", "var_name_to_prev_var_name"]
+    )
+):
+    """Where variables' first values come from."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls, ckpt_to_initialize_from: Any, vars_to_warm_start: Any = ".*", var_name_to_vocab_info: Any = None, var_name_to_prev_var_name: Any = None
+    ) -> WarmStartSettings:  # fmt: skip
+        if not ckpt_to_initialize_from:
+            raise ValueError("`ckpt_to_initialize_from` MUST be set in WarmStartSettings")
+        return super().__new__(
+            cls, ckpt_to_initialize_from, vars_to_warm_start, var_name_to_vocab_info or {}, var_name_to_prev_var_name or {}
+        )
+
+
+def warm_start_settings(given: Any) -> WarmStartSettings | None:
+    """The settings of a checkpoint's or SavedModel's path, or as they are."""
+    if given is None or isinstance(given, WarmStartSettings):
+        return given
+    if not isinstance(given, str | bytes | os.PathLike):
+        raise ValueError(f"warm_start_from must be a string or a WarmStartSettings, instead got {type(given)}")
+    path = os.path.join(os.fsdecode(given), "variables", "variables")
+    return WarmStartSettings(path if os.path.exists(f"{path}.index") else os.fsdecode(given))
