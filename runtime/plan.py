@@ -98,7 +98,6 @@ class Planner:
                 changed = True
         if changed:
             shapes.infer_graph(part)
-            _size_elements(part)
         if passes.run(part) and changed:
             infer_again(part)  # loops are functions now, whose shapes follow from what they are given
         assertions.settle(part, graph.functions)
@@ -494,18 +493,6 @@ class Planner:
             last = self.last_version.get(variable.key, 0)
             return Source(self._state_slot(variable, last, target.node.name, loads))
         return self._source(target, target.node)
-
-
-def _size_elements(graph: Graph) -> None:
-    """Give TensorArrays of identical elements the shape of what is scattered into them."""
-    for node in graph:
-        if node.op != "TensorArrayScatterV3":
-            continue
-        array, dims = node.inputs[0].node, node.input("value").dims
-        if dims and None not in dims and array.op == "TensorArrayV3" and array.attr.get("identical_element_shapes"):
-            known = array.attr.get("element_shape")
-            if known is None or (len(known) == len(dims) - 1 and None in known):
-                array.attr["element_shape"] = dims[1:]
 
 
 def stack_keys(node: Node, graph: Graph) -> list[str]:
