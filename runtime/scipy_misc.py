@@ -43,7 +43,14 @@ def bytescale(data: Any, cmin: Any = None, cmax: Any = None, high: int = 255, lo
 
 
 def toimage(
-    arr: Any, high: int = 255, low: int = 0, cmin: Any = None, cmax: Any = None, pal: Any = None, mode: str | None = None, channel_axis: Any = None
+    arr: Any,
+    high: int = 255,
+    low: int = 0,
+    cmin: Any = None,
+    cmax: Any = None,
+    pal: Any = None,
+    mode: str | None = None,
+    channel_axis: Any = None,
 ) -> Any:
     """A Pillow image of an array: of two axes, grey; of three, the one of length 3 or 4 holds the channels."""
     image = _pillow()

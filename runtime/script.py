@@ -43,14 +43,12 @@ def run_script(
     """
     import linecache
 
-    from migrate import upgrade_source
-    from migrate.source import decode
     from runtime import bygone, library
     from runtime.profile import Profiler
-    from runtime.tf1 import client, importer
+    from runtime.tf1 import client, importer, keras_package
 
     file = Path(path)
-    code = upgrade_source(decode(file.read_bytes(), str(file)).text, target="1", filename=str(file)).code
+    code = _upgraded(file)
     compiled = compile(code, str(file), "exec")
     linecache.cache[str(file)] = (len(code), None, code.splitlines(keepends=True), str(file))
     module = types.ModuleType("__main__")
@@ -69,6 +67,7 @@ def run_script(
             library.installed(file.parent),
             importer.installed(),
             bygone.restored(),
+            keras_package.installed(),
             np.printoptions(legacy="1.25"),  # numbers print as in the script's time: False, not np.False_
         ):
             try:
@@ -92,6 +91,21 @@ def run_script(
         if outer_main is not None:
             sys.modules["__main__"] = outer_main
     return module.__dict__
+
+
+def _upgraded(file: Path) -> str:
+    """The text of a script, upgraded to TensorFlow 1.15 and, in whatever it is written, to Python 3."""
+    from migrate import upgrade_source
+    from migrate.source import decode
+
+    text = decode(file.read_bytes(), str(file)).text
+    is_old = False
+    if "tensorflow" not in text:
+        try:
+            compile(text, str(file), "exec")
+        except SyntaxError:
+            is_old = True
+    return upgrade_source(text, target="1", filename=str(file), all_python=is_old).code
 
 
 def capture(path: Path, *, after: int | None = None) -> Graph:

@@ -8,7 +8,18 @@ from typing import Any
 
 from graphtools import graph as base
 from graphtools.dtypes import float32
-from runtime.tf1 import array_ops, core_layers, graph, init_ops, math_ops, metrics, special_math_ops, variable_scope, variables, weights_broadcast_ops
+from runtime.tf1 import (
+    array_ops,
+    core_layers,
+    graph,
+    init_ops,
+    math_ops,
+    metrics,
+    special_math_ops,
+    variable_scope,
+    variables,
+    weights_broadcast_ops,
+)
 from runtime.tf1.control_flow import cond
 from runtime.tf1.control_flow_ops import group, no_op, with_dependencies
 from runtime.tf1.gradients import gradients
@@ -201,5 +212,3 @@ for _name, _ops in {
     "IsLoopExit": ("Exit", "RefExit"),
 }.items():
     put(f"python.ops.control_flow_util.{_name}", lambda op, ops=_ops: op.type in ops)
-
-

@@ -7,6 +7,7 @@ from typing import Any
 from runtime.tf1.contrib import evaluation
 from runtime.tf1.registry import put
 
+
 class StopAfterNEvalsHook(evaluation.StopAfterNEvalsHook):
     """The hook as libraries that evaluate on their own tell it what counts the batches."""
 

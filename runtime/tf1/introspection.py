@@ -66,7 +66,9 @@ def getargspec(obj: Any) -> Any:
         first = next((i for i, n in enumerate(names) if n in defaults), len(names))
         for name in names[first:]:
             if name not in defaults:
-                raise ValueError(f"Some arguments {[name]} do not have default value, but they are positioned after those with default values.")
+                raise ValueError(
+                    f"Some arguments {[name]} do not have default value, but they are positioned after those with default values."
+                )
         return ArgSpec(names, spec.varargs, spec.varkw, tuple(defaults[n] for n in names[first:]) or None)
     found = _described(obj)
     if isinstance(found, tuple):
@@ -143,9 +145,21 @@ def silence() -> Any:
 
 # -- nests, strings, files ---------------------------------------------------------------------------------------------
 
-for _name in (n for n in dir(nest) if not n.startswith("_") and callable(getattr(nest, n)) and getattr(nest, n).__module__ == nest.__name__):
+for _name in (
+    n for n in dir(nest) if not n.startswith("_") and callable(getattr(nest, n)) and getattr(nest, n).__module__ == nest.__name__
+):
     put(f"python.util.nest.{_name}", getattr(nest, _name))
-for _name in ("as_bytes", "as_text", "as_str", "as_str_any", "path_to_str", "integral_types", "real_types", "complex_types", "bytes_or_text_types"):
+for _name in (
+    "as_bytes",
+    "as_text",
+    "as_str",
+    "as_str_any",
+    "path_to_str",
+    "integral_types",
+    "real_types",
+    "complex_types",
+    "bytes_or_text_types",
+):
     put(f"python.util.compat.{_name}", EXPORTS[f"compat.{_name}"])
 for _name, _public in {
     "FileIO": "GFile",
@@ -171,7 +185,9 @@ def write_string_to_file(filename: str, file_content: Any) -> None:
         f.write(file_content)
 
 
-put("python.lib.io.file_io.atomic_write_string_to_file", lambda filename, contents, overwrite=True: write_string_to_file(filename, contents))
+put(
+    "python.lib.io.file_io.atomic_write_string_to_file", lambda filename, contents, overwrite=True: write_string_to_file(filename, contents)
+)
 
 
 @export("python.lib.io.file_io.read_file_to_string")

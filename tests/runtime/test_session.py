@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphtools.dtypes import float32, int32, string
+from graphtools.dtypes import float32, int32, int64, string
 from graphtools.graph import Graph
 from runtime import errors
 from runtime.session import Session
@@ -207,3 +207,55 @@ def test_denormals_are_zero_while_a_segment_runs_only() -> None:
     if platform.machine() == "x86_64" and sys.platform == "linux":
         np.testing.assert_array_equal(got, np.array([0, 0, 0.5], np.float32))
     assert (tiny * np.float32(0.5))[0] > 0
+
+
+def test_a_count_comes_before_what_is_computed_from_it() -> None:
+    """Keras up to 2.2 counts its iterations and reads them in one run, in no order; on TensorFlow the count comes first."""
+    graph = Graph()
+    ref = graph.op("VariableV2", shape=(), dtype=int64, name="iterations")
+    init = graph.op("Assign", ref, graph.constant(np.int64(0), int64)).node
+    count = graph.op("AssignAdd", ref, graph.constant(np.int64(1), int64)).node
+    step = graph.op("Add", graph.op("Cast", graph.op("Identity", ref), DstT=float32), graph.constant(np.float32(1), float32))
+    session = Session(graph, device="cpu")
+    session.run(init)
+    assert [float(session.run([step, count])[0]) for _ in range(2)] == [2.0, 3.0]
+
+
+def test_a_condition_that_is_a_variable_is_its_value() -> None:
+    from runtime.tf1 import importer
+
+    with importer.installed() as tf, tf.Graph().as_default():
+        is_training = tf.Variable(False)
+        x = tf.placeholder(tf.float32, [None])
+        y = tf.cond(is_training, lambda: tf.nn.dropout(x, 0.5), lambda: x)
+        with tf.Session() as sess:
+            sess.run(is_training.initializer)
+            np.testing.assert_array_equal(sess.run(y, {x: np.ones(50)}), np.ones(50))
+            sess.run(is_training.assign(True))
+            assert set(sess.run(y, {x: np.ones(50)})) == {0.0, 2.0}
+
+
+def test_gradients_of_an_array_of_which_the_last_element_is_read() -> None:
+    """The gradient of what is not read is zeros of a shape that is known when the model runs."""
+    from runtime.tf1 import importer
+
+    with importer.installed() as tf, tf.Graph().as_default():
+        x = tf.placeholder(tf.float32, [None, None, 2])
+        steps = tf.shape(x)[0]
+        w = tf.constant([[0.5, -0.25], [1.0, 0.75]])
+        inputs = tf.TensorArray(tf.float32, size=steps).unstack(x)
+        outputs = tf.TensorArray(tf.float32, size=steps)
+
+        def step(i, array, state):  # type: ignore[no-untyped-def]
+            state = tf.tanh(tf.matmul(state, w) + inputs.read(i))
+            return i + 1, array.write(i, state), state
+
+        start = tf.zeros([tf.shape(x)[1], 2])
+        shapes = [tf.TensorShape([]), tf.TensorShape(None), tf.TensorShape([None, None])]
+        _, array, state = tf.while_loop(lambda i, *_: i < steps, step, [0, outputs, start], shape_invariants=shapes)
+        last, other = array.read(steps - 1), tf.gradients(state, x)[0]
+        value = np.linspace(-1, 1, 12).reshape(3, 2, 2)
+        with tf.Session() as sess:
+            got, wanted = sess.run([tf.gradients(last, x)[0], other], {x: value})
+        np.testing.assert_allclose(got, wanted, rtol=1e-6)
+        assert np.abs(got).min() > 0

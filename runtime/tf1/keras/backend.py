@@ -191,6 +191,7 @@ def set_learning_phase(value: int) -> None:
     _phases[get_default_graph()] = value
 
 
+put("keras.__version__", "2.2.4-tf")
 put("python.keras.backend.get_graph", tf.get_default_graph)
 put("python.keras.backend.learning_phase_is_set", learning_phase_is_set)
 
