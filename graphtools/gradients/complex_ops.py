@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtools.dtypes import complex64, complex128, float32, float64, int32
 from graphtools.gradients import gradient
-from graphtools.gradients.math_ops import broadcast_axes
+from graphtools.gradients.math_ops import _after, broadcast_axes
 from graphtools.gradients.walk import Emit
 from graphtools.graph import Node
 
@@ -36,9 +36,10 @@ def imag(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("Angle")
 def angle(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
-    re, im = (g.op(part, x, Tout=_real_type(x)) for part in ("Real", "Imag"))
-    z = g.op("Reciprocal", _complex(g, im, re))
-    return g.op("Mul", g.op("Neg", _complex(g, dy, g.const(0, dy.dtype))), z, name="mul")
+    with _after(g, dy):
+        re, im = (g.op(part, x, Tout=_real_type(x)) for part in ("Real", "Imag"))
+        z = g.op("Reciprocal", _complex(g, im, re))
+        return g.op("Mul", g.op("Neg", _complex(g, dy, g.const(0, dy.dtype))), z, name="mul")
 
 
 @gradient("Complex")

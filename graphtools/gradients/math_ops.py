@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtools.constant import constant as known_value
 from graphtools.dtypes import float32, int32
 from graphtools.gradients import gradient, not_differentiable
 from graphtools.gradients.walk import Emit
@@ -374,16 +375,16 @@ def atan2(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("Erf")
 def erf(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
+    factor = g.const(2 / math.sqrt(math.pi), dy.dtype.base_dtype)
     with _after(g, dy):
-        factor = g.const(2 / math.sqrt(math.pi), dy.dtype.base_dtype)
         return g.op("Mul", g.op("Mul", dy, factor, name="mul"), g.op("Exp", g.op("Neg", g.op("Square", x))), name="mul_1")
 
 
 @gradient("Erfc")
 def erfc(g: Emit, node: Node, dy: Any) -> Any:
     x = node.inputs[0]
+    factor = g.const(-2 / math.sqrt(math.pi), dy.dtype.base_dtype)
     with _after(g, dy):
-        factor = g.const(-2 / math.sqrt(math.pi), dy.dtype.base_dtype)
         return g.op("Mul", g.op("Mul", dy, factor, name="mul"), g.op("Exp", g.op("Neg", g.op("Square", x))), name="mul_1")
 
 
@@ -530,6 +531,10 @@ def prod(g: Emit, node: Node, dy: Any) -> Any:
     reduced_count = g.op("Prod", g.op("GatherV2", shape, reduced, g.const(0, int32, "GatherV2/axis")), g.const([0], int32), name="Prod")
     other_count = g.op("Prod", g.op("GatherV2", shape, other, g.const(0, int32, "GatherV2_1/axis")), g.const([0], int32), name="Prod_1")
     permuted = g.op("Transpose", x, perm, name="transpose")
+    chosen = known_value(node.inputs[1])
+    if x.dims is not None and chosen is not None:
+        places = [int(axis) % len(x.dims) for axis in np.ravel(chosen)]
+        permuted.dims = tuple(x.dims[p] for p in [*places, *(p for p in range(len(x.dims)) if p not in places)])
     permuted_shape = g.shape(permuted)
     with g.graph.name_scope("Reshape") as scope:
         flat_x = g.op("Reshape", permuted, g.op("Pack", [reduced_count, other_count], axis=0, name="shape"), name=scope)

@@ -45,7 +45,7 @@ class Emit:
         opdef = opdefs.get(op_type)
         if opdef is None:
             raise ValueError(f"No op named {op_type!r}.")
-        known = {
+        known: dict[str | None, Any] = {
             arg.type_attr: value.dtype.base_dtype
             for arg, value in zip(opdef.inputs, inputs, strict=True)
             if isinstance(value, Tensor) and arg.type_attr is not None
@@ -62,7 +62,7 @@ class Emit:
     def size(self, x: Tensor, name: str = "Size") -> Tensor:
         """The number of elements as int32: a constant when it is known."""
         if x.dims is not None and None not in x.dims:
-            return self.const(math.prod(x.dims), int32, name)  # type: ignore[arg-type]
+            return self.const(math.prod(x.dims), int32, name)
         tensor: Tensor = self.op("Size", x, name=name, out_type=int32)
         return tensor
 

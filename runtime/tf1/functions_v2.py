@@ -126,13 +126,35 @@ class GradientTape:
         if self._used and not self._persistent:
             raise RuntimeError("GradientTape.gradient can only be called once on non-persistent tapes.")
         self._used = True
+        given = nest.flatten(sources)
         made = gradients(
             nest.flatten(target),
-            nest.flatten(sources),
+            given,
             grad_ys=None if output_gradients is None else nest.flatten(output_gradients),
             unconnected_gradients=unconnected_gradients,
         )
+        recorded = self._recorded(given)
+        if unconnected_gradients == "none":
+            made = [g if any(s is r for r in recorded) else None for s, g in zip(given, made, strict=True)]
         return nest.pack_sequence_as(sources, made)
+
+    def _recorded(self, sources: list[Any]) -> list[Any]:
+        """The sources a tape knows: trainable variables, tensors that were watched, and what was computed from either."""
+        known = {id(t) for t in self._watched}
+        made_by = {getattr(v, "op", None) for v in (*self.watched_variables(), *self._watched)}
+
+        def follows(tensor: Any) -> bool:
+            waiting, seen = [tensor.op], set()
+            while waiting:
+                op = waiting.pop()
+                if op in made_by:
+                    return True
+                if op not in seen:
+                    seen.add(op)
+                    waiting.extend(t.op for t in op.inputs)
+            return False
+
+        return [s for s in sources if id(s) in known or not isinstance(s, base.Tensor) or follows(s)]
 
     def jacobian(self, target: Any, sources: Any, **unused: Any) -> Any:
         """The gradient of each element of the target."""
