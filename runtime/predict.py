@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 
 from graphtools.errors import FormatError
-from migrate.report.output import whole, write_whole
+from migrate.report.output import replacing, write_whole
 from runtime import devices, placement
 from runtime.profile import Profiler
 
@@ -184,5 +184,5 @@ def print_outputs(results: dict[str, Any]) -> None:
 
 def write_outputs(results: dict[str, Any], path: Path) -> None:
     """Write the outputs as an .npz, whole or not at all."""
-    with whole(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as file:
         np.savez(file, **results)

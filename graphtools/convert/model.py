@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from graphtools.convert.builder import Array, Builder, OnnxNode, Value
 from graphtools.dtypes import as_dtype
 from graphtools.formats.mapped import release
 from graphtools.formats.schema import encode_varint
+from migrate.report.output import replacing
 
 if TYPE_CHECKING:
     import onnx
@@ -89,13 +89,13 @@ def write_model(builder: Builder, opset: int, path: Path, *, metadata: Mapping[s
     builder.sanitize()
     pieces = _model(builder, opset, metadata, [])
     if sum(_size(p) for p in pieces) <= _MAX_MODEL:
-        with _Replacing(path) as file:
+        with replacing(path) as file:
             _write(file, pieces)
         return
     data = path.with_name(f"{path.name}.data")
     initializers: list[Piece] = []
     at = 0
-    with _Replacing(data) as file:
+    with replacing(data) as file:
         for value in _constants(builder):
             array = value.const
             if array is None or array.nbytes < 1024 or array.dtype.kind == "O":
@@ -108,27 +108,8 @@ def write_model(builder: Builder, opset: int, path: Path, *, metadata: Mapping[s
             initializers += _message(5, [head, *_entries(13, place), _varint(14, _EXTERNAL)])
             _write(file, [array])
             at += array.nbytes
-    with _Replacing(path) as file:
+    with replacing(path) as file:
         _write(file, _model(builder, opset, metadata, initializers))
-
-
-class _Replacing:
-    """A file that takes its place when it is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.{os.getpid()}")
-
-    def __enter__(self) -> BinaryIO:
-        self._file = self._part.open("wb")
-        return self._file
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._file.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        else:
-            self._part.unlink(missing_ok=True)
 
 
 def _write(file: BinaryIO, pieces: list[Piece]) -> None:

@@ -18,6 +18,7 @@ from graphtools.errors import FormatError
 from graphtools.formats import schema, table, tensor
 from graphtools.formats.crc32c import crc32c, mask
 from graphtools.formats.mapped import SMALLEST, mapped
+from migrate.report.output import replacing
 
 Array = np.ndarray[Any, Any]
 Extents = tuple[tuple[int, int | None], ...]  # start and length in each dimension; a length of None reaches to the end
@@ -453,7 +454,7 @@ def write_v2(prefix: str | os.PathLike[str], tensors: Sequence[Saved]) -> None:
     entries: dict[bytes, Any] = {}
     entry_type = schema.message("BundleEntryProto")
     data_path = prefix.with_name(prefix.name + ".data-00000-of-00001")
-    with _Replacing(data_path) as file:
+    with replacing(data_path) as file:
         at = 0
         for saved in sorted(tensors, key=lambda s: s.name):
             array, dtype = _array_of(saved)
@@ -475,7 +476,7 @@ def write_v2(prefix: str | os.PathLike[str], tensors: Sequence[Saved]) -> None:
             at += len(content)
     header = schema.message("BundleHeaderProto")(num_shards=1)
     header.version.producer = 1
-    with _Replacing(prefix.with_name(prefix.name + ".index")) as file:
+    with replacing(prefix.with_name(prefix.name + ".index")) as file:
         table.write(file, [(b"", header.SerializeToString()), *((k, entries[k].SerializeToString()) for k in sorted(entries))])
 
 
@@ -501,34 +502,15 @@ def write_v1(path: str | os.PathLike[str], tensors: Sequence[Saved]) -> None:
         if key in entries:
             raise ValueError(f"The tensor {saved.name!r} is saved twice.")
         entries[key] = _with_values(item, array, dtype)
-    with _Replacing(path) as file:
+    with replacing(path) as file:
         table.write(file, [(b"", head.SerializeToString()), *((k, entries[k]) for k in sorted(entries))])
 
 
 def write_state(folder: str | os.PathLike[str], newest: str, everything: Sequence[str], name: str = "checkpoint") -> None:
     """Write a `checkpoint` state file that names these checkpoints."""
     state = schema.message("CheckpointState")(model_checkpoint_path=newest, all_model_checkpoint_paths=list(everything))
-    with _Replacing(Path(folder) / name) as file:
+    with replacing(Path(folder) / name) as file:
         file.write(schema.to_text(state).encode())
-
-
-class _Replacing:
-    """A file that takes its place when it is complete, so that a reader never sees half of it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f"{path.name}.part-{os.getpid()}")
-
-    def __enter__(self) -> BinaryIO:
-        self._file = self._part.open("wb")
-        return self._file
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._file.close()
-        if kind is None:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink(missing_ok=True)
 
 
 def _array_of(saved: Saved) -> tuple[Array, DType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import BinaryIO, Final, NoReturn
 
 CLEAR: Final = "\r\x1b[K"  # back to the beginning of the line, which is emptied
 BAR: Final = 24
@@ -21,23 +22,30 @@ def stop(message: str, code: int) -> NoReturn:
     raise SystemExit(code)
 
 
+def refusal(number: int, text: str) -> OSError:
+    """The OSError of an errno, which says this text alone."""
+    error: OSError = type(OSError(number, ""))(text)
+    error.errno = number
+    return error
+
+
 def check_place(path: Path) -> None:
     """Raise OSError, with a text that says what is in the way, where a file cannot be written."""
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: expected the name of a file to write.")
+        raise refusal(errno.EISDIR, f"{path} is a folder: expected the name of a file to write.")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} into.")
+        raise refusal(errno.ENOENT, f"There is no folder {path.parent} to write {path.name} into.")
     if not os.access(path.parent, os.W_OK) and path.parts[:2] != ("/", "dev"):
-        raise PermissionError(f"{path} cannot be written: its folder gives you no permission to.")
+        raise refusal(errno.EACCES, f"{path} cannot be written: its folder gives you no permission to.")
 
 
 def check_folder(path: Path) -> None:
     """Raise OSError, with a text that says what is in the way, where a folder cannot be written into, or made."""
     if path.exists() and not path.is_dir():
-        raise NotADirectoryError(f"{path} is a file: expected the name of a folder to write into.")
+        raise refusal(errno.ENOTDIR, f"{path} is a file: expected the name of a folder to write into.")
     nearest = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-        raise PermissionError(f"{path} cannot be written: {nearest} gives you no permission to.")
+        raise refusal(errno.EACCES, f"{path} cannot be written: {nearest} gives you no permission to.")
 
 
 @contextmanager
@@ -60,7 +68,14 @@ def whole(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise OSError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise refusal(error.errno or 0, f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file open for writing that takes the place of `path` when it is complete."""
+    with whole(path) as temporary, temporary.open("wb") as file:
+        yield file
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

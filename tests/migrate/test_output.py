@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -108,3 +109,14 @@ def test_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     assert f"[{'#' * 6}{' ' * 18}] 3/12 a.py" in said
     assert "soon" not in said
     assert said.endswith(f"[{'#' * 24}] 12/12 z.py{output.CLEAR}")
+
+
+def test_refusals_keep_their_errno(tmp_path: Path) -> None:
+    """Callers tell a missing folder from a forbidden one by it, as the savers of the stand-in do."""
+    with pytest.raises(FileNotFoundError) as missing:
+        output.write_whole(tmp_path / "no/file", "")
+    assert missing.value.errno == errno.ENOENT
+    with pytest.raises(IsADirectoryError) as folder:
+        output.write_whole(tmp_path, "")
+    assert folder.value.errno == errno.EISDIR
+    assert "[Errno" not in str(folder.value)
