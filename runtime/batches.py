@@ -140,7 +140,7 @@ def _parquet() -> Any:
     try:
         import pyarrow.parquet
     except ImportError:
-        raise ValueError("Reading .parquet needs pyarrow: pip install pyarrow.") from None
+        raise ValueError("Reading .parquet needs pyarrow: pip install 'tfrevive[parquet]'.") from None
     return pyarrow.parquet
 
 
