@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -399,10 +400,11 @@ def indicator_column(categorical_column: Any) -> Any:
 
 class EmbeddingColumn(DenseColumn):
     def __init__(
-        self, column: Any, dimension: int, combiner: str, initializer: Any, max_norm: Any, trainable: bool, shared: str | None = None
-    ) -> None:
+        self, column: Any, dimension: int, combiner: str, initializer: Any, max_norm: Any, trainable: bool, shared: str | None = None,
+        source: tuple[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.column, self.size, self.combiner, self.initializer = column, dimension, combiner, initializer
-        self.max_norm, self.trainable, self.shared = max_norm, trainable, shared
+        self.max_norm, self.trainable, self.shared, self.source = max_norm, trainable, shared, source
         self.name = f"{column.name}_embedding" if shared is None else f"{column.name}_shared_embedding"
 
     def transform(self, features: Features) -> Any:
@@ -415,7 +417,9 @@ class EmbeddingColumn(DenseColumn):
             return self._looked_up(features)
 
     def _looked_up(self, features: Features) -> Any:
-        ids, weights = self.column.sparse(features)
+        return self.combined(features, *self.column.sparse(features))
+
+    def combined(self, features: Features, ids: Any, weights: Any) -> Any:
         shape = (self.column.num_buckets, self.size)
         table = features.tables.get(self)
         if table is None:
@@ -424,10 +428,17 @@ class EmbeddingColumn(DenseColumn):
 
     def _table(self, name: str, shape: tuple[int, int]) -> Any:
         graph = get_default_graph()
-        return get_variable(
+        table = get_variable(
             name, shape=shape, dtype=float32, initializer=self.initializer, trainable=self.trainable and graph.attributes.get("columns_trainable", True),
             collections=graph.attributes.get("columns_collections"),
         )  # fmt: skip
+        self.start(table)
+        return table
+
+    def start(self, table: Any) -> None:
+        """Let the embeddings start with a checkpoint's, where there is one."""
+        if self.source is not None:
+            lookup("train.init_from_checkpoint")(self.source[0], {self.source[1]: table})
 
     def _shared_table(self, shape: tuple[int, int]) -> Any:
         tables = get_default_graph().attributes.setdefault("shared_embeddings", {})
@@ -437,6 +448,12 @@ class EmbeddingColumn(DenseColumn):
 
     def parse_spec(self) -> dict[str, Any]:
         return self.column.parse_spec()  # type: ignore[no-any-return]
+
+
+def _source(checkpoint: Any, name: Any) -> tuple[str, str] | None:
+    if (checkpoint is None) != (name is None):
+        raise ValueError("Must specify both `ckpt_to_load_from` and `tensor_name_in_ckpt` or none of them.")
+    return None if checkpoint is None else (checkpoint, name)
 
 
 def _embedding_initializer(initializer: Any, dimension: int) -> Any:
@@ -452,9 +469,9 @@ def embedding_column(
     categorical_column: Any, dimension: int, combiner: str = "mean", initializer: Any = None, ckpt_to_load_from: Any = None, tensor_name_in_ckpt: Any = None,
     max_norm: Any = None, trainable: bool = True,
 ) -> Any:  # fmt: skip
-    if ckpt_to_load_from is not None or tensor_name_in_ckpt is not None:
-        raise NotImplementedError("embedding_column: loading from a checkpoint is not supported; use tf.train.init_from_checkpoint.")
-    return EmbeddingColumn(categorical_column, dimension, combiner, _embedding_initializer(initializer, dimension), max_norm, trainable)
+    source = _source(ckpt_to_load_from, tensor_name_in_ckpt)
+    made = _embedding_initializer(initializer, dimension)
+    return EmbeddingColumn(categorical_column, dimension, combiner, made, max_norm, trainable, source=source)
 
 
 @export("feature_column.shared_embedding_columns")
@@ -462,9 +479,10 @@ def shared_embedding_columns(
     categorical_columns: Any, dimension: int, combiner: str = "mean", initializer: Any = None, shared_embedding_collection_name: str | None = None,
     ckpt_to_load_from: Any = None, tensor_name_in_ckpt: Any = None, max_norm: Any = None, trainable: bool = True,
 ) -> Any:  # fmt: skip
+    source = _source(ckpt_to_load_from, tensor_name_in_ckpt)
     made = _embedding_initializer(initializer, dimension)
     name = shared_embedding_collection_name or "_".join(sorted(c.name for c in categorical_columns)) + "_shared_embedding"
-    return [EmbeddingColumn(c, dimension, combiner, made, max_norm, trainable, name) for c in categorical_columns]
+    return [EmbeddingColumn(c, dimension, combiner, made, max_norm, trainable, name, source) for c in categorical_columns]
 
 
 @export("nn.safe_embedding_lookup_sparse")
@@ -541,6 +559,23 @@ def normalized(feature_columns: Any, kind: Any = Column) -> list[Any]:
     return sorted(columns, key=lambda c: c.name)
 
 
+@contextlib.contextmanager
+def column_options(trainable: bool, weight_collections: Any) -> Iterator[None]:
+    """Within: embeddings that columns make are (not) trained and are kept in these collections too."""
+    graph = get_default_graph()
+    outer = graph.attributes.get("columns_trainable", True), graph.attributes.get("columns_collections")
+    collections = list(weight_collections or [])
+    collections = (
+        [*collections, GraphKeys.GLOBAL_VARIABLES] if collections and GraphKeys.GLOBAL_VARIABLES not in collections else collections
+    )
+    graph.attributes["columns_trainable"] = trainable
+    graph.attributes["columns_collections"] = [*collections, GraphKeys.MODEL_VARIABLES, GraphKeys.GLOBAL_VARIABLES]
+    try:
+        yield
+    finally:
+        graph.attributes["columns_trainable"], graph.attributes["columns_collections"] = outer
+
+
 @export("feature_column.input_layer")
 def input_layer(
     features: Any,
@@ -553,31 +588,21 @@ def input_layer(
     """The dense tensors of the columns, side by side, in the order of their names."""
     columns = normalized(feature_columns, DenseColumn)
     given = Features(features)
-    graph = get_default_graph()
-    outer = graph.attributes.get("columns_trainable", True), graph.attributes.get("columns_collections")
-    collections = list(weight_collections or [])
-    collections = (
-        [*collections, GraphKeys.GLOBAL_VARIABLES] if collections and GraphKeys.GLOBAL_VARIABLES not in collections else collections
-    )
-    graph.attributes["columns_trainable"] = trainable
-    graph.attributes["columns_collections"] = [*collections, GraphKeys.MODEL_VARIABLES, GraphKeys.GLOBAL_VARIABLES]
-    try:
+    with column_options(trainable, weight_collections):
         with variable_scope(None, "input_layer", list(features.values())):
             outputs = []
             for column in columns:
                 scope = getattr(column, "shared", None) or column.name
                 with variable_scope(None, scope):
-                    before = len(graph.get_collection(GraphKeys.GLOBAL_VARIABLES))
+                    before = len(get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES))
                     tensor = column.dense(given)
                     output = array_ops.reshape(tensor, (array_ops.shape(tensor)[0], column.size))
                     outputs.append(output)
                     if cols_to_vars is not None:
-                        cols_to_vars[column] = graph.get_collection(GraphKeys.GLOBAL_VARIABLES)[before:]
+                        cols_to_vars[column] = get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)[before:]
                     if cols_to_output_tensors is not None:
                         cols_to_output_tensors[column] = output
             return array_ops.concat(outputs, 1, name="concat")
-    finally:
-        graph.attributes["columns_trainable"], graph.attributes["columns_collections"] = outer
 
 
 def dense_features(features: Any, feature_columns: Any) -> Any:
@@ -592,6 +617,7 @@ def dense_features(features: Any, feature_columns: Any) -> Any:
                         "embedding_weights", shape=(column.column.num_buckets, column.size), dtype=float32, initializer=column.initializer,
                         trainable=column.trainable, use_resource=True,
                     )  # fmt: skip
+                    column.start(given.tables[column])
     with name_scope("input_layer"):
         outputs = []
         for column in columns:
