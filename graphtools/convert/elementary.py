@@ -75,7 +75,7 @@ def acosh(op: Builder, x: Value) -> Value:
     t = op.Sub(x, ONE)
     near = log1p(op, op.Add(t, op.Sqrt(op.Mul(t, op.Add(t, TWO)))))
     result: Value = op.Where(op.Greater(x, LARGE), op.Add(op.Log(x), np.float64(np.log(2))), near)
-    return result
+    return op.Where(op.Less(x, ONE), np.float64(np.nan), result)  # type: ignore[no-any-return]
 
 
 def atanh(op: Builder, x: Value) -> Value:

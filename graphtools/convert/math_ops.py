@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtools.convert import converts, direct, elementary
 from graphtools.convert.complex_numbers import by_parts, join, parts, zeros_like
-from graphtools.dtypes import int64, string
+from graphtools.dtypes import int64, string, uint64
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -97,9 +97,16 @@ def real_div(op: Builder, node: NodeView) -> Any:
     return complex_div(op, x, y) if x.dtype.is_complex else op.Div(x, y)
 
 
+# Graphs of this version and later come from a TensorFlow 2 whose kernels truncate floats and keep NaN.
+_LATE_KERNELS = 1000
+
+
 @converts("Div", "TruncateDiv")
 def div(op: Builder, node: NodeView) -> Any:
-    """Integers truncate, in ONNX and in TensorFlow's kernel of this name."""
+    """Integers truncate, in ONNX and in TensorFlow's kernel of this name; floats do in TensorFlow 2 alone."""
+    if node.op == "TruncateDiv" and node.dtype.is_floating and node.graph.producer >= _LATE_KERNELS:
+        quotient = op.Div(*node.inputs)
+        return op.Where(op.Less(quotient, op.const(0, quotient.dtype)), op.Ceil(quotient), op.Floor(quotient))
     return real_div(op, node)
 
 
@@ -131,7 +138,11 @@ def floor_mod(op: Builder, node: NodeView) -> Any:
 
 @converts("Mod", "TruncateMod")
 def truncate_mod(op: Builder, node: NodeView) -> Any:
-    return op.Mod(*node.inputs, fmod=1)
+    """Of int64 by the quotient: ONNX Runtime computes fmod in float64, which has too few digits."""
+    x, y = node.inputs
+    if x.dtype in (int64, uint64):
+        return op.Sub(x, op.Mul(op.Div(x, y), y))
+    return op.Mod(x, y, fmod=1)
 
 
 @converts("DivNoNan")
@@ -224,8 +235,10 @@ def abs_(op: Builder, node: NodeView) -> Any:
 
 @converts("Sign")
 def sign(op: Builder, node: NodeView) -> Any:
-    """Of NaN it is 0, where ONNX's is NaN."""
+    """Of NaN it is 0 in TensorFlow 1, where ONNX's is NaN."""
     x = node.inputs[0]
+    if node.graph.producer >= _LATE_KERNELS and x.dtype.is_floating:
+        return op.Sign(x)
     if not x.dtype.is_complex:
         return op.Where(op.IsNaN(x), op.const(0, x.dtype), op.Sign(x)) if x.dtype.is_floating else op.Sign(x)
     a, b = parts(op, x)

@@ -9,7 +9,7 @@ import numpy as np
 from graphtools.convert import converts, direct
 from graphtools.convert.nn_grad_ops import scatter_add
 from graphtools.convert.windows import is_channels_first, to_channels_first, to_channels_last
-from graphtools.dtypes import float32, float64, int64
+from graphtools.dtypes import float32, float64, int64, uint64
 
 if TYPE_CHECKING:
     from graphtools.convert.builder import Builder, Value
@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 # One ONNX op, the same inputs, no attributes.
 DIRECT = {
     "Elu": "Elu",
-    "Relu": "Relu",
     "Selu": "Selu",
     "Softsign": "Softsign",
 }
 direct(DIRECT)
+
+
+@converts("Relu")
+def relu(op: Builder, node: NodeView) -> Any:
+    """A maximum for 64-bit integers, which ONNX Runtime's Relu has no kernel for."""
+    x = node.inputs[0]
+    return op.Max(x, op.const(0, x.dtype)) if x.dtype in (int64, uint64) else op.Relu(x)
 
 
 @converts("Softplus")

@@ -88,7 +88,13 @@ def lgamma_of(op: Builder, x: Value) -> Value:
 
 @converts("Digamma")
 def digamma(op: Builder, node: NodeView) -> Any:
-    return op.cast(digamma_of(op, _wide(op, node)), node.dtype)
+    """Infinite at poles in TensorFlow 1, NaN in TensorFlow 2."""
+    x = _wide(op, node)
+    value = digamma_of(op, x)
+    if node.graph.producer >= 1000:
+        pole = op.And(op.LessOrEqual(x, np.float64(0)), op.Equal(x, op.Round(x)))
+        value = op.Where(pole, np.float64(np.nan), value)
+    return op.cast(value, node.dtype)
 
 
 def digamma_of(op: Builder, x: Value) -> Value:
