@@ -147,6 +147,7 @@ def clear_session() -> None:
     _settings["session"] = None
     _phases.clear()
     _variables.clear()
+    learning_phase()  # TensorFlow makes it at once, and seeds count the ops before them
 
 
 def track_variable(variable: Any) -> Any:

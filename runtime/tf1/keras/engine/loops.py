@@ -102,7 +102,7 @@ def fit_arrays(
             aggregated = _array_epoch(model, "train", feeds, index, size, listed, steps_per_epoch)
         logs.update(zip(model.metrics_names, aggregated, strict=False))
         if validation is not None and _validates(epoch, validation_freq):
-            values = _evaluate_feeds(model, validation, batch_size or 32, None, validation_steps)
+            values = _evaluate_feeds(model, validation, batch_size or 32, None, validation_steps, shuffled=validation_steps is None)
             logs.update({f"val_{n}": v for n, v in zip(model.metrics_names, values, strict=False)})
         elif loader is not None and _validates(epoch, validation_freq):
             values = _evaluate_any(model, loader, validation_steps)
@@ -151,9 +151,14 @@ def _fed_steps(model: Any, mode: str, steps: int, listed: Any) -> list[float]:
     return [total / steps, *last[1:]]
 
 
-def _evaluate_feeds(model: Any, feeds: list[Any], size: int, listed: Any, steps: int | None = None) -> list[float]:
+def _evaluate_feeds(
+    model: Any, feeds: list[Any], size: int, listed: Any, steps: int | None = None, *, shuffled: bool = False
+) -> list[float]:
     model.reset_metrics()
-    return _array_epoch(model, "test", feeds, np.arange(_count(feeds)), size, listed, steps)
+    index = np.arange(_count(feeds))
+    if shuffled:  # as TensorFlow 1.15 does with validation data, whatever fit was told: later shuffles depend on it
+        np.random.shuffle(index)
+    return _array_epoch(model, "test", feeds, index, size, listed, steps)
 
 
 def evaluate_arrays(
