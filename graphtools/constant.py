@@ -210,6 +210,8 @@ _EVALUATE: dict[str, Callable[[Node, list[Array]], Any]] = {
     "Neg": lambda n, x: -x[0],
     "NotEqual": lambda n, x: x[0] != x[1],
     "OnesLike": lambda n, x: np.ones_like(x[0]),
+    "Pad": lambda n, x: np.pad(x[0], x[1]),
+    "PadV2": lambda n, x: np.pad(x[0], x[1], constant_values=x[2]),
     "Prod": _reduce(np.prod),
     "Range": lambda n, x: (
         np.arange(x[0].item(), x[1].item(), x[2].item()) if abs(float(x[1]) - float(x[0])) <= MAX_ELEMENTS * abs(float(x[2])) else None

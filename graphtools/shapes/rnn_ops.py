@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from graphtools.graph import Dims, Node
 from graphtools.shapes import shape
+from graphtools.shapes.dims import merge, with_rank
 
 
 def _dim(dims: Dims, axis: int) -> int | None:
@@ -78,3 +79,8 @@ def cudnn_from_params(node: Node) -> Sequence[Dims]:
 @shape("CudnnRNNBackprop", "CudnnRNNBackpropV2", "CudnnRNNBackpropV3")
 def cudnn_rnn_backprop(node: Node) -> Sequence[Dims]:
     return [t.dims for t in node.inputs[:4]]
+
+
+@shape("GatherTree")
+def gather_tree(node: Node) -> Sequence[Dims]:
+    return [merge(*(with_rank(t.dims, 3) for t in node.inputs[:2]))]

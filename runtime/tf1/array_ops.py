@@ -352,11 +352,14 @@ def one_hot(
     dtype: Any = None,
     name: str | None = None,
 ) -> Any:
-    with name_scope(name, "one_hot", [indices, depth]) as scope:
+    with name_scope(name, "one_hot", [indices, depth, on_value, off_value, axis, dtype]) as scope:
+        given = {n: convert_to_tensor(v).dtype.base_dtype for n, v in (("on_value", on_value), ("off_value", off_value)) if v is not None}
         if dtype is None:
-            given = [convert_to_tensor(v).dtype.base_dtype for v in (on_value, off_value) if v is not None]
-            dtype = given[0] if given else as_dtype("float32")
+            dtype = next(iter(given.values()), "float32")
         dtype = as_dtype(dtype)
+        for label, found in given.items():
+            if found != dtype:
+                raise TypeError(f"dtype {found} of {label} does not match dtype parameter {dtype}")
         if on_value is None:
             on_value = convert_to_tensor(1, dtype, name="on_value")
         if off_value is None:

@@ -130,7 +130,8 @@ def scan(
             result = fn(nest.pack_sequence_as(structure, values), element)
             nest.assert_same_structure(structure, result, check_types=False)
             leaves = nest.flatten(result)
-            return i - 1 if reverse else i + 1, leaves, [a.write(i, v) for a, v in zip(arrays, leaves, strict=True)]
+            written = [a.write(i, v) for a, v in zip(arrays, leaves, strict=True)]
+            return i - 1 if reverse else i + 1, leaves, written
 
         _, _, final = while_loop(
             goes_on, compute, (first, start, outputs), parallel_iterations=parallel_iterations, back_prop=back_prop,

@@ -187,6 +187,11 @@ class VariableScope:
             custom_getter = self._custom_getter
         if reuse is None:
             reuse = self._reuse
+        if dtype is not None and initializer is not None and not callable(initializer):
+            with get_default_graph().name_scope(None):
+                given = convert_to_tensor(initializer).dtype.base_dtype
+            if given != as_dtype(dtype):
+                raise ValueError(f"Initializer type '{given}' and explicit dtype '{as_dtype(dtype)}' don't match.")
         if initializer is None:
             initializer = self._initializer
         if constraint is None:

@@ -332,10 +332,10 @@ def _beam_search_step(
         next_accumulated = gather(next_beam_ids, accumulated, beam_width, [batch_size * beam_width, -1], "next_accumulated_attention_probs")
 
     def maybe_gather(t: Any) -> Any:
+        shape = [batch_size * beam_width, -1]
         if isinstance(t, tf.TensorArray):
             return t
         _check_rank(t)
-        shape = [batch_size * beam_width, -1]
         return gather(next_beam_ids, t, beam_width, shape) if t.shape.ndims >= len(shape) else t
 
     next_cell_state = nest.map_structure(maybe_gather, next_cell_state)
