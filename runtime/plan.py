@@ -34,7 +34,7 @@ from graphtools.state import (
     source_variable,
     variable_of,
 )
-from runtime import assertions, host
+from runtime import assertions, draws, host
 from runtime.errors import UnimplementedError
 from runtime.host.training_ops import IN_PLACE, updates_in_place
 from runtime.steps import HostStep, Load, Packed, Plan, Segment, Source, Store, find_drops, has_effect
@@ -101,6 +101,7 @@ class Planner:
         if passes.run(part) and changed:
             infer_again(part)  # loops are functions now, whose shapes follow from what they are given
         assertions.settle(part, graph.functions)
+        draws.hoist(part, graph.functions)
         self.graph = part
         self.feeds = [part.nodes[tensors[t].node.name].outputs[tensors[t].index] for t in feeds]
         self.bound = {part.nodes[tensors[t].node.name].outputs[0]: v for t, v in (bound or {}).items()}

@@ -55,6 +55,16 @@ def fill(run: Run, node: Node, shape: Array) -> Array:
     return FILLS[node.op](generator, size, node.attr["dtype"].as_numpy_dtype).reshape(dims)
 
 
+@host("_DrawsOfRounds")
+def draws_of_rounds(run: Run, node: Node) -> Array:
+    """What the op `of` draws in as many runs as the first axis of `shape` has."""
+    rounds, *dims = node.attr["shape"]
+    drawn, source, size = np.empty((rounds, *dims), node.attr["dtype"].as_numpy_dtype), stream(run, node), math.prod(dims)
+    for n in range(rounds):
+        drawn[n] = FILLS[node.attr["of"]](source.reserve_outputs(size), size, node.attr["dtype"].as_numpy_dtype).reshape(dims)
+    return drawn
+
+
 @host("StatelessRandomUniform", "StatelessRandomNormal", "StatelessTruncatedNormal")
 def stateless_fill(run: Run, node: Node, shape: Array, seed: Array) -> Array:
     dims = dims_of(shape)
