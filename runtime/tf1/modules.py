@@ -35,6 +35,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.feature_column": ("sequence_feature_column",),
     "nn.safe_embedding_lookup_sparse": ("feature_column",),
     "distribute": ("distribute",),
+    "distribute.cluster_resolver": ("cluster_resolver",),
     "contrib.distribute": ("distribute",),
     "distributions": ("distribution.continuous", "distribution.discrete", "distribution.simplex"),
     "contrib.distributions": (
@@ -255,7 +256,7 @@ LAZY: dict[str, tuple[str, ...]] = {
         f"keras.applications.{n}" for n in ("imagenet", "vgg", "resnet", "inception", "xception", "densenet", "mobilenet", "nasnet")
     ),
     "keras.datasets": ("keras.datasets",),
-    "keras.preprocessing": ("keras.text", "keras.image"),
+    "keras.preprocessing": ("keras.text", "keras.image", "keras.image_transforms", "keras.image_generator"),
     "keras.utils": ("keras.data_utils",),
     "keras.wrappers": ("keras.scikit_learn",),
     "keras": (

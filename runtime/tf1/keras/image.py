@@ -134,88 +134,14 @@ class NumpyArrayIterator(Iterator):
             raise ValueError(
                 f"`x` (images tensor) and `y` (labels) should have the same length. Found: x.shape = {self.x.shape}, y.shape = {self.y.shape}"
             )
+        self.saves: tuple[Any, str, str] = (None, "", "png")
         super().__init__(len(self.x), batch_size, shuffle, seed)
 
     def _batch(self, rows: Any) -> Any:
-        x = np.stack([self.generator.standardize(self.generator.random_transform(self.x[i])) for i in rows])
+        from runtime.tf1.keras.image_generator import save
+
+        x = np.stack([self.generator.standardize(self.generator.random_transform(self.x[i])) for i in rows]).astype("float32")
+        save(x, rows, self.generator.data_format, *self.saves)
         if self.y is None:
             return x
         return (x, self.y[rows]) if self.weights is None else (x, self.y[rows], np.asarray(self.weights)[rows])
-
-
-@export("keras.preprocessing.image.ImageDataGenerator")
-class ImageDataGenerator:
-    """Scales, standardises and flips images; changes of geometry need SciPy and are refused."""
-
-    def __init__(
-        self, featurewise_center: bool = False, samplewise_center: bool = False, featurewise_std_normalization: bool = False, samplewise_std_normalization: bool = False,
-        horizontal_flip: bool = False, vertical_flip: bool = False, rescale: float | None = None, preprocessing_function: Any = None, validation_split: float = 0.0, **kwargs: Any,
-    ) -> None:  # fmt: skip
-        changed = sorted(k for k, v in kwargs.items() if k.endswith(("_range", "whitening")) and v)
-        if changed:
-            raise NotImplementedError(
-                f"ImageDataGenerator({', '.join(changed)}) is not supported: change the images with NumPy or SciPy in preprocessing_function."
-            )
-        self.featurewise_center, self.samplewise_center = (
-            featurewise_center or featurewise_std_normalization,
-            samplewise_center or samplewise_std_normalization,
-        )
-        self.featurewise_std_normalization, self.samplewise_std_normalization = featurewise_std_normalization, samplewise_std_normalization
-        self.horizontal_flip, self.vertical_flip, self.rescale, self.preprocessing_function = (
-            horizontal_flip,
-            vertical_flip,
-            rescale,
-            preprocessing_function,
-        )
-        self.validation_split = validation_split
-        self.mean: Any = None
-        self.std: Any = None
-
-    def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        x = np.asarray(x, "float32")
-        if self.featurewise_center:
-            self.mean = np.mean(x, axis=(0, 1, 2)).reshape(1, 1, -1)
-            x = x - self.mean
-        if self.featurewise_std_normalization:
-            self.std = np.std(x, axis=(0, 1, 2)).reshape(1, 1, -1)
-
-    def random_transform(self, x: Any, seed: int | None = None) -> Any:
-        if seed is not None:
-            np.random.seed(seed)
-        horizontal = (np.random.random() < 0.5) and self.horizontal_flip
-        vertical = (np.random.random() < 0.5) and self.vertical_flip
-        x = x[:, ::-1] if horizontal else x
-        return x[::-1] if vertical else x
-
-    def standardize(self, x: Any) -> Any:
-        x = self.preprocessing_function(x) if self.preprocessing_function else x
-        x = x * self.rescale if self.rescale else x
-        if self.samplewise_center:
-            x = x - np.mean(x, keepdims=True)
-        if self.samplewise_std_normalization:
-            x = x / (np.std(x, keepdims=True) + 1e-6)
-        if self.featurewise_center and self.mean is not None:
-            x = x - self.mean
-        if self.featurewise_std_normalization and self.std is not None:
-            x = x / (self.std + 1e-6)
-        return x
-
-    def flow(
-        self,
-        x: Any,
-        y: Any = None,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        sample_weight: Any = None,
-        seed: int | None = None,
-        save_to_dir: Any = None,
-        subset: str | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        if subset is not None:
-            cut = int(len(x) * self.validation_split)
-            part = slice(0, cut) if subset == "validation" else slice(cut, None)
-            x, y = x[part], None if y is None else y[part]
-        if save_to_dir is not None:
-            raise NotImplementedError("flow(save_to_dir=...) is not supported: save the batches with keras.preprocessing.image.save_img.")
-        return NumpyArrayIterator(x, y, self, batch_size, shuffle, sample_weight, seed)
