@@ -42,7 +42,7 @@ class Defun:
             name = kwargs.pop("name", None)
             if self._input_types and len(args) != len(self._input_types):
                 raise ValueError(f"Expected number of arguments: {len(self._input_types)}, received: {len(args)}")
-            types = self._input_types or [None] * len(args)
+            types: list[Any] = list(self._input_types) or [None] * len(args)
             with name_scope(name, label):
                 tensors = [convert_to_tensor(a, t) for a, t in zip(args, types, strict=True)]
                 result = custom_gradient(self._with_gradient(func, label))(*tensors) if self._has_gradient else func(*tensors)
