@@ -116,9 +116,10 @@ def _script_errors(script: Path) -> Iterator[None]:
         if isinstance(e, ModuleNotFoundError) and e.name:
             package = e.name.partition(".")[0]
             if package not in ("tensorflow", "graphtools", "migrate", "runtime"):
-                typer.echo(
-                    f"The script needs {package!r} in the environment of tfrevive: {sys.executable} -m pip install {package}", err=True
-                )
+                from runtime.library import INSTALLED_BY
+
+                wanted = INSTALLED_BY.get(package, package)
+                typer.echo(f"The script needs {package!r} in the environment of tfrevive: {sys.executable} -m pip install {wanted}", err=True)
         raise typer.Exit(1) from None
 
 

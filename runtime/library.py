@@ -23,6 +23,25 @@ CURRENT = frozenset(
     {*sys.stdlib_module_names, "graphtools", "google", "h5py", "libcst", "migrate", "numpy", "onnx", "onnxruntime", "runtime", "tensorflow"}
 )
 
+# Module -> what installs the last release that runs on TensorFlow 1, without the TensorFlow that it asks for.
+INSTALLED_BY = {
+    "edward": "--no-deps edward==1.3.5",
+    "keras_applications": "--no-deps keras_applications==1.0.8",
+    "keras_preprocessing": "--no-deps keras_preprocessing==1.1.2",
+    "prettytensor": "--no-deps prettytensor==0.7.4",
+    "sonnet": "--no-deps dm-sonnet==1.36",
+    "tensorflow_probability": "--no-deps tensorflow-probability==0.8.0",
+    "tensorlayer": "--no-deps tensorlayer==1.11.1",
+    "tf_slim": "--no-deps tf_slim==1.1.0",
+    "tflearn": "--no-deps tflearn==0.5.0",
+    # others whose package has another name
+    "PIL": "Pillow",
+    "cv2": "opencv-python",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
+
 
 class Loader(SourceFileLoader):
     """Compiles a module as it is where it neither mentions TensorFlow nor is Python 2, and upgraded otherwise; keeps the bytecode beside Python's own."""
