@@ -11,7 +11,7 @@ from graphtools.convert import converts
 from graphtools.convert.builder import Builder, Value
 from graphtools.convert.lists import Blank, Carried, Dense, Maybe, TensorList, Writes, as_sequence, has_blanks, joined_elements, zeros
 from graphtools.convert.loops import WhileConversion
-from graphtools.dtypes import bool_, int64, string
+from graphtools.dtypes import bool_, int64, string, variant
 from graphtools.errors import ConversionError
 from graphtools.graph import Dims, Function
 from graphtools.shapes.control_flow_ops import infer_function, join
@@ -99,9 +99,28 @@ def optional_get_value(op: Builder, node: NodeView) -> Any:
     found = node.inputs[0]
     if isinstance(found, Dense):  # one that was kept in a list
         return _own(op, found.value)
+    if isinstance(found, Maybe) and found.others:
+        found = _fitting(node, found)
     if not isinstance(found, Maybe) or found.values is None:
         raise node.fail("the optional it reads has no value.")
     return [_own(op, v) if isinstance(v, Value) else v for v in found.values]
+
+
+def _fitting(node: NodeView, found: Maybe) -> Maybe:
+    """Of what the branches have put into an optional, what this node takes out."""
+    wanted = []
+    for tensor in node.outputs:
+        kinds = {tensor.dtype.base_dtype.name}
+        if tensor.dtype.base_dtype is variant:
+            readers = {n.op for n in node.graph if tensor in n.inputs}
+            kinds = (
+                {"optional"} if "OptionalGetValue" in readers else {"list"} if any("List" in o for o in readers) else {"optional", "list"}
+            )
+        wanted.append(kinds)
+    for one in (found, *found.others):
+        if len(one.types) == len(wanted) and all(t in w for t, w in zip(one.types, wanted, strict=True)):
+            return one
+    raise node.fail(f"no branch puts {', '.join('/'.join(sorted(w)) for w in wanted)} into the optional it reads.")
 
 
 def _own(op: Builder, value: Value) -> Value:
@@ -235,7 +254,21 @@ def _meet(
 
 
 def _meet_optionals(bodies: Sequence[Builder], a: Maybe, b: Maybe) -> tuple[list[tuple[Value, Value]], Callable[[list[Value]], Any]]:
-    """Where a branch has nothing, zeros take its place, which nothing reads."""
+    """Where a branch has nothing, zeros take its place, which nothing reads; values of other types than the other branch's stand beside those."""
+    kinds = dict.fromkeys(one.types for side in (a, b) for one in (side, *side.others) if one.values is not None)
+    if len(kinds) > 1:
+        pairs, made = [], []
+        for types in kinds:
+            sides = [next((o for o in (s, *s.others) if o.values is not None and o.types == types), Maybe(None)) for s in (a, b)]
+            parts, make = _meet_optionals(bodies, *(Maybe(s.values, s.varies) for s in sides))
+            made.append((slice(len(pairs), len(pairs) + len(parts)), make))
+            pairs.extend(parts)
+
+        def all_kinds(values: list[Value]) -> Any:
+            first, *others = (make(values[part]) for part, make in made)
+            return Maybe(first.values, first.varies, others)
+
+        return pairs, all_kinds
     given = a.values if a.values is not None else b.values
     if given is None:
         return [], lambda _: a

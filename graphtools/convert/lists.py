@@ -33,11 +33,22 @@ class Weaken(Exception):
 
 
 class Maybe:
-    """An optional: the values in it, or None where it has none. `varies`: their shapes depend on what has filled it."""
+    """An optional: the values in it, or None where it has none. `varies`: their shapes depend on what has filled it.
 
-    def __init__(self, values: list[Any] | None, varies: bool = False) -> None:
+    `others` are what it holds where another branch has filled it, with values of other types.
+    """
+
+    def __init__(self, values: list[Any] | None, varies: bool = False, others: Sequence[Maybe] = ()) -> None:
         self.values = values
         self.varies = varies
+        self.others = list(others)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What kind of thing each of the values is."""
+        return tuple(
+            "optional" if isinstance(v, Maybe) else v.dtype.base_dtype.name if isinstance(v, Value) else "list" for v in self.values or ()
+        )
 
 
 def mark_varying(op: Builder, value: Value) -> None:

@@ -123,7 +123,9 @@ def plain_value(op: Builder, node: NodeView, value: Any) -> Value:
         if stacked.dims is None or stacked.dims[0] is None:
             mark_varying(op, stacked)
         return stacked
-    if isinstance(value, Maybe) and value.values is not None and len(value.values) == 1:
+    if isinstance(value, Maybe):
+        if value.values is None or len(value.values) != 1 or value.others:
+            raise node.fail("a list cannot hold optionals of several values, or that branches fill with different types, in ONNX.")
         inner = plain_value(op, node, value.values[0])
         if value.varies:
             mark_varying(op, inner)

@@ -61,7 +61,9 @@ def _read(
     if signature is not None and kind not in (*_SIGNED, ""):
         raise FormatError(f"{what} is {_KINDS.get(kind, 'a checkpoint')}, which has no signatures; leave out the signature {signature!r}.")
     if tags and kind and not kind.startswith("saved_model"):
-        raise FormatError(f"{what} is {_KINDS.get(kind, 'a checkpoint')}, which has no tags; leave out the tags {', '.join(map(repr, tags))}.")
+        raise FormatError(
+            f"{what} is {_KINDS.get(kind, 'a checkpoint')}, which has no tags; leave out the tags {', '.join(map(repr, tags))}."
+        )
     if kind in ("graphdef", "graphdef_text"):
         graph = graphdef.read(data, what=what) if kind == "graphdef" else graphdef.read_text(data, what=what)
         _bind(graph, checkpoint)
