@@ -155,8 +155,8 @@ def _take_next(edit: Edit, graph: Builder, conv: OnnxNode) -> bool:
         last, output = node, node.outputs[0]  # what is done to each channel can be done before some pixels are cut off
         node = edit.only_reader(output)
     elif node.op_type == "Squeeze":
-        axes = ints(node.inputs[1]) if len(node.inputs) > 1 else None
-        if axes is None or any(a % output.rank < 2 for a in axes):
+        axes, rank = ints(node.inputs[1]) if len(node.inputs) > 1 else None, output.rank or 0
+        if axes is None or any(a % rank < 2 for a in axes):
             return False
         last, output = node, node.outputs[0]
         node = edit.only_reader(output)
