@@ -424,8 +424,7 @@ def _accumulate_slices(state: LoopGradient, enter: Node, grad: IndexedSlices) ->
     if values.dims is not None and None not in values.dims[1:]:
         first = graph.constant(np.zeros((1, *values.dims[1:])), values.dtype.base_dtype, "b_acc")
     else:
-        one = [graph.constant([i], int32) for i in (1, 0, 1)]
-        rest = graph.op("StridedSlice", shape_of(enter.inputs[0]), *one, end_mask=1, name="strided_slice")
+        rest = _row_shape(graph, enter.inputs[0])
         first = zeros(
             graph,
             graph.op("ConcatV2", [graph.constant([1], int32), rest], graph.constant(0, int32), name="concat"),
@@ -447,6 +446,18 @@ def _accumulate_slices(state: LoopGradient, enter: Node, grad: IndexedSlices) ->
 
     done = _sum_over_loop(context, start, step, loose=True)
     return IndexedSlices(done[1], done[0], done[2] if shape is not None else None)
+
+
+def _row_shape(graph: Graph, tensor: Tensor) -> Tensor:
+    """The shape of a row of a tensor, or of the variable whose handle it is."""
+    if tensor.dtype.base_dtype is resource:
+        while tensor.node.inputs:
+            tensor = tensor.node.inputs[0]
+        dims = tensor.node.attr.get("shape")
+        return graph.constant([int(d) for d in dims[1:]], int32, "concat/values_1")
+    one = [graph.constant([i], int32) for i in (1, 0, 1)]
+    rest: Tensor = graph.op("StridedSlice", shape_of(tensor), *one, end_mask=1, name="strided_slice")
+    return rest
 
 
 def _sum_over_loop(context: LoopContext, start: list[Tensor], step: Any, *, loose: bool = False) -> list[Tensor]:

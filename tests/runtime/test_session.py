@@ -259,3 +259,35 @@ def test_gradients_of_an_array_of_which_the_last_element_is_read() -> None:
             got, wanted = sess.run([tf.gradients(last, x)[0], other], {x: value})
         np.testing.assert_allclose(got, wanted, rtol=1e-6)
         assert np.abs(got).min() > 0
+
+
+def test_gradients_of_looking_up_a_resource_variable_in_a_loop() -> None:
+    from runtime.tf1 import importer
+
+    with importer.installed() as tf, tf.Graph().as_default():
+        table = tf.Variable(np.ones((5, 3), "f"), use_resource=True)
+        ids = tf.placeholder(tf.int32, [None, 4])
+        rows = tf.shape(ids)[0]
+        inputs, outputs = tf.TensorArray(tf.int32, size=rows).unstack(ids), tf.TensorArray(tf.float32, size=rows)
+        _, found = tf.while_loop(
+            lambda i, _: i < rows, lambda i, t: (i + 1, t.write(i, tf.nn.embedding_lookup(table, inputs.read(i)))), [0, outputs]
+        )
+        gradient = tf.convert_to_tensor(tf.gradients(tf.reduce_sum(found.stack()), table)[0])
+        with tf.Session() as sess:
+            sess.run(table.initializer)
+            got = sess.run(gradient, {ids: [[0, 1, 1, 2], [4, 4, 0, 1]]})
+        np.testing.assert_array_equal(got[:, 0], [2, 3, 1, 0, 2])
+
+
+def test_keras_functions_take_tensors_and_feeds_that_change() -> None:
+    from runtime.tf1 import importer
+
+    with importer.installed() as tf, tf.Graph().as_default():
+        backend = tf.keras.backend
+        x, y = backend.placeholder(shape=()), backend.placeholder(shape=())
+        feeds = {y: 3.0}
+        f = backend.function([x], [x + y], feed_dict=feeds)
+        assert f([10.0]) == [13.0]
+        feeds[y] = 4.0
+        assert f([tf.constant(5.0) * 2.0]) == [14.0]
+        backend.clear_session()

@@ -405,7 +405,8 @@ class Function:
     """Runs part of a graph: inputs by position, outputs and updates."""
 
     def __init__(self, inputs: Any, outputs: Any, updates: Any = None, name: str | None = None, **session_kwargs: Any) -> None:
-        self.feed_dict = dict(session_kwargs.pop("feed_dict", None) or {})
+        given = session_kwargs.pop("feed_dict", None)
+        self.feed_dict = {} if given is None else given  # the caller may change it between calls
         self.fetches = list(session_kwargs.pop("fetches", None) or [])
         self.run_options = session_kwargs.pop("options", None)
         self.run_metadata = session_kwargs.pop("run_metadata", None)
@@ -436,6 +437,9 @@ class Function:
                     value = tf.SparseTensorValue(np.stack([coo.row, coo.col], 1).astype("int64"), coo.data, coo.shape)
                 feeds[tensor] = value
                 continue
+            if isinstance(value, base.Tensor | Variable):
+                with client.internal_runs():
+                    value = get_session().run(value)
             feeds[tensor] = (
                 value
                 if hasattr(value, "dtype") and value.dtype == tensor.dtype.as_numpy_dtype

@@ -36,8 +36,10 @@ def _zero_debias(unbiased: Any, value: Any, decay: Any) -> Any:
             scope = variable_scope.get_variable_scope()
             if scope.reuse:
                 return name
-            taken = {v.op.name for v in get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)}
             full, n = f"{scope.name}/{name}", 1
+            if full not in get_default_graph().nodes:  # a look that costs nothing, before all variables are listed
+                return name
+            taken = {v.op.name for v in get_default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)}
             if full not in taken:
                 return name
             while f"{full}_{n}" in taken:
