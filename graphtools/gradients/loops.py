@@ -453,7 +453,7 @@ def _row_shape(graph: Graph, tensor: Tensor) -> Tensor:
     if tensor.dtype.base_dtype is resource:
         while tensor.node.inputs:
             tensor = tensor.node.inputs[0]
-        dims = tensor.node.attr.get("shape")
+        dims = tensor.node.attr["shape"]
         return graph.constant([int(d) for d in dims[1:]], int32, "concat/values_1")
     one = [graph.constant([i], int32) for i in (1, 0, 1)]
     rest: Tensor = graph.op("StridedSlice", shape_of(tensor), *one, end_mask=1, name="strided_slice")
