@@ -253,22 +253,30 @@ def _meet(
     return [(a, b)], lambda values: values[0]
 
 
+def _meet_kinds(
+    bodies: Sequence[Builder], a: Maybe, b: Maybe, kinds: Sequence[tuple[str, ...]]
+) -> tuple[list[tuple[Value, Value]], Callable[[list[Value]], Any]]:
+    """Optionals that hold values of different types: what is there of each kind meets with what is there of the same."""
+    pairs: list[tuple[Value, Value]] = []
+    makes: list[tuple[slice, Callable[[list[Value]], Any]]] = []
+    for types in kinds:
+        sides = [next((o for o in (s, *s.others) if o.values is not None and o.types == types), Maybe(None)) for s in (a, b)]
+        parts, make = _meet_optionals(bodies, *(Maybe(s.values, s.varies) for s in sides))
+        makes.append((slice(len(pairs), len(pairs) + len(parts)), make))
+        pairs.extend(parts)
+
+    def made(values: list[Value]) -> Any:
+        first, *others = (make(values[part]) for part, make in makes)
+        return Maybe(first.values, first.varies, others)
+
+    return pairs, made
+
+
 def _meet_optionals(bodies: Sequence[Builder], a: Maybe, b: Maybe) -> tuple[list[tuple[Value, Value]], Callable[[list[Value]], Any]]:
     """Where a branch has nothing, zeros take its place, which nothing reads; values of other types than the other branch's stand beside those."""
     kinds = dict.fromkeys(one.types for side in (a, b) for one in (side, *side.others) if one.values is not None)
     if len(kinds) > 1:
-        pairs, made = [], []
-        for types in kinds:
-            sides = [next((o for o in (s, *s.others) if o.values is not None and o.types == types), Maybe(None)) for s in (a, b)]
-            parts, make = _meet_optionals(bodies, *(Maybe(s.values, s.varies) for s in sides))
-            made.append((slice(len(pairs), len(pairs) + len(parts)), make))
-            pairs.extend(parts)
-
-        def all_kinds(values: list[Value]) -> Any:
-            first, *others = (make(values[part]) for part, make in made)
-            return Maybe(first.values, first.varies, others)
-
-        return pairs, all_kinds
+        return _meet_kinds(bodies, a, b, list(kinds))
     given = a.values if a.values is not None else b.values
     if given is None:
         return [], lambda _: a
