@@ -195,9 +195,10 @@ def as_dtype(value: Any) -> DType:
     return found
 
 
-def bitcast(value: np.ndarray, to: DType) -> np.ndarray:
+def bitcast(value: np.ndarray[Any, Any], to: DType) -> np.ndarray[Any, Any]:
     """The bits of an array read as another type; between types of two widths a last dimension goes or comes, lowest word first."""
     if value.dtype.itemsize < to.size:
-        return np.ascontiguousarray(value).view(to.as_numpy_dtype)[..., 0]
-    words = np.ascontiguousarray(value).reshape(*value.shape, 1).view(to.as_numpy_dtype)
+        joined: np.ndarray[Any, Any] = np.ascontiguousarray(value).view(to.as_numpy_dtype)[..., 0]
+        return joined
+    words: np.ndarray[Any, Any] = np.ascontiguousarray(value).reshape(*value.shape, 1).view(to.as_numpy_dtype)
     return words[..., 0] if value.dtype.itemsize == to.size else words
