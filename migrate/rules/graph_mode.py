@@ -37,6 +37,10 @@ V1_SESSIONS = frozenset("tf.compat.v1." + name[3:] for name in SESSIONS if not n
     order=150,
     examples=[
         Example(TF + "s = tf.compat.v1.Session()\n", TF + "tf.compat.v1.disable_v2_behavior()\ns = tf.compat.v1.Session()\n"),
+        Example(
+            TF + "g = tf.keras.backend.gradients(y, x)\n",
+            TF + "tf.compat.v1.disable_v2_behavior()\ng = tf.keras.backend.gradients(y, x)\n",
+        ),
         Example(TF + "tf.compat.v1.disable_eager_execution()\ns = tf.compat.v1.Session()\n", None, "done already"),
         Example(TF + "x = tf.compat.v1.placeholder(tf.float32)\n", None, "whoever runs it decides"),
         Example("import tensorflow.compat.v1 as tf\ntf.disable_v2_behavior()\ns = tf.Session()\n", None),
