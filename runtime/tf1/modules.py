@@ -257,7 +257,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     ),
     "keras.datasets": ("keras.datasets",),
     "keras.preprocessing": ("keras.text", "keras.image", "keras.image_transforms", "keras.image_generator"),
-    "keras.utils": ("keras.data_utils",),
+    "keras.utils": ("keras.data_utils", "keras.feeding", "keras.drawing"),
     "keras.wrappers": ("keras.scikit_learn",),
     "keras": (
         "keras.backend_ops",
@@ -475,6 +475,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "train.VocabInfo": ("train.warm_starting",),
     "train.checkpoints_iterator": ("train.warm_starting",),
     "train.SyncReplicasOptimizer": ("train.sync_replicas",),
+    "train.experimental": ("train.loss_scale",),
     "py_function": ("eager_values",),
     "test.Benchmark": ("benchmark",),
     "test.benchmark_config": ("benchmark",),
