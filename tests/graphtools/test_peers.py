@@ -30,3 +30,11 @@ def test_a_few_ops_import_a_few_files() -> None:
 def test_names_that_no_file_spells_out_are_found(op: str) -> None:
     found, _ = modules_for({op})
     assert found
+
+
+def test_what_has_no_form_says_why() -> None:
+    from graphtools.errors import UnsupportedOps
+
+    text = str(UnsupportedOps({"DecodePng": ["a", "b"], "NoSuchOp": ["c"]}))
+    assert "DecodePng: a, b (files are decoded outside of a model: give the decoded tensor as an input)" in text
+    assert text.endswith("NoSuchOp: c")
