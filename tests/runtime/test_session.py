@@ -290,4 +290,3 @@ def test_keras_functions_take_tensors_and_feeds_that_change() -> None:
         assert f([10.0]) == [13.0]
         feeds[y] = 4.0
         assert f([tf.constant(5.0) * 2.0]) == [14.0]
-        backend.clear_session()
