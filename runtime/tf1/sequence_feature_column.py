@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from runtime.tf1.modules import lookup
 from runtime.tf1.registry import export
 from runtime.tf1.sparse_tensor import SparseTensor
 from runtime.tf1.variable_scope import variable_scope
+
+F = TypeVar("F")
 
 
 def _lengths(values: SparseTensor, num_elements: int = 1) -> Any:
@@ -147,7 +150,7 @@ def concatenate_context_input(context_input: Any, sequence_input: Any) -> Any:
     return array_ops.concat([sequence_input, tiled], 2)
 
 
-def _both(name: str) -> Any:
+def _both(name: str) -> Callable[[F], F]:
     return export(f"feature_column.{name}", f"contrib.feature_column.{name}")
 
 

@@ -24,7 +24,7 @@ DeepArguments = namedtuple(
     "DeepArguments",
     [*LinearArguments._fields, "dimension", "shared_embedding_name", "hash_key", "max_norm", "trainable"],
 )
-LookupConfig = namedtuple(
+LookupConfig = namedtuple(  # type: ignore[name-match]  # shown by TensorFlow's name
     "_SparseIdLookupConfig",
     ["vocabulary_file", "keys", "num_oov_buckets", "vocab_size", "default_value"],
     defaults=[None, None, 0, None, -1],

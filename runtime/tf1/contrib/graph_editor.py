@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from runtime.tf1.graph import Graph, get_default_graph
 from runtime.tf1.modules import lookup
@@ -13,10 +13,11 @@ from runtime.tf1.tensor import Operation, Tensor
 from runtime.tf1.tensor_shape import TensorShape
 
 _GE = "contrib.graph_editor."
+F = TypeVar("F")
 
 
-def _export(name: str, module: str) -> Any:
-    return export(f"{_GE}{name}", f"{_GE}{module}.{name}")
+def _export(name: str, module: str) -> Callable[[F], F]:
+    return export(f"{_GE}{name}", f"{_GE}{module}.{name}")  # type: ignore[no-any-return]
 
 
 # -- lists of ops and tensors ----------------------------------------------------------------------------------------------
