@@ -27,7 +27,9 @@ def _matrices(g: Emit, transforms: Any) -> Any:
             with g.graph.name_scope("mul") as inner:
                 size = g.graph.create("Mul", [count, g.const(1, int32, "y")], {}, inner).outputs[0]
             with g.graph.name_scope("Less") as inner:
-                g.graph.create("Less", [size, g.const(1000, int32, "y")], {}, inner)  # TensorFlow compares it, and op counts seed random ops
+                g.graph.create(
+                    "Less", [size, g.const(1000, int32, "y")], {}, inner
+                )  # TensorFlow compares it, and op counts seed random ops
             with g.graph.name_scope("packed") as inner:
                 shape = g.graph.create("Pack", [[count, g.const(1, int32, "1")]], {"axis": 0}, inner).outputs[0]
             ones = g.graph.create("Fill", [shape, g.const(1.0, float32)], {}, scope).outputs[0]
@@ -55,5 +57,3 @@ def image_projective_transform(g: Emit, node: Node, dy: Any) -> Any:
 @gradient("Resampler")
 def resampler(g: Emit, node: Node, dy: Any) -> Any:
     return tuple(g.op("ResamplerGrad", node.inputs[0], node.inputs[1], dy))
-
-

@@ -85,7 +85,15 @@ def _corners(data: Array, warp: Array) -> Any:
             wx, wy = (dx if right else 1 - dx), (dy if down else 1 - dy)
             at_x, at_y = (np.where(used, v, -5).astype(np.int64) + step for v, step in ((left, right), (top, down)))
             inside = used & (at_x >= 0) & (at_y >= 0) & (at_x < width) & (at_y < height)
-            yield rows, np.where(inside, at_y, 0), np.where(inside, at_x, 0), inside, wx * wy, (1 if right else -1) * wy, (1 if down else -1) * wx
+            yield (
+                rows,
+                np.where(inside, at_y, 0),
+                np.where(inside, at_x, 0),
+                inside,
+                wx * wy,
+                (1 if right else -1) * wy,
+                (1 if down else -1) * wx,
+            )
 
 
 def _check_resampler(data: Array, warp: Array) -> None:

@@ -190,9 +190,7 @@ def _gcd(a: Any, b: Any) -> Any:
         known_a, known_b = known_value(a), known_value(b)
         if known_a is not None and known_b is not None:
             return tf.convert_to_tensor(math.gcd(int(known_a), int(known_b)))
-        return tf.while_loop(
-            lambda _, b: tf.greater(b, tf.zeros_like(b)), lambda a, b: [b, tf.floormod(a, b)], [a, b], back_prop=False
-        )[0]
+        return tf.while_loop(lambda _, b: tf.greater(b, tf.zeros_like(b)), lambda a, b: [b, tf.floormod(a, b)], [a, b], back_prop=False)[0]
 
 
 def _frame_shape(signal: Any, frame_length: Any, frame_step: Any, pad_end: bool, axis: Any) -> list[Any] | None:
@@ -392,9 +390,7 @@ def inverse_stft(
         if known is None or size is None:
             frames = frames[..., :frame_length]
             rank, shape = tf.rank(frames), tf.shape(frames)
-            paddings = tf.concat(
-                [tf.zeros([rank - 1, 2], dtype=frame_length.dtype), [[0, tf.maximum(0, frame_length - shape[-1])]]], 0
-            )
+            paddings = tf.concat([tf.zeros([rank - 1, 2], dtype=frame_length.dtype), [[0, tf.maximum(0, frame_length - shape[-1])]]], 0)
             frames = tf.pad(frames, paddings)
         elif size > known:
             frames = frames[..., : int(known)]

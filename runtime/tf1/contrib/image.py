@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime.tf1.static_values import constant_value
 from runtime.tf1.graph import apply_op
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
+from runtime.tf1.static_values import constant_value
 
 tf: Any = module("")
 

@@ -132,7 +132,12 @@ def _solve(points: Any, values: Any, order: int, regularization_weight: float) -
 
 @export("contrib.image.interpolate_spline")
 def interpolate_spline(
-    train_points: Any, train_values: Any, query_points: Any, order: int, regularization_weight: float = 0.0, name: str = "interpolate_spline"
+    train_points: Any,
+    train_values: Any,
+    query_points: Any,
+    order: int,
+    regularization_weight: float = 0.0,
+    name: str = "interpolate_spline",
 ) -> Any:
     """A spline through values at points, at other points."""
     with tf.name_scope(name):

@@ -208,7 +208,10 @@ def inception_v1(
     inputs: Any, num_classes: int = 1000, is_training: Any = True, dropout_keep_prob: Any = 0.8, prediction_fn: Any = softmax,
     spatial_squeeze: bool = True, reuse: Any = None, scope: Any = "InceptionV1",
 ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
-    with tf.variable_scope(scope, "InceptionV1", [inputs, num_classes], reuse=reuse) as own, arg_scope([batch_norm, dropout], is_training=is_training):
+    with (
+        tf.variable_scope(scope, "InceptionV1", [inputs, num_classes], reuse=reuse) as own,
+        arg_scope([batch_norm, dropout], is_training=is_training),
+    ):
         net, end_points = inception_v1_base(inputs, scope=own)
         with tf.variable_scope("Logits"):
             net = avg_pool2d(net, [7, 7], stride=1, scope="MaxPool_0a_7x7")
@@ -223,7 +226,10 @@ def inception_v2(
     prediction_fn: Any = softmax, spatial_squeeze: bool = True, reuse: Any = None, scope: Any = "InceptionV2",
 ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     _depth(min_depth, depth_multiplier)
-    with tf.variable_scope(scope, "InceptionV2", [inputs, num_classes], reuse=reuse) as own, arg_scope([batch_norm, dropout], is_training=is_training):
+    with (
+        tf.variable_scope(scope, "InceptionV2", [inputs, num_classes], reuse=reuse) as own,
+        arg_scope([batch_norm, dropout], is_training=is_training),
+    ):
         net, end_points = inception_v2_base(inputs, scope=own, min_depth=min_depth, depth_multiplier=depth_multiplier)
         logits = end_points["Logits"] = _pooled_logits(net, [7, 7], num_classes, dropout_keep_prob, spatial_squeeze)
         end_points["Predictions"] = prediction_fn(logits, scope="Predictions")
@@ -235,7 +241,10 @@ def inception_v3(
     prediction_fn: Any = softmax, spatial_squeeze: bool = True, reuse: Any = None, scope: Any = "InceptionV3",
 ) -> tuple[Any, dict[str, Any]]:  # fmt: skip
     depth = _depth(min_depth, depth_multiplier)
-    with tf.variable_scope(scope, "InceptionV3", [inputs, num_classes], reuse=reuse) as own, arg_scope([batch_norm, dropout], is_training=is_training):
+    with (
+        tf.variable_scope(scope, "InceptionV3", [inputs, num_classes], reuse=reuse) as own,
+        arg_scope([batch_norm, dropout], is_training=is_training),
+    ):
         net, end_points = inception_v3_base(inputs, scope=own, min_depth=min_depth, depth_multiplier=depth_multiplier)
         with arg_scope([convolution2d, max_pool2d, avg_pool2d], stride=1, padding="SAME"), tf.variable_scope("AuxLogits"):
             aux = avg_pool2d(end_points["Mixed_6e"], [5, 5], stride=3, padding="VALID", scope="AvgPool_1a_5x5")
@@ -273,7 +282,9 @@ def _arg_scope(weight_decay: float, normalizer_fn: Any, normalizer_params: dict[
         return scope
 
 
-def _norm_params(collection: str, decay: float = 0.9997, epsilon: float = 0.001, updates: Any = GraphKeys.UPDATE_OPS, **more: Any) -> dict[str, Any]:
+def _norm_params(
+    collection: str, decay: float = 0.9997, epsilon: float = 0.001, updates: Any = GraphKeys.UPDATE_OPS, **more: Any
+) -> dict[str, Any]:
     moving = {"beta": None, "gamma": None, "moving_mean": [collection], "moving_variance": [collection]}
     return {"decay": decay, "epsilon": epsilon, "updates_collections": updates, **more, "variables_collections": moving}
 
@@ -281,7 +292,11 @@ def _norm_params(collection: str, decay: float = 0.9997, epsilon: float = 0.001,
 def inception_v1_arg_scope(
     weight_decay: float = 0.00004, use_batch_norm: bool = True, batch_norm_var_collection: str = "moving_vars"
 ) -> Any:
-    return _arg_scope(weight_decay, batch_norm, _norm_params(batch_norm_var_collection)) if use_batch_norm else _arg_scope(weight_decay, None, {})
+    return (
+        _arg_scope(weight_decay, batch_norm, _norm_params(batch_norm_var_collection))
+        if use_batch_norm
+        else _arg_scope(weight_decay, None, {})
+    )
 
 
 def inception_v2_arg_scope(weight_decay: float = 0.00004, batch_norm_var_collection: str = "moving_vars") -> Any:

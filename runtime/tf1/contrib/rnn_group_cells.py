@@ -197,7 +197,12 @@ class TimeFreqLSTMCell(_StateSized):
     ) -> None:  # fmt: skip
         super().__init__(_reuse=reuse)
         self._num_units, self._use_peepholes, self._cell_clip, self._initializer = num_units, use_peepholes, cell_clip, initializer
-        self._shards, self._forget_bias, self._feature_size, self._frequency_skip = num_unit_shards, forget_bias, feature_size, frequency_skip
+        self._shards, self._forget_bias, self._feature_size, self._frequency_skip = (
+            num_unit_shards,
+            forget_bias,
+            feature_size,
+            frequency_skip,
+        )
         self._state_size, self._output_size = 2 * num_units, num_units
 
     def call(self, inputs: Any, state: Any) -> Any:  # type: ignore[override]
@@ -242,9 +247,18 @@ class GridLSTMCell(_StateSized):
             raise ValueError("Must specify num_frequency_blocks")
         if not state_is_tuple:
             tf.logging.warn("%s: Using a concatenated state is slower and will soon be deprecated.  Use state_is_tuple=True.", self)
-        self._num_units, self._use_peepholes, self._shared, self._coupled = num_units, use_peepholes, share_time_frequency_weights, couple_input_forget_gates
+        self._num_units, self._use_peepholes, self._shared, self._coupled = (
+            num_units,
+            use_peepholes,
+            share_time_frequency_weights,
+            couple_input_forget_gates,
+        )
         self._cell_clip, self._initializer, self._shards, self._forget_bias = cell_clip, initializer, num_unit_shards, forget_bias
-        self._feature_size, self._frequency_skip, self._blocks = feature_size or 0, frequency_skip or 1, [int(n) for n in num_frequency_blocks]
+        self._feature_size, self._frequency_skip, self._blocks = (
+            feature_size or 0,
+            frequency_skip or 1,
+            [int(n) for n in num_frequency_blocks],
+        )
         self._starts, self._ends, self._state_is_tuple = start_freqindex_list, end_freqindex_list, state_is_tuple
         total = sum(self._blocks)
         self._state_tuple_type: Any = None
@@ -349,7 +363,9 @@ class GridLSTMCell(_StateSized):
             if len(self._starts) != len(self._ends):
                 raise ValueError(f"Length of start and end freqindex_list does not match {len(self._starts)} {len(self._ends)}")
             if len(self._blocks) != len(self._starts):
-                raise ValueError(f"Length of num_frequency_blocks is not equal to start_freqindex_list {len(self._blocks)} {len(self._starts)}")
+                raise ValueError(
+                    f"Length of num_frequency_blocks is not equal to start_freqindex_list {len(self._blocks)} {len(self._starts)}"
+                )
             spans = list(zip(self._starts, self._ends, strict=True))
         features = []
         for expected, (first, last) in zip(self._blocks, spans, strict=True):

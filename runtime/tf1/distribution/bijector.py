@@ -288,7 +288,9 @@ class Bijector:
 
 
 def _hashable(event_ndims: Any) -> Any:
-    return int(event_ndims) if isinstance(event_ndims, np.generic) else id(event_ndims) if isinstance(event_ndims, np.ndarray) else event_ndims
+    return (
+        int(event_ndims) if isinstance(event_ndims, np.generic) else id(event_ndims) if isinstance(event_ndims, np.ndarray) else event_ndims
+    )
 
 
 class Identity(Bijector):

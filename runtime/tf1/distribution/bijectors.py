@@ -408,7 +408,9 @@ class Affine(_Shaped):
                 self, graph_parents=parents, forward_min_event_ndims=1, is_constant_jacobian=True, dtype=dtype, validate_args=validate_args, name=name
             )  # fmt: skip
 
-    def _operator(self, multiplier: Any, diag: Any, tril: Any, perturb_diag: Any, perturb_factor: Any, shift: Any, validate_args: bool) -> Any:
+    def _operator(
+        self, multiplier: Any, diag: Any, tril: Any, perturb_diag: Any, perturb_factor: Any, shift: Any, validate_args: bool
+    ) -> Any:
         multiplier, diag, tril = _tensor(multiplier, "identity_multiplier"), _tensor(diag, "diag"), _tensor(tril, "tril")
         perturb_diag, perturb_factor = _tensor(perturb_diag, "perturb_diag"), _tensor(perturb_factor, "perturb_factor")
         hint = None if perturb_factor is None else dimension_size(perturb_factor, axis=-2)
@@ -766,5 +768,3 @@ class Reshape(Bijector):
 
     def _inverse_event_shape_tensor(self, output_shape: Any) -> Any:
         return tf.shape(self._tried("inverse", output_shape))
-
-

@@ -130,7 +130,9 @@ class Independent(Distribution):
 
     _SHOWN = ("distribution", "reinterpreted_batch_ndims")
 
-    def __init__(self, distribution: Any, reinterpreted_batch_ndims: Any = None, validate_args: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, distribution: Any, reinterpreted_batch_ndims: Any = None, validate_args: bool = False, name: str | None = None
+    ) -> None:
         parameters = given(locals())
         name = name or "Independent" + distribution.name
         self._distribution = distribution
@@ -230,7 +232,10 @@ def _kl_independent(a: Any, b: Any, name: str = "kl_independent") -> Any:
             raise NotImplementedError("KL between Independents with different event shapes not supported.")
         axes = [-i - 1 for i in range(a.event_shape.ndims - p.event_shape.ndims)]
         return tf.reduce_sum(kl_divergence(p, q, name=name), axis=axes)
-    same = [tf.assert_equal(a.event_shape_tensor(), b.event_shape_tensor()), tf.assert_equal(p.event_shape_tensor(), q.event_shape_tensor())]
+    same = [
+        tf.assert_equal(a.event_shape_tensor(), b.event_shape_tensor()),
+        tf.assert_equal(p.event_shape_tensor(), q.event_shape_tensor()),
+    ]
     with tf.control_dependencies(same):
         count = tf.shape(a.event_shape_tensor()[0]) - tf.shape(p.event_shape_tensor()[0])
         return tf.reduce_sum(kl_divergence(p, q, name=name), axis=tf.range(-count - 1, -1, 1))
@@ -459,7 +464,9 @@ class MixtureSameFamily(Distribution):
             km = mixture.logits.get_shape().with_rank_at_least(1)[-1].value
             kc = components.batch_shape.with_rank_at_least(1)[-1].value
             if km is not None and kc is not None and km != kc:
-                raise ValueError(f"`mixture_distribution components` ({km}) does not equal `components_distribution.batch_shape[-1]` ({kc})")
+                raise ValueError(
+                    f"`mixture_distribution components` ({km}) does not equal `components_distribution.batch_shape[-1]` ({kc})"
+                )
             if validate_args:
                 km, kc = tf.shape(mixture.logits)[-1], components.batch_shape_tensor()[-1]
                 message = "`mixture_distribution components` does not equal `components_distribution.batch_shape[-1:]`"

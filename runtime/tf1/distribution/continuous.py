@@ -30,7 +30,13 @@ class LocationScale(ScalarDistribution):
     _PARAMS = ("loc", "scale")
 
     def __init__(
-        self, loc: Any, scale: Any, validate_args: bool = False, allow_nan_stats: bool = True, name: str | None = None, parameters: Any = None
+        self,
+        loc: Any,
+        scale: Any,
+        validate_args: bool = False,
+        allow_nan_stats: bool = True,
+        name: str | None = None,
+        parameters: Any = None,
     ) -> None:
         with tf.name_scope(name, values=[loc, scale]) as scope:
             self._keep(lambda: [tf.assert_positive(scale)], validate_args, loc=loc, scale=scale)
@@ -778,5 +784,3 @@ class Gumbel(LocationScale):
     def _log_unnormalized_prob(self, x: Any) -> Any:
         z = self._z(x)
         return -z - tf.exp(-z)
-
-

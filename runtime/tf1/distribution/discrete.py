@@ -228,9 +228,7 @@ class Geometric(ScalarDistribution):
         probs = self._probs
         if self.validate_args:
             one = tf.constant(1.0, probs.dtype)
-            probs = with_dependencies(
-                [tf.assert_less(probs, one, message="Entropy is undefined when logits = inf or probs = 1.")], probs
-            )
+            probs = with_dependencies([tf.assert_less(probs, one, message="Entropy is undefined when logits = inf or probs = 1.")], probs)
         return tf.nn.softplus(self._logits) / probs - self._logits
 
     def _mean(self) -> Any:
@@ -288,7 +286,7 @@ class NegativeBinomial(ScalarDistribution):
         return self._total_count * tf.exp(self._logits)
 
     def _mode(self) -> Any:
-        is_more = 1.0 < self._total_count
+        is_more = self._total_count > 1.0
         count = tf.where_v2(is_more, self._total_count - 1.0, tf.zeros_like(self._total_count))
         return tf.floor(count * tf.exp(self._logits))
 

@@ -445,7 +445,9 @@ class RegisterKL:
         if not callable(kl_fn):
             raise TypeError(f"kl_fn must be callable, received: {kl_fn}")
         if self._key in _DIVERGENCES:
-            raise ValueError(f"KL({self._key[0].__name__} || {self._key[1].__name__}) has already been registered to: {_DIVERGENCES[self._key]}")
+            raise ValueError(
+                f"KL({self._key[0].__name__} || {self._key[1].__name__}) has already been registered to: {_DIVERGENCES[self._key]}"
+            )
         _DIVERGENCES[self._key] = kl_fn
         return kl_fn
 
@@ -457,7 +459,9 @@ def kl_divergence(distribution_a: Any, distribution_b: Any, allow_nan_stats: boo
     kl_fn = next((_DIVERGENCES[kinds[0][i], kinds[1][j]] for _, i, j in places if (kinds[0][i], kinds[1][j]) in _DIVERGENCES), None)
     if kl_fn is None:
         a, b = type(distribution_a).__name__, type(distribution_b).__name__
-        raise NotImplementedError(f"No KL(distribution_a || distribution_b) registered for distribution_a type {a} and distribution_b type {b}")
+        raise NotImplementedError(
+            f"No KL(distribution_a || distribution_b) registered for distribution_a type {a} and distribution_b type {b}"
+        )
     with tf.name_scope("KullbackLeibler"):
         kl = kl_fn(distribution_a, distribution_b, name=name)
         if allow_nan_stats:

@@ -55,7 +55,9 @@ def _largest_integer(dtype: Any) -> int:
     return 1 if dtype.is_bool else int(np.iinfo(dtype.as_numpy_dtype).max)
 
 
-def embed_check_integer_casting_closed(x: Any, target_dtype: Any, assert_nonnegative: bool = True, name: str = "embed_check_casting_closed") -> Any:
+def embed_check_integer_casting_closed(
+    x: Any, target_dtype: Any, assert_nonnegative: bool = True, name: str = "embed_check_casting_closed"
+) -> Any:
     target_dtype = tf.as_dtype(target_dtype)
     with tf.name_scope(name, values=[x]):
         x = tf.convert_to_tensor(x, name="x")
@@ -95,7 +97,9 @@ def embed_check_categorical_event_shape(categorical_param: Any, name: str = "emb
                 tf.assert_rank_at_least(x, 1, message="A categorical-distribution parameter must have at least 1 dimension."),
                 tf.assert_greater_equal(tf.shape(x)[-1], 2, message="A categorical-distribution parameter must have at least 2 events."),
                 tf.assert_less_equal(
-                    size, largest, message=f"Number of classes exceeds `dtype` precision, i.e., {dtype.name} dtype cannot exceed {largest} shape."
+                    size,
+                    largest,
+                    message=f"Number of classes exceeds `dtype` precision, i.e., {dtype.name} dtype cannot exceed {largest} shape.",
                 ),
             ],
             x,

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.tf1.distribution.distribution_util import prefer_static_broadcast_shape, with_dependencies
-from runtime.tf1.linear_operator.basic import LinearOperatorDiag, LinearOperatorIdentity, LinearOperatorLowerTriangular, LinearOperatorScaledIdentity
+from runtime.tf1.linear_operator.basic import (
+    LinearOperatorDiag,
+    LinearOperatorIdentity,
+    LinearOperatorLowerTriangular,
+    LinearOperatorScaledIdentity,
+)
 from runtime.tf1.modules import module
 from runtime.tf1.static_values import constant_value
 
@@ -70,7 +75,11 @@ def make_diag_scale(
         rows = loc.get_shape()[-1].value if shape_hint is None else shape_hint
         if scale_identity_multiplier is None:
             return LinearOperatorIdentity(
-                num_rows=rows, dtype=loc.dtype.base_dtype, is_self_adjoint=True, is_positive_definite=True, assert_proper_shapes=validate_args
+                num_rows=rows,
+                dtype=loc.dtype.base_dtype,
+                is_self_adjoint=True,
+                is_positive_definite=True,
+                assert_proper_shapes=validate_args,
             )
         return LinearOperatorScaledIdentity(
             num_rows=rows, multiplier=checked(scale_identity_multiplier), is_non_singular=True, is_self_adjoint=True,

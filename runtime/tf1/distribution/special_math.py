@@ -11,7 +11,10 @@ from runtime.tf1.modules import module
 tf: Any = module("")
 
 # Where log_ndtr changes its method: (lower, upper).
-SEGMENTS = {"float32": (np.array(-10, np.float32), np.array(5, np.float32)), "float64": (np.array(-20, np.float64), np.array(8, np.float64))}
+SEGMENTS = {
+    "float32": (np.array(-10, np.float32), np.array(5, np.float32)),
+    "float64": (np.array(-20, np.float64), np.array(8, np.float64)),
+}
 
 # The rational approximations of Cephes' ndtri, the constant term last.
 P0 = (-5.99633501014107895267e1, 9.80010754185999661536e1, -5.66762857469070293439e1, 1.39312609387279679503e1, -1.23916583867381258016e0)

@@ -104,7 +104,13 @@ class TransformedDistribution(Distribution):
         self._distribution, self._bijector = distribution, bijector
         parents = [*distribution._graph_parents, *bijector.graph_parents]
         super().__init__(
-            distribution.dtype, distribution.reparameterization_type, validate_args, distribution.allow_nan_stats, parameters, parents, scope
+            distribution.dtype,
+            distribution.reparameterization_type,
+            validate_args,
+            distribution.allow_nan_stats,
+            parameters,
+            parents,
+            scope,
         )
 
     def _is_override(self, shape: Any) -> Any:

@@ -8,7 +8,6 @@ import numpy as np
 
 from runtime.tf1.linear_operator.operator import (
     LinearOperator,
-    adjoint as adjoint_of,
     as_tensor,
     assert_compatible_matrix_dimensions,
     assert_no_entries_with_modulus_zero,
@@ -17,6 +16,9 @@ from runtime.tf1.linear_operator.operator import (
     shape_tensor,
     triangular_solve,
     with_dependencies,
+)
+from runtime.tf1.linear_operator.operator import (
+    adjoint as adjoint_of,
 )
 from runtime.tf1.modules import module
 from runtime.tf1.registry import export
@@ -81,7 +83,12 @@ class LinearOperatorIdentity(BaseLinearOperatorIdentity):
     ) -> None:  # fmt: skip
         self._assert_proper_shapes = assert_proper_shapes
         with tf.name_scope(name):
-            hints = (is_self_adjoint, "self adjoint"), (is_non_singular, "non-singular"), (is_positive_definite, "positive-definite"), (is_square, "square")
+            hints = (
+                (is_self_adjoint, "self adjoint"),
+                (is_non_singular, "non-singular"),
+                (is_positive_definite, "positive-definite"),
+                (is_square, "square"),
+            )
             for hint, kind in hints:
                 if not hint:
                     raise ValueError(f"An identity operator is always {kind}.")
@@ -255,7 +262,9 @@ class LinearOperatorZeros(LinearOperator):
                 raise ValueError("A zero operator is always singular.")
             if is_positive_definite:
                 raise ValueError("A zero operator is always not positive-definite.")
-            super().__init__(tf.as_dtype(dtype or tf.float32), None, is_non_singular, is_self_adjoint, is_positive_definite, is_square, name)
+            super().__init__(
+                tf.as_dtype(dtype or tf.float32), None, is_non_singular, is_self_adjoint, is_positive_definite, is_square, name
+            )
             self._num_rows = shape_tensor(num_rows, name="num_rows")
             self._num_columns = self._num_rows if num_columns is None else shape_tensor(num_columns, name="num_columns")
             self._known = [None if (v := constant_value(t)) is None else int(v) for t in (self._num_rows, self._num_columns)]

@@ -28,7 +28,12 @@ from runtime.tf1.tensor_shape import TensorShape
 tf: Any = module("")
 
 HINTS = ("is_square", "is_non_singular", "is_self_adjoint", "is_positive_definite")
-KINDS = {"is_square": "square", "is_non_singular": "non-singular", "is_self_adjoint": "self-adjoint", "is_positive_definite": "positive-definite"}
+KINDS = {
+    "is_square": "square",
+    "is_non_singular": "non-singular",
+    "is_self_adjoint": "self-adjoint",
+    "is_positive_definite": "positive-definite",
+}
 
 
 class _Several(LinearOperator):

@@ -460,7 +460,9 @@ def rule(operation: str, *kinds: type) -> Callable[[Callable[..., Any]], Callabl
 def algebra(operation: str, *operators: LinearOperator) -> Any:
     """The result of an operation on operators, as an operator."""
     lines = [type(o).__mro__ for o in operators]
-    places = [(i,) for i in range(len(lines[0]))] if len(lines) == 1 else [(i, j) for i in range(len(lines[0])) for j in range(len(lines[1]))]
+    places = (
+        [(i,) for i in range(len(lines[0]))] if len(lines) == 1 else [(i, j) for i in range(len(lines[0])) for j in range(len(lines[1]))]
+    )
     for place in sorted(places, key=lambda p: (sum(p), p)):
         kinds = tuple(line[i] for line, i in zip(lines, place, strict=True))
         if (operation, kinds) in _RULES:

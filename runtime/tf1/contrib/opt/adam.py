@@ -65,7 +65,9 @@ class AdaMaxOptimizer(_Rows, AdamOptimizer):
     def _resource_apply_dense(self, grad: Any, var: Any) -> Any:
         slots = {k: self.get_slot(var, k).handle for k in ("m", "v")}
         power = self._get_beta_accumulators()  # read in the op's own scope
-        return apply_op("ResourceApplyAdaMax", None, var=var.handle, **slots, beta1_power=power, **self._tensors, grad=grad, **self._attrs())
+        return apply_op(
+            "ResourceApplyAdaMax", None, var=var.handle, **slots, beta1_power=power, **self._tensors, grad=grad, **self._attrs()
+        )
 
     def _apply_rows(self, grad: Any, var: Any, indices: Any, add: Any, update: Any) -> Any:
         dtype = var.dtype.base_dtype
@@ -214,5 +216,3 @@ class RegAdagradOptimizer(AdagradOptimizer):
 
     def _attrs(self) -> dict[str, Any]:
         return {**super()._attrs(), "update_slots": self._should_update_slots}
-
-

@@ -193,7 +193,8 @@ class ElasticAverageOptimizer(_Averaging):
 
     def _barrier(self, ready: Any, task_index: int) -> Any:
         queues = [
-            tf.FIFOQueue(self._num_worker, [tf.bool], shapes=[[]], shared_name=f"variable_init_sync_queue{i}") for i in range(self._num_worker)
+            tf.FIFOQueue(self._num_worker, [tf.bool], shapes=[[]], shared_name=f"variable_init_sync_queue{i}")
+            for i in range(self._num_worker)
         ]
         token = tf.constant(False)
         ops = []

@@ -162,7 +162,19 @@ class ShampooOptimizer(Optimizer):
             axes = [a for a in range(rank) if a != i]
             if shape[i] <= self._max_matrix_size:
                 preconditioned = self._by_matrix(
-                    preconditioned, grad, var, mat_g, axes, i, shape[i], step, neg_alpha, mat_decay, mat_weight, svd_interval, update_interval
+                    preconditioned,
+                    grad,
+                    var,
+                    mat_g,
+                    axes,
+                    i,
+                    shape[i],
+                    step,
+                    neg_alpha,
+                    mat_decay,
+                    mat_weight,
+                    svd_interval,
+                    update_interval,
                 )
                 continue
             if axes:

@@ -313,5 +313,3 @@ class DropStaleGradientOptimizer(Optimizer):
         update = stale.assign_add(tf.cond(fresh, accept, lambda: apply_op("Identity", None, input=1.0)))
         tf.summary.scalar("Gradient staleness percentage", stale / (tf.cast(global_step + 1, tf.float32)))
         return update
-
-
