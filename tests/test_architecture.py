@@ -33,6 +33,7 @@ LONG = 600
 WHY_LONG = {
     "migrate/rules/replaced.py": "half of it is the rules' examples",
     "runtime/tf1/contrib/feature_columns.py": "a class for each kind of column, all of one shape",
+    "runtime/tf1/distribution/bijectors.py": "a class for each bijector, all of one shape",
     "runtime/tf1/graph.py": "Graph and the functions that add to it call one another",
     "runtime/tf1/keras/engine/layer.py": "one class, Layer, as scripts subclass it",
     "runtime/tf1/keras/optimizers.py": "Keras' two families of the same optimizers, side by side",
