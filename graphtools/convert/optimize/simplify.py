@@ -46,6 +46,30 @@ def _single(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     return len(node.inputs) == 1 and _hand_on(edit, node)
 
 
+def _concat(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
+    """Of one alone; what is joined along the same axis and read only here is joined at once."""
+    if len(node.inputs) == 1:
+        return _hand_on(edit, node)
+    rank, axis = node.outputs[0].rank, int(node.attrs["axis"])
+    parts: list[Value | None] = []
+    for value in node.inputs:
+        inner = value.node if value is not None else None
+        if value is None or inner is None or inner.op_type != "Concat" or inner.domain or edit.owner.get(id(inner)) is not graph:
+            parts.append(value)
+            continue
+        same = int(inner.attrs["axis"]) == axis or (rank is not None and int(inner.attrs["axis"]) % rank == axis % rank)
+        parts.extend(inner.inputs if same and edit.only_reader(value) is node else [value])
+    if len(parts) == len(node.inputs):
+        return False
+    for i in range(len(node.inputs)):
+        edit.set_input(node, i, None)
+    node.inputs.clear()
+    for part in parts:
+        if part is not None:
+            edit.add_input(node, part)
+    return True
+
+
 def _expand(edit: Edit, graph: Builder, node: OnnxNode) -> bool:
     return _same_shape(node) and _hand_on(edit, node)
 
@@ -187,7 +211,7 @@ def _widens(narrow: Value, wide: Value) -> bool:
 SIMPLIFY: dict[str, Simplify] = {
     "Add": _add,
     "Cast": _cast,
-    "Concat": _single,
+    "Concat": _concat,
     "Div": _neutral(1),
     "Expand": _expand,
     "Identity": _identity,

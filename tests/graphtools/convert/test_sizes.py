@@ -72,3 +72,13 @@ def test_one_index_of_a_transpose_moves_what_is_left() -> None:
         return [op.Gather(op.Transpose(x, perm=[2, 0, 1]), op.const(np.int64(1)), axis=1)]
 
     assert sorted(optimized(build, {"x": X})) == ["Gather", "Transpose"]
+
+
+def test_joined_and_joined_again_is_joined_once() -> None:
+    def build(op: Builder) -> list[Value]:
+        x = op.input("x", float32, (2, 3, 4))
+        parts = op.Concat(op.Neg(x), x, axis=-1)
+        other = op.Concat(x, op.Exp(x), axis=1)
+        return [op.Concat(x, parts, op.Abs(x), axis=2), op.Concat(other, other, axis=1)]
+
+    assert optimized(build, {"x": X}).count("Concat") == 3
