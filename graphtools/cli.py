@@ -144,7 +144,8 @@ def register(app: typer.Typer, script_graph: ScriptGraph, run_model: RunModel, w
                 known = {name: (None,) * recorded[0][name].ndim for name in wanted_in if name in recorded[0]} | {
                     k: v for k, v in known.items() if v is not None
                 }
-            refine(graph, {k: v for k, v in known.items() if v is not None})
+            if any(v is not None for v in known.values()):
+                refine(graph, {k: v for k, v in known.items() if v is not None})
             largest = None
             with whole(path) if recorded is not None else nullcontext(path) as place:
                 with steps("Converting"):
