@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
 
-from runtime.tf1 import modules
+from runtime.tf1 import keras_arguments, modules
 
 # Last Keras that ran on TensorFlow 1 by itself: later ones are TensorFlow 2's, or Keras 3.
 _OF_THE_TIME = re.compile(r"""^__version__\s*=\s*['"](?:0|1|2\.[0-3])\.""", re.M)
@@ -62,6 +62,8 @@ class Module(types.ModuleType):
                 found = modules.lookup(f"keras.{place}.{spelled}" if place else f"keras.{spelled}")
                 if isinstance(found, types.ModuleType):
                     found = importlib.import_module(f"{self.__name__}.{name}")
+                if isinstance(found, type) and found.__name__ in keras_arguments.RENAMED:
+                    found = keras_arguments.accepting(found)
                 if found is not None:
                     setattr(self, name, found)
                     return found

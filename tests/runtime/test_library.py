@@ -151,7 +151,7 @@ def test_a_missing_keras_is_tf_keras_under_the_paths_of_keras(run, capsys: pytes
         from keras.models import Sequential
         from keras.utils import np_utils
         import keras.backend as K, tensorflow as tf
-        print(Dense is tf.keras.layers.Dense, issubclass(BatchNormalization, Layer), K.backend(), keras.__version__)
+        print(isinstance(tf.keras.layers.Dense(1), Dense), issubclass(BatchNormalization, Layer), K.backend(), keras.__version__)
         print(np_utils.to_categorical([1, 0], 2).tolist(), Sequential([Dense(2, input_dim=3)]).count_params())
         try:
             keras.layers.Dens
@@ -164,6 +164,32 @@ def test_a_missing_keras_is_tf_keras_under_the_paths_of_keras(run, capsys: pytes
     assert second == "[[0.0, 1.0], [1.0, 0.0]] 8"
     assert third.startswith("module 'keras.layers' has no attribute 'Dens'")
     assert "keras" not in sys.modules
+
+
+def test_arguments_of_keras_1_are_taken(run) -> None:  # type: ignore[no-untyped-def]
+    out = run(
+        script="""
+        from keras.layers import Activation, Convolution2D, Dense, Dropout, Flatten, LSTM, MaxPooling2D
+        from keras.models import Sequential
+        import numpy as np
+        m = Sequential()
+        m.add(Convolution2D(4, 3, 2, border_mode='same', subsample=(2, 2), input_shape=(8, 8, 1), init='he_normal', dim_ordering='tf'))
+        m.add(MaxPooling2D(pool_size=(2, 2), border_mode='valid'))
+        m.add(Flatten())
+        m.add(Dense(output_dim=3, W_regularizer='l2', bias=False))
+        m.add(Dropout(p=0.25))
+        print(m.layers[0].kernel_size, m.layers[0].strides, m.layers[0].padding, m.layers[0].name, m.layers[-1].rate, m.count_params())
+        m.compile(loss='mse', optimizer='sgd')
+        print(len(m.fit(np.ones((4, 8, 8, 1)), np.ones((4, 3)), nb_epoch=2, verbose=0).history['loss']))
+        r = Sequential([LSTM(output_dim=5, input_dim=3, input_length=7, inner_activation='hard_sigmoid', dropout_W=0.2, consume_less='gpu')])
+        print(r.input_shape, r.output_shape, r.layers[0].dropout, Sequential.from_config(r.get_config()).layers[0].units)
+        """
+    )
+    assert out.splitlines() == [
+        "(3, 2) (2, 2) same conv2d 0.25 76",
+        "2",
+        "(None, 7, 3) (None, 5) 0.2 5",
+    ]
 
 
 def test_a_keras_of_the_time_is_used_itself(run) -> None:  # type: ignore[no-untyped-def]

@@ -20,7 +20,7 @@ def utils() -> Any:
 
 
 def test_a_sequence_is_enqueued_in_order_without_end(utils: Any) -> None:
-    class Batches(utils.Sequence):  # type: ignore[misc, name-defined]
+    class Batches(utils.Sequence):  # type: ignore[misc]
         ended = 0
 
         def __len__(self) -> int:
