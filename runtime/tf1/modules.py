@@ -29,6 +29,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "sparse_matmul": ("inspection",),
     "convert_to_tensor_or_indexed_slices": ("inspection",),
     "feature_column": ("feature_column", "sequence_feature_column"),
+    "contrib.factorization": ("contrib.clustering",),
     "contrib.graph_editor": ("contrib.graph_editor",),
     "contrib.deprecated": ("contrib.old_summaries",),
     "contrib.predictor": ("contrib.predictor",),

@@ -259,12 +259,12 @@ def _is_sdca(optimizer: Any) -> bool:
     return type(optimizer).__name__ == "SDCAOptimizer"
 
 
-def _linear_params(head: Any, columns: Any, optimizer: Any, weight_column: Any, clip: Any, joint: bool) -> tuple[Any, dict[str, Any]]:
+def _linear_params(head: Any, columns: Any, optimizer: Any, clip: Any, joint: bool) -> tuple[Any, dict[str, Any]]:
     params = {"head": head, "feature_columns": columns, "optimizer": optimizer}
     if _is_sdca(optimizer):
-        from runtime.tf1.contrib import sdca
-
-        return sdca.model_fn, {**params, "weight_column_name": weight_column, "update_weights_hook": sdca.UpdateWeightsHook()}
+        raise NotImplementedError(
+            "tf.contrib.learn: SDCAOptimizer is not supported by tfrevive's stand-in; train with tf.train.FtrlOptimizer."
+        )
     return linear_model_fn, {**params, "gradient_clip_norm": clip, "joint_weights": joint}
 
 
@@ -280,7 +280,7 @@ class LinearClassifier(_Classifier):
         head = heads.multi_class_head(
             n_classes, weight_column_name=weight_column_name, enable_centered_bias=enable_centered_bias, label_keys=label_keys
         )
-        model_fn, params = _linear_params(head, _columns(feature_columns), optimizer, weight_column_name, gradient_clip_norm, _joint_weight)
+        model_fn, params = _linear_params(head, _columns(feature_columns), optimizer, gradient_clip_norm, _joint_weight)
         super().__init__(model_fn, model_dir, config, params, feature_engineering_fn)
 
 
@@ -294,9 +294,7 @@ class LinearRegressor(_Regressor):
         head = heads.regression_head(
             weight_column_name=weight_column_name, label_dimension=label_dimension, enable_centered_bias=enable_centered_bias and not _is_sdca(optimizer)
         )  # fmt: skip
-        model_fn, params = _linear_params(
-            head, _columns(feature_columns), optimizer, weight_column_name, gradient_clip_norm, _joint_weights
-        )
+        model_fn, params = _linear_params(head, _columns(feature_columns), optimizer, gradient_clip_norm, _joint_weights)
         super().__init__(model_fn, model_dir, config, params, feature_engineering_fn)
 
 
@@ -308,7 +306,7 @@ class LinearEstimator(Estimator):
     ) -> None:  # fmt: skip
         if _is_sdca(optimizer):
             raise ValueError("LinearEstimator does not support SDCA optimizer.")
-        model_fn, params = _linear_params(head, _columns(feature_columns), optimizer, None, gradient_clip_norm, _joint_weights)
+        model_fn, params = _linear_params(head, _columns(feature_columns), optimizer, gradient_clip_norm, _joint_weights)
         super().__init__(model_fn, model_dir, config, params, feature_engineering_fn)
 
 
