@@ -119,7 +119,9 @@ def _script_errors(script: Path) -> Iterator[None]:
                 from runtime.library import INSTALLED_BY
 
                 wanted = INSTALLED_BY.get(package, package)
-                typer.echo(f"The script needs {package!r} in the environment of tfrevive: {sys.executable} -m pip install {wanted}", err=True)
+                typer.echo(
+                    f"The script needs {package!r} in the environment of tfrevive: {sys.executable} -m pip install {wanted}", err=True
+                )
         raise typer.Exit(1) from None
 
 
