@@ -64,6 +64,7 @@ def _forward(mode: str, p: _Weights, xs: Array, h: Array, c: Array, live: Array,
         x, on = xs[t], live[t][:, None]
         a, b = x @ p.w.T + p.bw, h @ p.r.T + p.br
         new_c = c
+        gates: tuple[Any, ...]
         if mode == "lstm":
             i, f, g, o = np.split(a + b, 4, axis=1)
             i, f, g, o = _sigmoid(i), _sigmoid(f), np.tanh(g), _sigmoid(o)
@@ -97,7 +98,8 @@ def _backward(
             i, f, g, o = s.gates
             cell = np.where(s.live, dc, 0) + total * o * (1 - s.extra**2)
             da = np.concatenate([cell * g * i * (1 - i), cell * s.c * f * (1 - f), cell * i * (1 - g**2), total * s.extra * o * (1 - o)], 1)
-            db, through, dc = da, 0, cell * f + keep_c
+            db, dc = da, cell * f + keep_c
+            through: Any = 0
         elif mode == "gru":
             r, z, n = s.gates
             dn = total * (1 - z) * (1 - n**2)

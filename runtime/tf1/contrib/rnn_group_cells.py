@@ -214,6 +214,7 @@ class TimeFreqLSTMCell(_StateSized):
             w_f, w_i, w_o = (tf.get_variable(f"W_{gate}_diag", shape=[units], dtype=dtype) for gate in "FIO")
         m_freq = tf.zeros([inputs.get_shape()[0].value or inputs.get_shape()[0], units], dtype)
         states: Any = None
+        outputs: Any = None
         for at, window in enumerate(windows):
             c_prev = tf.slice(state, [0, 2 * at * units], [-1, units])
             m_prev = tf.slice(state, [0, (2 * at + 1) * units], [-1, units])
@@ -228,7 +229,7 @@ class TimeFreqLSTMCell(_StateSized):
             m = tf.sigmoid(o + w_o * c) * tf.tanh(c) if self._use_peepholes else tf.sigmoid(o) * tf.tanh(c)
             m_freq = m
             states = tf.concat([c, m] if states is None else [states, c, m], 1)
-            outputs = m if at == 0 else tf.concat([outputs, m], 1)
+            outputs = m if outputs is None else tf.concat([outputs, m], 1)
         return outputs, states
 
 
