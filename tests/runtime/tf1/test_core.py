@@ -18,7 +18,8 @@ NUMBER = re.compile(r"-?\d+\.\d*(?:e[-+]\d+)?|-?\d+e[-+]\d+|\bnan\b|\binf\b")
 
 
 def lines(text: str) -> list[tuple[str, list[float]]]:
-    """Each line without its floating-point numbers and spaces, and these numbers."""
+    """Each line without its floating-point numbers and spaces, and these numbers; queues without the count of those before."""
+    text = re.sub(r"'_\d+_", "'_0_", text)
     return [(re.sub(r"\s+", "", NUMBER.sub("#", line)), [float(n) for n in NUMBER.findall(line)]) for line in text.splitlines()]
 
 
