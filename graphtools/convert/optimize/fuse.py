@@ -276,7 +276,8 @@ def _take_batch_norm(edit: Edit, graph: Builder, conv: OnnxNode, last: OnnxNode,
     if any(p is None or p.dtype != np.float32 or p.shape != (channels,) for p in parameters):
         return False
     scale, offset, mean, variance = (np.asarray(p, np.float64) for p in parameters)
-    factors = scale / np.sqrt(variance + float(node.attrs.get("epsilon", 1e-5)))
+    with np.errstate(all="ignore"):  # what is not finite is not folded
+        factors = scale / np.sqrt(variance + float(node.attrs.get("epsilon", 1e-5)))
     return _scale(edit, graph, conv, last, node, factors.astype(np.float32), (offset - mean * factors).astype(np.float32))
 
 
