@@ -248,6 +248,7 @@ LAZY: dict[str, tuple[str, ...]] = {
     "contrib.sparsemax": ("contrib.sparse_softmax",),
     "contrib.bayesflow": ("contrib.monte_carlo",),
     "contrib.solvers": ("contrib.solvers",),
+    "contrib.integrate.odeint_fixed": ("contrib.integrate",),
     "nn.static_state_saving_rnn": ("rnn",),
     "nn.static_bidirectional_rnn": ("rnn",),
     "nn.raw_rnn": ("rnn",),
