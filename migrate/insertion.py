@@ -228,9 +228,9 @@ def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str]
     body: list[Any] = list(module.body)
     there = {re.sub(r"\s*#.*", "", module.code_for_node(s).strip()) for s in body if isinstance(s, cst.SimpleStatementLine)}
     before = len(body)
-    if any("{tf}" in text for text in (*helpers, *statements)) and _tensorflow(body) is None:
-        text = module.code
-        imports.append("import tensorflow" if re.search(r"\btf\b", text) else "import tensorflow as tf")
+    plain = ("import tensorflow as tf", "import tensorflow")
+    if any("{tf}" in text for text in (*helpers, *statements)) and _tensorflow(body) is None and not any(p in imports for p in plain):
+        imports.append(plain[bool(re.search(r"\btf\b", module.code))])
     for text in imports:
         if text not in there:
             there.add(text)

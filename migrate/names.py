@@ -15,8 +15,12 @@ __all__ = ["UNKNOWN", "Binding", "Names", "Scope", "children", "dotted", "fields
 # Attributes that the walk notes, so that rules about Python 2 need no walk of their own.
 WATCHED: Final = frozenset(
     [
+        "bool",
+        "complex",
+        "float",
         "getcwdu",
         "has_key",
+        "int",
         "items",
         "iteritems",
         "iterkeys",
@@ -26,6 +30,10 @@ WATCHED: Final = frozenset(
         "lowercase",
         "maxint",
         "next",
+        "object",
+        "str",
+        "tostring",
+        "unicode",
         "uppercase",
         "values",
         "viewitems",

@@ -69,7 +69,10 @@ shape(
     *(
         op
         for op in opdefs.names()
-        if (op.startswith(("Apply", "SparseApply", "Scatter", "AssignAdd", "AssignSub")) or op in ("CountUpTo", "DestroyTemporaryVariable", "StridedSliceAssign"))
+        if (
+            op.startswith(("Apply", "SparseApply", "Scatter", "AssignAdd", "AssignSub"))
+            or op in ("CountUpTo", "DestroyTemporaryVariable", "StridedSliceAssign")
+        )
         and (spec := opdefs.get(op)) is not None
         and spec.inputs
         and spec.inputs[0].is_ref
