@@ -236,9 +236,7 @@ class _PartialRun:
         needed = base.topological([f if isinstance(f, base.Node) else f.node for f in wanted.flat], list(known))
         for tensor in self.awaited:
             if tensor not in known and tensor.node in needed:
-                raise InvalidArgumentError(
-                    None, None, f"Fetch {tensor.name} can't be computed from the feeds that have been fed so far."
-                )
+                raise InvalidArgumentError(None, None, f"Fetch {tensor.name} can't be computed from the feeds that have been fed so far.")
         self.feeds.update(given)
         self.fetched.update(wanted.flat)
         values = self.session._session.run(wanted.flat, known)

@@ -561,7 +561,9 @@ class BatchNormalization(Layer):
         scope.set_partitioner(None)  # an average is not partitioned
         try:
             for name in ("moving_mean", "moving_variance"):
-                setattr(self, name, self.add_weight(name, shape=shape, dtype="float32", initializer=self.initializers[name], trainable=False))
+                setattr(
+                    self, name, self.add_weight(name, shape=shape, dtype="float32", initializer=self.initializers[name], trainable=False)
+                )
         finally:
             scope.set_partitioner(partitioner)
         self.built = True

@@ -562,7 +562,9 @@ def to_value(value: Any, dtype: DType | None) -> tuple[np.ndarray[Any, Any], DTy
     if array.dtype.kind in "SUO":
         if array.dtype.kind == "O" and array.size and not all(isinstance(v, str | bytes) for v in array.ravel().tolist()):
             if any(isinstance(v, list) for v in array.ravel().tolist()):
-                raise ValueError(f"Argument must be a dense tensor: {value} - got shape {list(array.shape)}, but wanted {_dense_dims(plain)}.")
+                raise ValueError(
+                    f"Argument must be a dense tensor: {value} - got shape {list(array.shape)}, but wanted {_dense_dims(plain)}."
+                )
             bad = next(v for v in array.ravel().tolist() if not isinstance(v, str | bytes))
             if bad is None:
                 raise ValueError("None values not supported.")

@@ -94,5 +94,6 @@ def fetched(graph: Any, session: Any, fetches: Any, values: Any) -> Any:
         return TensorHandle(values, known[fetches], session) if isinstance(fetches, base.Tensor) and fetches in known else values
     flat, made = nest.flatten(fetches), nest.flatten_up_to(fetches, values)
     return nest.pack_sequence_as(
-        fetches, [TensorHandle(v, known[f], session) if isinstance(f, base.Tensor) and f in known else v for f, v in zip(flat, made, strict=True)]
+        fetches,
+        [TensorHandle(v, known[f], session) if isinstance(f, base.Tensor) and f in known else v for f, v in zip(flat, made, strict=True)],
     )

@@ -151,7 +151,24 @@ def sparse_reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
 
 
 # The ops whose values TensorFlow's Python layer folds while a graph is made.
-FOLDED = frozenset({"Cast", "Concat", "ConcatOffset", "ConcatV2", "Const", "Equal", "Fill", "NotEqual", "Pack", "Range", "Rank", "Shape", "Size", "StridedSlice"})
+FOLDED = frozenset(
+    {
+        "Cast",
+        "Concat",
+        "ConcatOffset",
+        "ConcatV2",
+        "Const",
+        "Equal",
+        "Fill",
+        "NotEqual",
+        "Pack",
+        "Range",
+        "Rank",
+        "Shape",
+        "Size",
+        "StridedSlice",
+    }
+)
 
 
 def _known_at_construction(tensor: Any) -> bool:
@@ -167,7 +184,11 @@ def _dims_at_construction(shape: Any) -> Any:
         return None if None in parts else tuple(d for part in parts for d in part)
     if shape.node.op == "Pack":
         known = constant_as_shape(shape)
-        return None if known is None else tuple(d if _known_at_construction(t) else None for t, d in zip(shape.node.inputs, known, strict=True))
+        return (
+            None
+            if known is None
+            else tuple(d if _known_at_construction(t) else None for t, d in zip(shape.node.inputs, known, strict=True))
+        )
     if _known_at_construction(shape):
         return constant_as_shape(shape)
     return (None,) * shape.dims[0] if shape.dims and shape.dims[0] is not None else None

@@ -19,7 +19,13 @@ def _apply(op_type: str, var: Any, grad: Any, arguments: dict[str, Any], indices
         return v.handle if resource else v._ref()
 
     given = {
-        k: v if k.endswith("_power") and resource else state(v) if hasattr(v, "_ref") else cast(v, var.dtype.base_dtype) if hasattr(v, "dtype") and v.dtype.is_floating else v
+        k: v
+        if k.endswith("_power") and resource
+        else state(v)
+        if hasattr(v, "_ref")
+        else cast(v, var.dtype.base_dtype)
+        if hasattr(v, "dtype") and v.dtype.is_floating
+        else v
         for k, v in arguments.items()
     }
     given["var"] = state(var)
