@@ -246,7 +246,8 @@ class Planner:
         """The tensors that cross levels, and the versions of variables that do."""
         self.needed: set[Tensor] = {t for t in self.targets if isinstance(t, Tensor)}
         self.last_version = {key: len(nodes) for key, nodes in self.versions.writers.items()}
-        self.needed_versions: set[tuple[str, int]] = {(k, v) for k, v in self.last_version.items() if not self._is_stack(k)}
+        self.stored_versions = {(k, v) for k, v in self.last_version.items() if not self._is_stack(k)}
+        self.needed_versions = set(self.stored_versions)
         for node in self.order:
             for tensor in node.inputs:
                 source = tensor.node
@@ -257,6 +258,8 @@ class Planner:
                     version = self.versions.seen_by(node, key)
                     if version and self.levels[self.versions.writers[key][version - 1]] != self.levels[node]:
                         self.needed_versions.add((key, version))
+                        if self.kinds.get(node) == HOST:  # which looks at the session's state
+                            self.stored_versions.add((key, version))
 
     def _is_stack(self, key: str) -> bool:
         return key in self.graph.nodes and self.graph.nodes[key].op in STACKS
@@ -452,7 +455,7 @@ class Planner:
             if version == 0 or (key, version) not in self.needed_versions or (key, version) in self.states:
                 continue
             slot = self.states[key, version] = out_slot(value)
-            if version == self.last_version[key]:
+            if (key, version) in self.stored_versions:
                 stores.append(Store(slot, self._variable_by_key(key), slot in self.shared))
             self.shared.add(slot)
         if not outputs and not stores and not loads:
