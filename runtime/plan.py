@@ -107,10 +107,16 @@ class Planner:
         self.bound = {part.nodes[tensors[t].node.name].outputs[0]: v for t, v in (bound or {}).items()}
         for parameter, inside in zip(bound or (), self.bound, strict=True):
             inside.dtype = parameter.dtype  # a feed's placeholder is no ref, but what reads a variable must know that it is one
-        self.targets = [
-            part.nodes[nodes[f].name] if isinstance(f, Node) else part.nodes[tensors[f].node.name].outputs[tensors[f].index]
-            for f in fetches
-        ]
+        self.targets: list[Tensor | Node] = []
+        for f in fetches:
+            name = (nodes[f] if isinstance(f, Node) else tensors[f].node).name
+            found = part.nodes.get(name)
+            if found is None:  # it went into a branch or a loop
+                raise ValueError(
+                    f"Operation {name!r} has been marked as not fetchable. Typically this happens when it is defined in another "
+                    "function or code block. Use return values, explicit Python locals or TensorFlow collections to access it."
+                )
+            self.targets.append(found if isinstance(f, Node) else found.outputs[tensors[f].index])
         self.forced: set[str] = set()
 
     def plan(self) -> Plan:

@@ -290,3 +290,21 @@ def test_keras_functions_take_tensors_and_feeds_that_change() -> None:
         assert f([10.0]) == [13.0]
         feeds[y] = 4.0
         assert f([tf.constant(5.0) * 2.0]) == [14.0]
+
+
+def test_what_is_inside_a_branch_or_a_loop_is_not_fetched() -> None:
+    from runtime.tf1 import importer
+
+    with importer.installed() as tf, tf.Graph().as_default():
+        inside: list[Any] = []
+
+        def keep(value: Any) -> Any:
+            inside.append(value)
+            return value
+
+        tf.cond(tf.placeholder(tf.bool, []), lambda: keep(tf.constant(1.0) + 1.0), lambda: tf.constant(2.0))
+        tf.while_loop(lambda i: i < 3, lambda i: keep(i + 1), [0])
+        with tf.Session() as session:
+            for fetch in (inside[0], inside[1].op):
+                with pytest.raises(ValueError, match="has been marked as not fetchable"):
+                    session.run(fetch)
