@@ -163,7 +163,7 @@ def _modules(statement: cst.CSTNode) -> list[str]:
 
 def _imports_tensorflow(statement: cst.CSTNode) -> bool:
     if isinstance(statement, cst.SimpleStatementLine):
-        return any(symbol_of_module(m) is not None for m in _modules(statement))
+        return any(symbol_of_module(m) is not None or m.partition(".")[0] == "tf_slim" for m in _modules(statement))
     if isinstance(statement, (cst.Try, cst.If, cst.With)):
         stack: list[Any] = [statement]
         while stack:
@@ -188,10 +188,18 @@ def _is_docstring(statement: cst.CSTNode) -> bool:
 
 
 def _import_place(body: Sequence[cst.CSTNode]) -> int:
-    """Where a new import goes: after TensorFlow's own, else after the first block of imports, else after the docstring."""
+    """Where a new import goes: after TensorFlow's own or what took its place, else after the first block of imports, else after the docstring."""
     for index, statement in enumerate(body):
         if _imports_tensorflow(statement):
-            return index + 1
+            place = index + 1
+            while (
+                place < len(body)
+                and _is_import(body[place])
+                and isinstance(body[place].body[0], cst.Import)
+                and _imports_tensorflow(body[place])
+            ):
+                place += 1  # those that were put here before
+            return place
     place = 1 if body and _is_docstring(body[0]) else 0
     for index, statement in enumerate(body):
         if _is_import(statement):
@@ -231,7 +239,7 @@ def insert(module: cst.Module, *, imports: Iterable[str], helpers: Iterable[str]
     plain = ("import tensorflow as tf", "import tensorflow")
     if any("{tf}" in text for text in (*helpers, *statements)) and _tensorflow(body) is None and not any(p in imports for p in plain):
         imports.append(plain[bool(re.search(r"\btf\b", module.code))])
-    for text in imports:
+    for text in sorted(imports, key=lambda text: not text.startswith("import tensorflow")):
         if text not in there:
             there.add(text)
             _put(body, _import_place(body), cst.parse_statement(text, config=config))

@@ -120,3 +120,16 @@ def test_examples_do_not_depend_on_line_ends(target: str) -> None:
             unix = upgraded(example.before, target, example.generation)
             dos = upgraded(example.before.replace("\n", "\r\n"), target, example.generation)
             assert dos.code == unix.code.replace("\n", "\r\n"), rule.id
+
+
+def test_new_imports_stand_alike_in_one_step_and_in_two() -> None:
+    text = (
+        "from tensorflow.contrib import layers\n"
+        "from tensorflow.contrib.framework.python.ops import arg_scope\n"
+        "from tensorflow.contrib.layers.python.layers import layers as layers_lib\n"
+        "from tensorflow.python.ops import nn_ops\n\n"
+        "def f(x):\n    with arg_scope([layers.conv2d]):\n        return layers_lib.max_pool2d(nn_ops.relu(x), 2)\n"
+    )
+    once = upgrade_source(text, target="2").code
+    assert upgrade_source(upgrade_source(text, target="1").code, target="2").code == once
+    assert once.startswith("import tf_slim as layers\nimport tensorflow as tf\nimport tf_slim\nfrom tf_slim import arg_scope\n")
