@@ -150,6 +150,10 @@ def _is_import(statement: cst.CSTNode) -> bool:
     return isinstance(statement, cst.SimpleStatementLine) and all(isinstance(s, (cst.Import, cst.ImportFrom)) for s in statement.body)
 
 
+def _is_plain_import(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and isinstance(statement.body[0], cst.Import)
+
+
 def _modules(statement: cst.CSTNode) -> list[str]:
     """The dotted modules a statement line imports."""
     found = []
@@ -192,13 +196,8 @@ def _import_place(body: Sequence[cst.CSTNode]) -> int:
     for index, statement in enumerate(body):
         if _imports_tensorflow(statement):
             place = index + 1
-            while (
-                place < len(body)
-                and _is_import(body[place])
-                and isinstance(body[place].body[0], cst.Import)
-                and _imports_tensorflow(body[place])
-            ):
-                place += 1  # those that were put here before
+            while place < len(body) and _is_plain_import(body[place]) and _imports_tensorflow(body[place]):
+                place += 1  # what was put here before
             return place
     place = 1 if body and _is_docstring(body[0]) else 0
     for index, statement in enumerate(body):
