@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -364,6 +365,23 @@ def depthwise_conv2d_native(
     )
 
 
+def _depthwise(name: str, filter: Any, strides: Any, data_format: str | None) -> Callable[..., Any]:
+    """What with_space_to_batch is given to do."""
+
+    def op(converted: Any, padding: Any, **unused: Any) -> Any:
+        return apply_op(
+            "DepthwiseConv2dNative",
+            name,
+            input=converted,
+            filter=filter,
+            strides=list(strides),
+            padding=padding,
+            data_format=data_format or "NHWC",
+        )
+
+    return op
+
+
 @export("nn.depthwise_conv2d")
 def depthwise_conv2d(
     input: Any,
@@ -381,17 +399,7 @@ def depthwise_conv2d(
         filter = convert_to_tensor(filter, name="filter_in")
         rate = [1, 1] if rate is None else list(rate)
 
-        def op(converted: Any, padding: Any, **unused: Any) -> Any:
-            return apply_op(
-                "DepthwiseConv2dNative",
-                scope,
-                input=converted,
-                filter=filter,
-                strides=list(strides),
-                padding=padding,
-                data_format=data_format or "NHWC",
-            )
-
+        op = _depthwise(scope, filter, strides, data_format)
         array_ops.shape(filter)
         return with_space_to_batch(input, rate, padding, op, filter_shape=filter, data_format=data_format)
 
@@ -408,17 +416,7 @@ def separable_conv2d(
         pointwise_filter = convert_to_tensor(pointwise_filter, name="pointwise_filter")
         rate = [1, 1] if rate is None else list(rate)
 
-        def op(converted: Any, padding: Any, **unused: Any) -> Any:
-            return apply_op(
-                "DepthwiseConv2dNative",
-                "depthwise",
-                input=converted,
-                filter=depthwise_filter,
-                strides=list(strides),
-                padding=padding,
-                data_format=data_format or "NHWC",
-            )
-
+        op = _depthwise("depthwise", depthwise_filter, strides, data_format)
         array_ops.shape(depthwise_filter)
         depthwise = with_space_to_batch(input, rate, padding, op, filter_shape=depthwise_filter, data_format=data_format)
         return apply_op(
